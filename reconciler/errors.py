@@ -1,0 +1,102 @@
+"""Every error the service raises on purpose, classed by what to do next.
+
+    ReconcilerError
+    ├── ConfigurationError      a person edits a file or a setting; the process does not start
+    ├── UndecodableRecord       the record becomes a dead letter
+    ├── Fenced                  another process owns this now: drop the work, write nothing
+    ├── FeedBroken              the Kafka log is not the one we read: stop intake, call a person
+    └── QuickBooksError         an answer from QuickBooks, or the lack of one
+        ├── RetryLater          nothing happened: the same bytes again, not before `retry_after`
+        ├── LookAgain           our picture is stale: read, then decide anew
+        ├── Refused             nothing happened and repeating won't help: block with a sentence
+        ├── Disconnected        the company must be connected again by a person
+        └── OutcomeUnknown      it may have happened: same request id, same bytes, or look first
+
+Adapters translate a library's errors into these at their edge. Anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+class ReconcilerError(Exception):
+    """Root of the errors raised on purpose."""
+
+
+class ConfigurationError(ReconcilerError):
+    """A setting or file is wrong; the text says which, where, and what to write instead."""
+
+
+class UndecodableRecord(ReconcilerError):
+    """A Kafka record cannot be understood; it is kept as a dead letter.
+
+    `reason` is one of a small fixed set of words (it labels a metric); `detail` is for a person
+    and never holds more than a few characters of the record itself.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Fenced(ReconcilerError):
+    """This process no longer owns the partition or company it was working for."""
+
+
+class FeedBroken(ReconcilerError):
+    """A topic was re-created or lost records we had not read; a person decides what to do."""
+
+
+@dataclass(eq=False)
+class QuickBooksError(ReconcilerError):
+    """What QuickBooks answered instead of doing what was asked.
+
+    `code` is Intuit's fault code as a string ("" when the answer was not a Fault), `tid` the
+    `intuit_tid` header that Intuit's support asks for.
+    """
+
+    message: str
+    code: str = ""
+    detail: str = ""
+    status: int = 0
+    tid: str = ""
+    element: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.detail and self.detail != self.message:
+            parts.append(self.detail)
+        known = [f"code {self.code}" if self.code else "", f"HTTP {self.status}" if self.status else ""]
+        suffix = ", ".join(part for part in known if part)
+        return ": ".join(parts) + (f" ({suffix})" if suffix else "")
+
+
+@dataclass(eq=False)
+class RetryLater(QuickBooksError):
+    """Throttled, locked out or under maintenance: nothing was done."""
+
+    retry_after: timedelta = field(default=timedelta(seconds=60))
+    quota_exhausted: bool = False
+
+
+@dataclass(eq=False)
+class LookAgain(QuickBooksError):
+    """Stale SyncToken, duplicate name or number, unknown reference: what we believed is wrong."""
+
+
+@dataclass(eq=False)
+class Refused(QuickBooksError):
+    """A validation or business fault: nothing was done, and a person must change something."""
+
+
+@dataclass(eq=False)
+class Disconnected(QuickBooksError):
+    """The grant is gone or the subscription lapsed; only a person can mend it."""
+
+
+@dataclass(eq=False)
+class OutcomeUnknown(QuickBooksError):
+    """Timeout, reset, 5xx or fault 600: the write may or may not have been done."""

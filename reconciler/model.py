@@ -1,0 +1,244 @@
+"""The vocabulary: identities, changes, source objects, actions and documents.
+
+Pure data. `streams` decodes records into `Change`, `store` keeps `SourceObject` and the ledger,
+`decide` turns an object into the documents it calls for. Instants are epoch milliseconds in UTC
+when they come from HubSpot (its own unit) and aware datetimes when they are ours. Money is Decimal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class ObjectType(StrEnum):
+    """HubSpot object types we read. The first three start workflows, the others are joined."""
+
+    DEAL = "deal"
+    QUOTE = "quote"
+    PAYMENT = "payment"
+    CONTACT = "contact"
+    COMPANY = "company"
+    LINE_ITEM = "line_item"
+    PRODUCT = "product"
+    INVOICE = "invoice"
+
+
+SOURCE_TYPES = (ObjectType.DEAL, ObjectType.QUOTE, ObjectType.PAYMENT)
+
+
+class ObjectKey(NamedTuple):
+    """Identity of a HubSpot object: ids are unique only within a portal and a type."""
+
+    portal_id: int
+    type: ObjectType
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+
+# --- changes: what one Kafka record says -----------------------------------------------------
+
+
+class Related(msgspec.Struct, frozen=True, array_like=True):
+    """One associated object: its id and, where the feeder hydrates, its properties.
+
+    `properties` None means that the feed gave only the id. `at` is when they were true.
+    """
+
+    id: str
+    properties: dict[str, str | None] | None = None
+    at: int = 0
+
+
+class Link(msgspec.Struct, frozen=True, array_like=True):
+    """An association added or removed by an event of its own."""
+
+    name: str
+    id: str
+    removed: bool = False
+
+
+class ChangeKind(StrEnum):
+    """What sort of statement a change makes; used for metrics and the timeline."""
+
+    SNAPSHOT = "snapshot"
+    PROPERTY = "property"
+    ASSOCIATION = "association"
+    CREATED = "created"
+    DELETED = "deleted"
+    RESTORED = "restored"
+    MERGED = "merged"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement about one object, true at `at` (the change's own time, never the arrival).
+
+    `properties` are values known at `at`; a property left out is not said to be anything.
+    `lists` are whole association lists in the order received, by canonical name (`contacts`,
+    `line_items`, `deals`, …); an empty one says *none*, a missing one says nothing.
+    `links` are single associations added or removed. `deleted` True or False says the object was
+    deleted or restored; `merged_into` names the surviving object.
+    """
+
+    key: ObjectKey
+    at: int
+    kind: ChangeKind
+    properties: dict[str, str | None] = {}
+    lists: dict[str, tuple[Related, ...]] = {}
+    links: tuple[Link, ...] = ()
+    deleted: bool | None = None
+    merged_into: str | None = None
+
+
+# --- source objects: what the changes add up to ----------------------------------------------
+
+
+class AssociationList(msgspec.Struct, array_like=True):
+    """The newest whole list known for one association name, and newer single additions/removals."""
+
+    at: int = -1
+    ids: list[str] = []
+    links: dict[str, tuple[int, bool]] = {}
+
+
+class SourceObject(msgspec.Struct, omit_defaults=True):
+    """A HubSpot object folded from its changes (`reconciler.fold` is the only writer).
+
+    Every property was last known at `base_at`, except those listed in `stamps`. `history` keeps
+    the dated values of the properties that workflows look at, oldest first, so that "was once
+    won" does not depend on how the feed was cut into batches. `related` keeps the properties of
+    associated objects by association name and id.
+    """
+
+    key: ObjectKey
+    base_at: int = -1
+    properties: dict[str, str | None] = {}
+    stamps: dict[str, int] = {}
+    history: dict[str, list[tuple[int, str | None]]] = {}
+    associations: dict[str, AssociationList] = {}
+    related: dict[str, dict[str, Related]] = {}
+    deleted: tuple[int, bool] | None = None
+    merged: tuple[int, str] | None = None
+    changed_at: int = -1
+
+    @property
+    def is_deleted(self) -> bool:
+        """Deleted in HubSpot and not restored since."""
+        return self.deleted is not None and self.deleted[1]
+
+
+# --- documents: what we want in QuickBooks ---------------------------------------------------
+
+
+class Action(StrEnum):
+    """HubSpot's QuickBooks workflow actions."""
+
+    INVOICE = "invoice"
+    ESTIMATE = "estimate"
+    SALES_RECEIPT = "sales_receipt"
+    PAID_INVOICE = "paid_invoice"
+    EXPENSE = "expense"
+    REFUND_RECEIPT = "refund_receipt"
+
+
+class DocumentKey(NamedTuple):
+    """The unit of idempotency: for one key there is never a second document in QuickBooks."""
+
+    realm_id: str
+    action: Action
+    portal_id: int
+    object_type: ObjectType
+    object_id: str
+    enrolment: int = 1
+
+    @property
+    def source(self) -> ObjectKey:
+        return ObjectKey(self.portal_id, self.object_type, self.object_id)
+
+    def __str__(self) -> str:
+        text = f"{self.realm_id}/{self.action}/{self.portal_id}/{self.object_type}/{self.object_id}"
+        return text if self.enrolment == 1 else f"{text}/{self.enrolment}"
+
+
+class DocumentState(StrEnum):
+    """How far a document got. `reconciler.lifecycle` holds the transitions."""
+
+    WAITING = "waiting"  # needs a fact that has not arrived
+    BLOCKED = "blocked"  # needs a person
+    WANTED = "wanted"  # to be created, now or at next_attempt_at
+    SENDING = "sending"  # an operation was begun; its outcome is not recorded yet
+    CREATED = "created"  # in QuickBooks, with its id
+
+
+class ProductReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the source says about a product; `documents` never guesses beyond it."""
+
+    hubspot_product_id: str = ""
+    sku: str = ""
+    name: str = ""
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line, net of its own discount. `amount` is exact to the cent and before tax."""
+
+    amount: Decimal
+    quantity: Decimal = Decimal(1)
+    unit_price: Decimal | None = None
+    description: str = ""
+    product: ProductReference = ProductReference()
+    taxable: bool = False
+    tax: Decimal = Decimal(0)
+
+
+class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who the document is for, as the source says; `source` is contact, company or fixed."""
+
+    source: str
+    hubspot_id: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    company_name: str = ""
+    display_name: str = ""
+    phone: str = ""
+
+
+class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a document must say, in HubSpot's facts; QuickBooks ids are resolved at dispatch.
+
+    `txn_date` and `due_date` are ISO dates in the company's time zone. `total` is what the
+    customer pays: lines - discount + tax. Names of terms, accounts, classes and so on are as
+    written in workflows.yaml.
+    """
+
+    currency: str
+    txn_date: str
+    total: Decimal
+    customer: Customer | None = None
+    lines: tuple[Line, ...] = ()
+    discount: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    due_date: str = ""
+    payment_terms: str = ""
+    customer_memo: str = ""
+    private_note: str = ""
+    document_number: str = ""
+    payment_method: str = ""
+    payment_reference: str = ""
+    deposit_account: str = ""
+    bank_account: str = ""
+    expense_account: str = ""
+    vendor: str = ""
+    class_name: str = ""
+    department: str = ""
+    product_source: str = "sku_or_name"
+    fixed_product: str = ""
+    create_missing_products: bool = False
+    match_customer_by: str = "name_and_email"
+    create_missing_customer: bool = True
+    linked_estimate: str = ""
