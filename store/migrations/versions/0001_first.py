@@ -1,0 +1,211 @@
+"""The first schema: objects, the ledger, operations, outcomes, offsets, dead letters, companies.
+
+Objects, documents and operations leave room in their pages, so that a change of state is a
+heap-only update.
+
+Revision ID: 0001
+Revises:
+"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+STATEMENTS = (
+    """
+    CREATE TABLE companies (
+      realm_id TEXT NOT NULL,
+      name TEXT DEFAULT '' NOT NULL,
+      lease_owner TEXT,
+      lease_token BIGINT DEFAULT 0 NOT NULL,
+      lease_until TIMESTAMP WITH TIME ZONE,
+      facts JSON,
+      connection TEXT DEFAULT 'connected' NOT NULL,
+      connection_detail TEXT DEFAULT '' NOT NULL,
+      paused_until TIMESTAMP WITH TIME ZONE,
+      sealed_tokens BYTEA,
+      tokens_expire_at TIMESTAMP WITH TIME ZONE,
+      references_loaded_at TIMESTAMP WITH TIME ZONE,
+      references_changed_since TIMESTAMP WITH TIME ZONE,
+      PRIMARY KEY (realm_id)
+    )
+    """,
+    """
+    CREATE TABLE dead_letters (
+      dead_letter_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      topic TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      record_offset BIGINT NOT NULL,
+      topic_id TEXT DEFAULT '' NOT NULL,
+      record_key BYTEA,
+      record_value BYTEA,
+      reason TEXT NOT NULL,
+      detail TEXT NOT NULL,
+      received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      published_at TIMESTAMP WITH TIME ZONE,
+      resolved_at TIMESTAMP WITH TIME ZONE,
+      resolution TEXT,
+      PRIMARY KEY (dead_letter_id),
+      CONSTRAINT dead_letters_position UNIQUE (topic, partition, record_offset, topic_id)
+    )
+    """,
+    """
+    CREATE INDEX dead_letters_open ON dead_letters (dead_letter_id) WHERE resolved_at IS NULL
+    """,
+    """
+    CREATE TABLE documents (
+      document_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      realm_id TEXT NOT NULL,
+      action TEXT NOT NULL,
+      portal_id BIGINT NOT NULL,
+      object_type TEXT NOT NULL,
+      object_id TEXT NOT NULL,
+      enrolment INTEGER NOT NULL,
+      workflow TEXT NOT NULL,
+      generation INTEGER NOT NULL,
+      version INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      reason TEXT DEFAULT '' NOT NULL,
+      detail TEXT DEFAULT '' NOT NULL,
+      content JSON,
+      desired JSON,
+      attempts INTEGER NOT NULL,
+      next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      enrolled_at TIMESTAMP WITH TIME ZONE NOT NULL,
+      state_since TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      quickbooks_entity TEXT,
+      quickbooks_id TEXT,
+      sync_token TEXT,
+      document_number TEXT,
+      total NUMERIC(15, 2),
+      drift TEXT,
+      PRIMARY KEY (document_id),
+      CONSTRAINT documents_key UNIQUE (portal_id, object_type, object_id, action, realm_id, enrolment)
+    ) WITH (fillfactor = 80)
+    """,
+    """
+    CREATE INDEX documents_due ON documents (realm_id, next_attempt_at) WHERE state = 'wanted'
+    """,
+    """
+    CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id) WHERE quickbooks_id IS NOT NULL
+    """,
+    """
+    CREATE INDEX documents_stuck ON documents (state, reason) WHERE state IN ('waiting', 'blocked')
+    """,
+    """
+    CREATE TABLE objects (
+      portal_id BIGINT NOT NULL,
+      object_type TEXT NOT NULL,
+      object_id TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      state JSON NOT NULL,
+      changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+      updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      PRIMARY KEY (portal_id, object_type, object_id)
+    ) WITH (fillfactor = 80)
+    """,
+    """
+    CREATE TABLE offsets (
+      group_id TEXT NOT NULL,
+      topic TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      topic_id TEXT,
+      next_offset BIGINT,
+      epoch BIGINT NOT NULL,
+      owner TEXT NOT NULL,
+      updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      PRIMARY KEY (group_id, topic, partition)
+    )
+    """,
+    """
+    CREATE TABLE operations (
+      operation_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      realm_id TEXT NOT NULL,
+      operation_key TEXT NOT NULL,
+      document_id BIGINT,
+      entity TEXT NOT NULL,
+      verb TEXT DEFAULT 'create' NOT NULL,
+      request_id TEXT NOT NULL,
+      b_id TEXT,
+      marker TEXT NOT NULL,
+      request BYTEA NOT NULL,
+      state TEXT DEFAULT 'begun' NOT NULL,
+      attempts INTEGER NOT NULL,
+      first_sent_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      finished_at TIMESTAMP WITH TIME ZONE,
+      quickbooks_id TEXT,
+      sync_token TEXT,
+      error TEXT,
+      tid TEXT,
+      PRIMARY KEY (operation_id),
+      CONSTRAINT operations_key UNIQUE (realm_id, operation_key)
+    ) WITH (fillfactor = 80)
+    """,
+    """
+    CREATE INDEX operations_document ON operations (document_id)
+    """,
+    """
+    CREATE INDEX operations_unfinished ON operations (realm_id, next_attempt_at) WHERE state IN ('begun', 'unknown')
+    """,
+    """
+    CREATE TABLE outcomes (
+      outcome_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      document_id BIGINT NOT NULL,
+      kind TEXT NOT NULL,
+      key TEXT NOT NULL,
+      value JSON NOT NULL,
+      occurred_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      sequence BIGINT,
+      published_at TIMESTAMP WITH TIME ZONE,
+      PRIMARY KEY (outcome_id),
+      CONSTRAINT outcomes_sequence UNIQUE (sequence)
+    )
+    """,
+    """
+    CREATE INDEX outcomes_document ON outcomes (document_id)
+    """,
+    """
+    CREATE INDEX outcomes_unpublished ON outcomes (outcome_id) WHERE published_at IS NULL
+    """,
+    """
+    CREATE TABLE quickbooks_references (
+      realm_id TEXT NOT NULL,
+      entity TEXT NOT NULL,
+      quickbooks_id TEXT NOT NULL,
+      sync_token TEXT DEFAULT '' NOT NULL,
+      active BOOLEAN NOT NULL,
+      name_key TEXT DEFAULT '' NOT NULL,
+      email_key TEXT DEFAULT '' NOT NULL,
+      sku TEXT DEFAULT '' NOT NULL,
+      data JSON NOT NULL,
+      PRIMARY KEY (realm_id, entity, quickbooks_id)
+    )
+    """,
+    """
+    CREATE INDEX quickbooks_references_email ON quickbooks_references (realm_id, email_key) WHERE email_key <> ''
+    """,
+    """
+    CREATE INDEX quickbooks_references_name ON quickbooks_references (realm_id, entity, name_key)
+    """,
+    """
+    CREATE INDEX quickbooks_references_sku ON quickbooks_references (realm_id, sku) WHERE sku <> ''
+    """,
+)
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in (
+        "quickbooks_references", "outcomes", "operations", "offsets", "objects", "documents",
+        "dead_letters", "companies",
+    ):
+        op.drop_table(table)

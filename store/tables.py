@@ -1,0 +1,241 @@
+"""The tables, as SQLModel classes: schema, console and reports read through them.
+
+The hot path does not: it runs set-based SQL through asyncpg (the other modules of `store`). Table
+classes never leave this package. A test holds the Alembic migrations against this metadata.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+
+def _instant(*, nullable: bool = True, default_now: bool = False) -> Column[datetime]:
+    server_default = text("now()") if default_now else None
+    return Column(DateTime(timezone=True), nullable=nullable, server_default=server_default)
+
+
+def _identity() -> Column[int]:
+    return Column(BigInteger, Identity(always=True), primary_key=True)
+
+
+def _text(default: str | None = None, *, nullable: bool = False) -> Column[str]:
+    return Column(Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'"))
+
+
+class SourceObjectRow(SQLModel, table=True):
+    """A HubSpot object folded from its changes; `version` makes concurrent folds notice each other."""
+
+    __tablename__ = "objects"
+    portal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    object_type: str = Field(sa_column=Column(Text, primary_key=True))
+    object_id: str = Field(sa_column=Column(Text, primary_key=True))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    changed_at: datetime = Field(sa_column=_instant(nullable=False))
+    updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+
+
+class DocumentRow(SQLModel, table=True):
+    """The ledger: every document ever wanted, and how far it got."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint(
+            "portal_id", "object_type", "object_id", "action", "realm_id", "enrolment",
+            name="documents_key",
+        ),
+        Index(
+            "documents_due", "realm_id", "next_attempt_at",
+            postgresql_where=text("state = 'wanted'"),
+        ),
+        Index(
+            "documents_stuck", "state", "reason",
+            postgresql_where=text("state IN ('waiting', 'blocked')"),
+        ),
+        Index(
+            "documents_in_quickbooks", "realm_id", "quickbooks_entity", "quickbooks_id",
+            postgresql_where=text("quickbooks_id IS NOT NULL"),
+        ),
+    )
+    document_id: int = Field(sa_column=_identity())
+    realm_id: str = Field(sa_column=_text())
+    action: str = Field(sa_column=_text())
+    portal_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    object_type: str = Field(sa_column=_text())
+    object_id: str = Field(sa_column=_text())
+    enrolment: int = Field(default=1)
+    workflow: str = Field(sa_column=_text())
+    generation: int = Field(default=1)
+    version: int = Field(default=1)
+    state: str = Field(sa_column=_text())
+    reason: str = Field(sa_column=_text(""))
+    detail: str = Field(sa_column=_text(""))
+    content: dict[str, object] | None = Field(sa_column=Column(JSON, nullable=True))
+    desired: dict[str, object] | None = Field(sa_column=Column(JSON, nullable=True))
+    attempts: int = Field(default=0)
+    next_attempt_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    enrolled_at: datetime = Field(sa_column=_instant(nullable=False))
+    state_since: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    created_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    quickbooks_entity: str | None = Field(sa_column=_text(nullable=True))
+    quickbooks_id: str | None = Field(sa_column=_text(nullable=True))
+    sync_token: str | None = Field(sa_column=_text(nullable=True))
+    document_number: str | None = Field(sa_column=_text(nullable=True))
+    total: Decimal | None = Field(sa_column=Column(Numeric(15, 2), nullable=True))
+    drift: str | None = Field(sa_column=_text(nullable=True))
+
+
+class OperationRow(SQLModel, table=True):
+    """One write to QuickBooks. `request_id`, `b_id` and `request` never change once committed."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        UniqueConstraint("realm_id", "operation_key", name="operations_key"),
+        Index(
+            "operations_unfinished", "realm_id", "next_attempt_at",
+            postgresql_where=text("state IN ('begun', 'unknown')"),
+        ),
+        Index("operations_document", "document_id"),
+    )
+    operation_id: int = Field(sa_column=_identity())
+    realm_id: str = Field(sa_column=_text())
+    operation_key: str = Field(sa_column=_text())
+    document_id: int | None = Field(sa_column=Column(BigInteger, nullable=True))
+    entity: str = Field(sa_column=_text())
+    verb: str = Field(sa_column=_text("create"))
+    request_id: str = Field(sa_column=_text())
+    b_id: str | None = Field(sa_column=_text(nullable=True))
+    marker: str = Field(sa_column=_text())
+    request: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str = Field(sa_column=_text("begun"))
+    attempts: int = Field(default=1)
+    first_sent_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    next_attempt_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    finished_at: datetime | None = Field(sa_column=_instant())
+    quickbooks_id: str | None = Field(sa_column=_text(nullable=True))
+    sync_token: str | None = Field(sa_column=_text(nullable=True))
+    error: str | None = Field(sa_column=_text(nullable=True))
+    tid: str | None = Field(sa_column=_text(nullable=True))
+
+
+class OutcomeRow(SQLModel, table=True):
+    """The outbox, and after publishing the document's timeline. `sequence` is given by the relay."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        UniqueConstraint("sequence", name="outcomes_sequence"),
+        Index(
+            "outcomes_unpublished", "outcome_id",
+            postgresql_where=text("published_at IS NULL"),
+        ),
+        Index("outcomes_document", "document_id"),
+    )
+    outcome_id: int = Field(sa_column=_identity())
+    document_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    kind: str = Field(sa_column=_text())
+    key: str = Field(sa_column=_text())
+    value: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    occurred_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    sequence: int | None = Field(sa_column=Column(BigInteger, nullable=True))
+    published_at: datetime | None = Field(sa_column=_instant())
+
+
+class OffsetRow(SQLModel, table=True):
+    """How far a partition was read, in the same transaction as what its records said."""
+
+    __tablename__ = "offsets"
+    group_id: str = Field(sa_column=Column(Text, primary_key=True))
+    topic: str = Field(sa_column=Column(Text, primary_key=True))
+    partition: int = Field(primary_key=True)
+    topic_id: str | None = Field(sa_column=_text(nullable=True))
+    next_offset: int | None = Field(sa_column=Column(BigInteger, nullable=True))
+    epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
+    owner: str = Field(sa_column=_text())
+    updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+
+
+class DeadLetterRow(SQLModel, table=True):
+    """A record that could not be understood, whole, until someone re-drives or dismisses it."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (
+        UniqueConstraint("topic", "partition", "record_offset", "topic_id", name="dead_letters_position"),
+        Index(
+            "dead_letters_open", "dead_letter_id",
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+    dead_letter_id: int = Field(sa_column=_identity())
+    topic: str = Field(sa_column=_text())
+    partition: int
+    record_offset: int = Field(sa_column=Column(BigInteger, nullable=False))
+    topic_id: str = Field(sa_column=_text(""))
+    record_key: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    record_value: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    reason: str = Field(sa_column=_text())
+    detail: str = Field(sa_column=_text())
+    received_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    published_at: datetime | None = Field(sa_column=_instant())
+    resolved_at: datetime | None = Field(sa_column=_instant())
+    resolution: str | None = Field(sa_column=_text(nullable=True))
+
+
+class CompanyRow(SQLModel, table=True):
+    """A QuickBooks company: who dispatches for it (lease), its facts, its connection."""
+
+    __tablename__ = "companies"
+    realm_id: str = Field(sa_column=Column(Text, primary_key=True))
+    name: str = Field(sa_column=_text(""))
+    lease_owner: str | None = Field(sa_column=_text(nullable=True))
+    lease_token: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    lease_until: datetime | None = Field(sa_column=_instant())
+    facts: dict[str, object] | None = Field(sa_column=Column(JSON, nullable=True))
+    connection: str = Field(sa_column=_text("connected"))
+    connection_detail: str = Field(sa_column=_text(""))
+    paused_until: datetime | None = Field(sa_column=_instant())
+    sealed_tokens: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    tokens_expire_at: datetime | None = Field(sa_column=_instant())
+    references_loaded_at: datetime | None = Field(sa_column=_instant())
+    references_changed_since: datetime | None = Field(sa_column=_instant())
+
+
+class ReferenceRow(SQLModel, table=True):
+    """What a company's name lists hold (customers, items, terms, …): a copy kept fresh by CDC."""
+
+    __tablename__ = "quickbooks_references"
+    __table_args__ = (
+        Index("quickbooks_references_name", "realm_id", "entity", "name_key"),
+        Index(
+            "quickbooks_references_email", "realm_id", "email_key",
+            postgresql_where=text("email_key <> ''"),
+        ),
+        Index(
+            "quickbooks_references_sku", "realm_id", "sku",
+            postgresql_where=text("sku <> ''"),
+        ),
+    )
+    realm_id: str = Field(sa_column=Column(Text, primary_key=True))
+    entity: str = Field(sa_column=Column(Text, primary_key=True))
+    quickbooks_id: str = Field(sa_column=Column(Text, primary_key=True))
+    sync_token: str = Field(sa_column=_text(""))
+    active: bool = True
+    name_key: str = Field(sa_column=_text(""))
+    email_key: str = Field(sa_column=_text(""))
+    sku: str = Field(sa_column=_text(""))
+    data: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
