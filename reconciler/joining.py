@@ -1,0 +1,114 @@
+"""Owns the join of an object with its companions: contacts and so on from topics of their own.
+
+`intake` loads what `references` names and gives it to `joined` before deciding. The result is for
+reading only: it is never stored, because the companions are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from reconciler.model import AssociationList, ObjectKey, ObjectType, Related, SourceObject
+from reconciler.reading import beats, effective_ids, stamp
+
+TYPE_OF_ASSOCIATION: Mapping[str, ObjectType] = {
+    "companies": ObjectType.COMPANY,
+    "contacts": ObjectType.CONTACT,
+    "deals": ObjectType.DEAL,
+    "invoices": ObjectType.INVOICE,
+    "line_items": ObjectType.LINE_ITEM,
+    "payments": ObjectType.PAYMENT,
+    "products": ObjectType.PRODUCT,
+    "quotes": ObjectType.QUOTE,
+}
+"""Canonical association names and the type of the objects in them."""
+
+
+def references(obj: SourceObject) -> tuple[ObjectKey, ...]:
+    """Name the objects that this one refers to: its associations, and its line items' products."""
+    portal_id = obj.key.portal_id
+    named = {
+        ObjectKey(portal_id, TYPE_OF_ASSOCIATION[name], one): None
+        for name, held in obj.associations.items()
+        if name in TYPE_OF_ASSOCIATION
+        for one in effective_ids(held)
+    }
+    for product_id in _product_ids(obj):
+        named[ObjectKey(portal_id, ObjectType.PRODUCT, product_id)] = None
+    return tuple(named)
+
+
+def joined(obj: SourceObject, companions: Mapping[ObjectKey, SourceObject]) -> SourceObject:
+    """Give the object with its companions' properties where they are newer or not known otherwise.
+
+    A companion deleted after the list was made leaves the list. Products of line items are put
+    under `related["products"]`. The object itself is returned when no companion adds anything.
+    """
+    related: dict[str, dict[str, Related]] = {}
+    associations: dict[str, AssociationList] = {}
+    for name, held in obj.associations.items():
+        if name in TYPE_OF_ASSOCIATION:
+            found = dict(_found(obj, name, effective_ids(held), companions))
+            newer = _newer(obj.related.get(name, {}), found)
+            if newer:
+                related[name] = obj.related.get(name, {}) | newer
+            if gone := _deleted_since(held.at, found):
+                associations[name] = AssociationList(held.at, held.ids, held.links | gone)
+    if related or associations:
+        obj = msgspec.structs.replace(
+            obj, related=obj.related | related, associations=obj.associations | associations
+        )
+    return _with_products(obj, companions)
+
+
+def _with_products(obj: SourceObject, companions: Mapping[ObjectKey, SourceObject]) -> SourceObject:
+    known = obj.related.get("products", {})
+    newer = _newer(known, dict(_found(obj, "products", list(_product_ids(obj)), companions)))
+    if not newer:
+        return obj
+    return msgspec.structs.replace(obj, related=obj.related | {"products": known | newer})
+
+
+def _deleted_since(at: int, found: Mapping[str, SourceObject]) -> dict[str, tuple[int, bool]]:
+    deletions = ((object_id, one.deleted) for object_id, one in found.items() if one.is_deleted)
+    return {object_id: last for object_id, last in deletions if last is not None and last[0] > at}
+
+
+def _product_ids(obj: SourceObject) -> Iterator[str]:
+    for item in obj.related.get("line_items", {}).values():
+        if item.properties and (product_id := item.properties.get("hs_product_id")):
+            yield product_id
+
+
+def _found(
+    obj: SourceObject, name: str, ids: list[str], companions: Mapping[ObjectKey, SourceObject]
+) -> Iterator[tuple[str, SourceObject]]:
+    portal_id, type_ = obj.key.portal_id, TYPE_OF_ASSOCIATION[name]
+    for one in ids:
+        companion = companions.get(ObjectKey(portal_id, type_, one))
+        if companion is not None:
+            yield one, companion
+
+
+def _newer(known: Mapping[str, Related], found: Mapping[str, SourceObject]) -> dict[str, Related]:
+    merged = (_with_companion(known.get(one), companion) for one, companion in found.items())
+    return {related.id: related for related in merged if related is not None}
+
+
+def _with_companion(held: Related | None, companion: SourceObject) -> Related | None:
+    """Merge property by property: a companion known from one thin event must not hide the rest."""
+    if not companion.properties:
+        return None
+    newest = max(stamp(companion, name) for name in companion.properties)
+    if held is None or held.properties is None:
+        return Related(companion.key.id, companion.properties, newest)
+    won = {
+        name: value
+        for name, value in companion.properties.items()
+        if name not in held.properties
+        or stamp(companion, name) > held.at
+        or (stamp(companion, name) == held.at and beats(value, held.properties[name]))
+    }
+    return Related(held.id, held.properties | won, max(held.at, newest)) if won else None
