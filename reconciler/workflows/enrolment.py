@@ -1,0 +1,163 @@
+"""An OR of AND-groups of conditions, asked about a source object's whole dated history.
+
+`load` builds an `Enrolment` for every `enrol`, `re_enrol` and `contact_filter`; `decide` calls
+`matches` for every change of every object, so the path without history costs a few dictionary
+look-ups. Pure: it reads `SourceObject` and writes nothing.
+
+An object enrols when a group held at *any* instant of its history, so that the answer does not
+depend on how the feed was cut into batches. What a property was before it was first known is
+taken to be what it was then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model import SourceObject
+from reconciler.reading import Point, as_of, associated, stamp
+from reconciler.workflows.filters import CONTACT_PREFIX, Condition, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions that must all hold at the same instant; use `group` to make one."""
+
+    conditions: tuple[Condition, ...]
+    line: int = field(default=0, compare=False)
+    own: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    reads_contact: bool = False
+    is_moving: bool = False
+
+    def holds(self, values: Values, at: int) -> bool:
+        """Whether every condition holds of these values at this instant (epoch ms)."""
+        for condition in self.conditions:  # noqa: SIM110 - a generator costs twice as much here
+            if not condition.holds(values, at):
+                return False
+        return True
+
+    def holds_at(self, obj: SourceObject, at: int) -> bool:
+        """Whether the group held of the object as it was at `at`."""
+        if any(_first_known(obj, name) > at for name in self.changes):
+            return False
+        return self.holds(values_at(obj, at, self.reads_contact), at)
+
+    def earliest(self, obj: SourceObject) -> int | None:
+        """The first instant of the object's timeline at which the group held, or None."""
+        history = obj.history
+        known = [points for name in self.own if (points := history.get(name))]
+        if self.is_moving or any(len(points) > 1 for points in known):
+            return self._walk(obj, known)
+        values: Values = values_now(obj) if self.reads_contact else obj.properties.get
+        if not self.holds(values, 0):
+            return None
+        if self.changes:
+            return max(_first_known(obj, name) for name in self.changes)
+        return min((points[0][0] for points in known), default=_as_told(obj, self.own))
+
+    def _walk(self, obj: SourceObject, known: list[list[Point]]) -> int | None:
+        instants = sorted({point[0] for points in known for point in points})
+        for at in instants or [_as_told(obj, self.own)]:
+            if self.holds_at(obj, at):
+                return at
+        return None
+
+
+def group(conditions: Iterable[Condition], line: int = 0) -> Group:
+    """An AND-group; works out once which properties it must look up and how."""
+    listed = tuple(conditions)
+    names = dict.fromkeys(name for condition in listed for name in condition.properties)
+    return Group(
+        conditions=listed,
+        line=line,
+        own=tuple(name for name in names if not name.startswith(CONTACT_PREFIX)),
+        changes=tuple(c.properties[0] for c in listed if c.is_change),
+        reads_contact=any(name.startswith(CONTACT_PREFIX) for name in names),
+        is_moving=any(condition.is_moving for condition in listed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Groups of which one must hold."""
+
+    groups: tuple[Group, ...]
+
+    def matches(self, obj: SourceObject) -> int | None:
+        """The earliest instant (epoch ms) at which a group held; None if none ever did."""
+        earliest: int | None = None
+        for each in self.groups:
+            at = each.earliest(obj)
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
+
+    def matches_at(self, values: Values, at: int) -> bool:
+        """Whether a group holds of these values at `at` (epoch ms); changed_to reads as "is"."""
+        return any(each.holds(values, at) for each in self.groups)
+
+    def holds(self, properties: Mapping[str, str | None]) -> bool:
+        """Whether a group holds of these properties; for a contact filter, which has no history."""
+        return self.matches_at(properties.get, 0)
+
+    def holds_at(self, obj: SourceObject, at: int) -> bool:
+        """Whether a group held of the object as it was at `at`."""
+        return any(each.holds_at(obj, at) for each in self.groups)
+
+    def properties(self) -> frozenset[str]:
+        """Every property looked at; those of the contact start with `contact.`."""
+        return frozenset(
+            name for each in self.groups for c in each.conditions for name in c.properties
+        )
+
+    def unstated(self, obj: SourceObject) -> frozenset[str]:
+        """Own properties the feed has never mentioned of this object, not even as null.
+
+        A negative filter ("is none of") holds of them, so a match may rest on ignorance.
+        """
+        return frozenset(
+            name for each in self.groups for name in each.own if name not in obj.properties
+        )
+
+
+def values_at(obj: SourceObject, at: int, reads_contact: bool = False) -> Values:
+    """The object's values as they were at `at`: the latest known then, else the earliest known."""
+
+    def own(name: str) -> str | None:
+        return as_of(obj, name, at)
+
+    return _with_contact(obj, own) if reads_contact else own
+
+
+def values_now(obj: SourceObject) -> Values:
+    """The object's current values, and those of its first contact under `contact.`."""
+    return _with_contact(obj, obj.properties.get)
+
+
+def _with_contact(obj: SourceObject, own: Values) -> Values:
+    contact = _first_contact(obj)
+
+    def value(name: str) -> str | None:
+        if name.startswith(CONTACT_PREFIX):
+            return contact.get(name.removeprefix(CONTACT_PREFIX))
+        return own(name)
+
+    return value
+
+
+def _first_contact(obj: SourceObject) -> dict[str, str | None]:
+    """Properties of the first associated contact: of contacts we know the present, not the past."""
+    contacts = associated(obj, "contacts")
+    return contacts[0].properties or {} if contacts else {}
+
+
+def _first_known(obj: SourceObject, name: str) -> int:
+    points = obj.history.get(name)
+    return points[0][0] if points else stamp(obj, name)
+
+
+def _as_told(obj: SourceObject, names: tuple[str, ...]) -> int:
+    """When values that have no history of their own were last told."""
+    told = max((stamp(obj, name) for name in names), default=-1)
+    return told if told >= 0 else obj.changed_at
