@@ -238,7 +238,5 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     department: str = ""
     product_source: str = "sku_or_name"
     fixed_product: str = ""
+    product_map: dict[str, str] = {}
     create_missing_products: bool = False
-    match_customer_by: str = "name_and_email"
-    create_missing_customer: bool = True
-    linked_estimate: str = ""

@@ -82,6 +82,7 @@ class DocumentRow(SQLModel, table=True):
     enrolment: int = Field(default=1)
     workflow: str = Field(sa_column=_text())
     generation: int = Field(default=1)
+    revision: int = Field(default=1)
     version: int = Field(default=1)
     state: str = Field(sa_column=_text())
     reason: str = Field(sa_column=_text(""))

@@ -66,6 +66,7 @@ STATEMENTS = (
       enrolment INTEGER NOT NULL,
       workflow TEXT NOT NULL,
       generation INTEGER NOT NULL,
+      revision INTEGER NOT NULL,
       version INTEGER NOT NULL,
       state TEXT NOT NULL,
       reason TEXT DEFAULT '' NOT NULL,

@@ -1,0 +1,244 @@
+"""Writes the QuickBooks entities of a document. Pure; called by `dispatcher`.
+
+Field names, lengths and rules are those of the Accounting API's entity reference
+(developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities, minor version 75).
+Amounts are exact: each line's Amount is what the source says, UnitPrice is given only where
+Qty × UnitPrice rounds to it (fault 6070), and the tax is the source's (TotalTax).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
+from reconciler.quickbooks.names import (
+    customer_names,
+    document_number,
+    item_names,
+    legal_email,
+    name_part,
+    payment_reference,
+    truncated,
+)
+from reconciler.quickbooks.references import CompanyFacts, name_key
+from reconciler.reasons import Blocked, Reason
+from reconciler.resolve import Book, Resolved, income_account
+
+Entity = dict[str, Any]
+
+ENTITY_OF = {
+    Action.INVOICE: "Invoice",
+    Action.ESTIMATE: "Estimate",
+    Action.SALES_RECEIPT: "SalesReceipt",
+    Action.PAID_INVOICE: "Invoice",
+    Action.EXPENSE: "Purchase",
+    Action.REFUND_RECEIPT: "RefundReceipt",
+}
+"""The entity that stands for the document; a paid invoice also has a Payment, written second."""
+
+_PRIVATE_NOTE = 4000
+_CUSTOMER_MEMO = 1000
+_DESCRIPTION = 4000
+
+
+def entity_of(
+    action: Action, content: DocumentContent, resolved: Resolved, facts: CompanyFacts, marker: str
+) -> Entity:
+    """The document's own entity; *marker* is put in its private note to find it again by."""
+    if action is Action.EXPENSE:
+        return _purchase(content, resolved, facts, marker)
+    entity = _sales_form(content, resolved, facts, marker)
+    if action in (Action.INVOICE, Action.PAID_INVOICE):
+        _set(entity, "DueDate", content.due_date)
+        _set_ref(entity, "SalesTermRef", resolved.term_id)
+    if action in (Action.SALES_RECEIPT, Action.REFUND_RECEIPT):
+        _set_money_received(entity, content, resolved)
+    return entity
+
+
+def payment_of(
+    content: DocumentContent, resolved: Resolved, facts: CompanyFacts, invoice_id: str, marker: str
+) -> Entity:
+    """The Payment that pays a paid invoice in full."""
+    entity: Entity = {
+        "CustomerRef": {"value": resolved.customer_id},
+        "TotalAmt": content.total,
+        "TxnDate": content.txn_date,
+        "PrivateNote": _note(content, marker),
+        "Line": [
+            {"Amount": content.total, "LinkedTxn": [{"TxnId": invoice_id, "TxnType": "Invoice"}]}
+        ],
+    }
+    _set_currency(entity, content, facts)
+    _set_money_received(entity, content, resolved)
+    return entity
+
+
+def _sales_form(
+    content: DocumentContent, resolved: Resolved, facts: CompanyFacts, marker: str
+) -> Entity:
+    entity: Entity = {
+        "CustomerRef": {"value": resolved.customer_id},
+        "TxnDate": content.txn_date,
+        "PrivateNote": _note(content, marker),
+        "Line": list(_lines(content, resolved, facts)),
+    }
+    if facts.using_sales_tax and content.tax:
+        entity["TxnTaxDetail"] = {"TotalTax": content.tax}
+    if content.customer_memo:
+        entity["CustomerMemo"] = {"value": truncated(content.customer_memo, _CUSTOMER_MEMO)}
+    if content.customer and (email := legal_email(content.customer.email)):
+        entity["BillEmail"] = {"Address": email}
+    if facts.custom_txn_numbers:
+        _set(entity, "DocNumber", document_number(content.document_number))
+    _set_ref(entity, "ClassRef", resolved.class_id)
+    _set_ref(entity, "DepartmentRef", resolved.department_id)
+    _set_currency(entity, content, facts)
+    return entity
+
+
+def _lines(content: DocumentContent, resolved: Resolved, facts: CompanyFacts) -> Iterable[Entity]:
+    for line, item_id in zip(content.lines, resolved.item_ids, strict=True):
+        yield _line(line, item_id, facts)
+    if content.discount:
+        yield {
+            "DetailType": "DiscountLineDetail",
+            "Amount": content.discount,
+            "DiscountLineDetail": {"PercentBased": False},
+        }
+
+
+def _line(line: Line, item_id: str | None, facts: CompanyFacts) -> Entity:
+    taxed = line.taxable and facts.using_sales_tax
+    detail: Entity = {
+        "ItemRef": {"value": item_id},
+        "TaxCodeRef": {"value": "TAX" if taxed else "NON"},
+    }
+    description = line.description
+    if line.unit_price is None:
+        # Amount alone: QuickBooks would refuse a quantity it can't multiply to the same cents.
+        description = f"{description} ({_plain(line.quantity)} ×)".strip()
+    else:
+        detail["Qty"] = line.quantity
+        detail["UnitPrice"] = line.unit_price
+    entity: Entity = {
+        "DetailType": "SalesItemLineDetail",
+        "Amount": line.amount,
+        "SalesItemLineDetail": detail,
+    }
+    _set(entity, "Description", truncated(description, _DESCRIPTION))
+    return entity
+
+
+def _purchase(
+    content: DocumentContent, resolved: Resolved, facts: CompanyFacts, marker: str
+) -> Entity:
+    """The fees as an expense paid from the bank, clearing or card account they were taken from."""
+    account = resolved.bank_account
+    assert account is not None  # resolve() found it or blocked the document
+    detail: Entity = {"AccountRef": {"value": resolved.expense_account_id}}
+    _set_ref(detail, "ClassRef", resolved.class_id)
+    entity: Entity = {
+        "PaymentType": "CreditCard" if account.kind == "Credit Card" else "Cash",
+        "AccountRef": {"value": account.id},
+        "TxnDate": content.txn_date,
+        "PrivateNote": _note(content, marker),
+        "Line": [
+            {
+                "DetailType": "AccountBasedExpenseLineDetail",
+                "Amount": content.total,
+                "Description": truncated(content.private_note, _DESCRIPTION),
+                "AccountBasedExpenseLineDetail": detail,
+            }
+        ],
+    }
+    if resolved.vendor_id:
+        entity["EntityRef"] = {"value": resolved.vendor_id, "type": "Vendor"}
+    _set_ref(entity, "DepartmentRef", resolved.department_id)
+    _set_currency(entity, content, facts)
+    return entity
+
+
+# --- customers and items --------------------------------------------------------------------------
+
+
+def customer_entity(customer: Customer, book: Book) -> Entity:
+    """A new customer under the first of its names that nobody in the company bears yet."""
+    names = customer_names(customer)
+    name = next((name for name in names if not book.name_is_taken(name)), None)
+    if name is None:
+        raise Blocked(Reason.AMBIGUOUS, kind="customer", item=names[0])
+    entity: Entity = {"DisplayName": name}
+    _set(entity, "GivenName", name_part(customer.first_name))
+    _set(entity, "FamilyName", name_part(customer.last_name))
+    _set(entity, "CompanyName", truncated(customer.company_name, 100))
+    if email := legal_email(customer.email):
+        entity["PrimaryEmailAddr"] = {"Address": email}
+    if customer.phone:
+        entity["PrimaryPhone"] = {"FreeFormNumber": truncated(customer.phone, 30)}
+    if customer.hubspot_id:
+        entity["Notes"] = f"HubSpot {customer.source} {customer.hubspot_id}"
+    return entity
+
+
+def item_entity(product: ProductReference, book: Book) -> Entity:
+    """A new service item; QuickBooks demands an income account for it."""
+    names = item_names(product)
+    name = next((name for name in names if not book.named("Item", name)), None)
+    if name is None:
+        raise Blocked(Reason.AMBIGUOUS, kind="product", item=names[0])
+    entity: Entity = {
+        "Name": name,
+        "Type": "Service",
+        "IncomeAccountRef": {"value": income_account(book).id},
+    }
+    _set(entity, "Sku", truncated(product.sku, 100))
+    return entity
+
+
+def customer_key(customer: Customer) -> str:
+    """What makes two customers the same one: what they are matched by."""
+    if customer.source == "contact":
+        person = (customer.email, customer.first_name, customer.last_name)
+        return "|".join(part.casefold() for part in person)
+    return name_key(customer.display_name)
+
+
+def item_key(product: ProductReference) -> str:
+    """What makes two products the same item: the SKU where there is one, else the name."""
+    return f"sku {product.sku.casefold()}" if product.sku else f"name {name_key(product.name)}"
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _set_money_received(entity: Entity, content: DocumentContent, resolved: Resolved) -> None:
+    _set_ref(entity, "PaymentMethodRef", resolved.payment_method_id)
+    _set_ref(entity, "DepositToAccountRef", resolved.deposit_account_id)
+    _set(entity, "PaymentRefNum", payment_reference(content.payment_reference))
+
+
+def _set_currency(entity: Entity, content: DocumentContent, facts: CompanyFacts) -> None:
+    if facts.multicurrency:
+        entity["CurrencyRef"] = {"value": content.currency or facts.home_currency}
+
+
+def _note(content: DocumentContent, marker: str) -> str:
+    """The private note: the source, and last the marker, which is never cut off."""
+    return f"{truncated(content.private_note, _PRIVATE_NOTE - len(marker) - 1)}\n{marker}"
+
+
+def _set(entity: Entity, name: str, text: str) -> None:
+    if text:
+        entity[name] = text
+
+
+def _set_ref(entity: Entity, name: str, id_: str) -> None:
+    if id_:
+        entity[name] = {"value": id_}
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"

@@ -1,0 +1,250 @@
+"""Takes batches of Kafka records into Postgres: fold, decide, record, advance, in one transaction.
+
+Called by `app` for every batch the consumer yields. A batch ends wholly recorded or not at all:
+its changes folded into source objects, the documents they call for in the ledger, what could not
+be understood among the dead letters, and the offsets past it. It never speaks to QuickBooks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from reconciler.decide import Verdict, decide
+from reconciler.errors import UndecodableRecord
+from reconciler.fold import fold
+from reconciler.model import SOURCE_TYPES, Change, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
+from reconciler.outcomes import outcome
+from reconciler.ports import Advance, DeadLetter, LedgerEntry, NewOutcome, StoredObject, WantedDocument
+from reconciler.workflows import Workflow
+
+_encode_content = msgspec.json.Encoder().encode
+
+
+class Record(Protocol):
+    """What intake needs of a Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Transaction(Protocol):
+    """The store's side of one batch (`store.intake.IntakeTransaction`)."""
+
+    async def advance(self, group_id: str, advances: Sequence[Advance]) -> None: ...
+    async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]: ...
+    async def ledger(self, keys: Sequence[ObjectKey]) -> dict[DocumentKey, LedgerEntry]: ...
+    async def save_objects(self, objects: Sequence[StoredObject]) -> None: ...
+    async def want(self, documents: Sequence[WantedDocument]) -> dict[DocumentKey, int]: ...
+    async def desire(self, desired: Mapping[int, str]) -> None: ...
+    async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None: ...
+    async def save_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
+    async def wake_dispatchers(self, realm_ids: set[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records in the order read, and how far they take each partition."""
+
+    records: Sequence[Record]
+    advances: Sequence[Advance]
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch came to; for metrics and progress."""
+
+    records: int = 0
+    changes: int = 0
+    changed_objects: int = 0
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One consumer group's way into the store."""
+
+    group_id: str
+    workflows: Sequence[Workflow]
+    watched: Mapping[ObjectType, frozenset[str]]
+    decode: Callable[[Record], list[Change]]
+    transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
+    concurrent: type[Exception]
+    crash_point: Callable[[str], None] = lambda name: None
+
+    async def take(self, batch: Batch) -> Taken:
+        """Record the batch. Raises `Fenced` if a partition is not ours any more.
+
+        Another process may fold the same object at the same moment (a feed without keys spreads
+        an object over partitions): the batch is then read and folded again.
+        """
+        started = time.perf_counter()
+        taken = Taken(records=len(batch.records))
+        changes = self._decoded(batch, taken)
+        self.crash_point("intake.decoded")
+        while True:
+            taken.verdicts.clear()
+            try:
+                async with self.transaction() as transaction:
+                    await transaction.advance(self.group_id, batch.advances)
+                    self.crash_point("intake.advanced")
+                    await self._record(transaction, changes, taken)
+                    self.crash_point("intake.before_commit")
+            except self.concurrent:
+                continue
+            break
+        self.crash_point("intake.committed")
+        taken.seconds = time.perf_counter() - started
+        return taken
+
+    def _decoded(self, batch: Batch, taken: Taken) -> dict[ObjectKey, list[Change]]:
+        """The batch's changes by object; what can't be understood is set aside whole."""
+        changes: dict[ObjectKey, list[Change]] = {}
+        for record in batch.records:
+            try:
+                decoded = self.decode(record)
+            except UndecodableRecord as error:
+                topic_id = batch.topic_ids.get(record.topic, "")
+                taken.dead_letters.append(_dead_letter(record, topic_id, error))
+                continue
+            for change in decoded:
+                changes.setdefault(change.key, []).append(change)
+                taken.changes += 1
+        return changes
+
+    async def _record(
+        self, transaction: Transaction, changes: Mapping[ObjectKey, list[Change]], taken: Taken
+    ) -> None:
+        if taken.dead_letters:
+            await transaction.save_dead_letters(taken.dead_letters)
+        known = await transaction.objects(list(changes)) if changes else {}
+        folded = self._folded(changes, known)
+        taken.changed_objects = len(folded)
+        if not folded:
+            return
+        await transaction.save_objects(folded)
+        self.crash_point("intake.folded")
+        sources = [stored.object for stored in folded if stored.object.key.type in SOURCE_TYPES]
+        before = {key: stored.object for key, stored in known.items()}
+        await self.record_decisions(transaction, sources, before, taken)
+
+    def _folded(
+        self, changes: Mapping[ObjectKey, list[Change]], known: Mapping[ObjectKey, StoredObject]
+    ) -> list[StoredObject]:
+        """The objects that these changes really change."""
+        folded = []
+        for key, of_object in changes.items():
+            stored = known.get(key)
+            before = stored.object if stored else None
+            after = fold(before, of_object, self.watched)
+            if after is not before:
+                folded.append(StoredObject(stored.version if stored else 0, after))
+        return folded
+
+    async def record_decisions(
+        self,
+        transaction: Transaction,
+        sources: Sequence[SourceObject],
+        before: Mapping[ObjectKey, SourceObject],
+        taken: Taken,
+    ) -> None:
+        """Decide about *sources* and record what differs from the ledger."""
+        if not sources:
+            return
+        ledger = await transaction.ledger([obj.key for obj in sources])
+        known = {key: entry.state for key, entry in ledger.items()}
+        for obj in sources:
+            taken.verdicts += decide(obj, before.get(obj.key), self.workflows, known)
+        wanted, desired = _differences(taken.verdicts, ledger)
+        self.crash_point("intake.decided")
+        if desired:
+            await transaction.desire(desired)
+        if not wanted:
+            return
+        ids = await transaction.want(wanted)
+        outcomes = _outcomes(wanted, ids, ledger)
+        if outcomes:
+            await transaction.save_outcomes(outcomes)
+        realms = {d.key.realm_id for d in wanted if d.state is DocumentState.WANTED}
+        if realms:
+            await transaction.wake_dispatchers(realms)
+
+
+def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> DeadLetter:
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        topic_id=topic_id,
+        record_key=record.key,
+        record_value=record.value,
+        reason=error.reason,
+        detail=error.detail,
+    )
+
+
+def _differences(
+    verdicts: Sequence[Verdict], ledger: Mapping[DocumentKey, LedgerEntry]
+) -> tuple[list[WantedDocument], dict[int, str]]:
+    """Verdicts to be recorded, and what documents already sent should say now."""
+    wanted: list[WantedDocument] = []
+    desired: dict[int, str] = {}
+    for verdict in verdicts:
+        entry = ledger.get(verdict.key)
+        content = None if verdict.content is None else _encode_content(verdict.content).decode()
+        if entry is None or _is_open(entry):
+            document = WantedDocument(
+                verdict.key, verdict.workflow, verdict.state, verdict.reason, verdict.detail,
+                content, verdict.enrolled_at,
+            )  # fmt: skip
+            if entry is None or _differs(document, entry):
+                wanted.append(document)
+        elif content is not None and content != (entry.desired or entry.content):
+            desired[entry.document_id] = content
+    return wanted, desired
+
+
+def _is_open(entry: LedgerEntry) -> bool:
+    """Nothing of it was sent yet, so what is wanted may still change."""
+    return entry.state not in (DocumentState.SENDING, DocumentState.CREATED) and not entry.is_in_quickbooks
+
+
+def _differs(document: WantedDocument, entry: LedgerEntry) -> bool:
+    """A document blocked at dispatch stays so until its content changes or someone retries it."""
+    if document.content is not None:
+        return document.content != entry.content
+    return (document.state, document.reason, document.detail) != (entry.state, entry.reason, entry.detail)
+
+
+def _outcomes(
+    wanted: Sequence[WantedDocument],
+    ids: Mapping[DocumentKey, int],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> list[NewOutcome]:
+    """Events for documents that now wait or are blocked for another reason than before."""
+    events = []
+    for document in wanted:
+        if document.state is DocumentState.WANTED or document.key not in ids:
+            continue
+        entry = ledger.get(document.key)
+        if entry is not None and (entry.state, entry.reason) == (document.state, document.reason):
+            continue
+        events.append(
+            outcome(
+                ids[document.key], document.key, document.state, document.workflow,
+                reason=document.reason, detail=document.detail,
+            )  # fmt: skip
+        )
+    return events

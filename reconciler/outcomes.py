@@ -1,0 +1,59 @@
+"""Writes the events published on `quickbooks.documents`. Pure; called by intake and dispatcher.
+
+An event links the HubSpot object and the QuickBooks document and says what happened and why. Its
+key is the source object's, so that one object's events stay in order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from reconciler.model import DocumentKey
+from reconciler.ports import NewOutcome
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event's body. `kind` is created, blocked, waiting, wanted, updated, voided or drifted."""
+
+    kind: str
+    document: str
+    realm_id: str
+    action: str
+    portal_id: int
+    object_type: str
+    object_id: str
+    enrolment: int
+    workflow: str
+    reason: str = ""
+    detail: str = ""
+    quickbooks_entity: str = ""
+    quickbooks_id: str = ""
+    document_number: str = ""
+    total: Decimal | None = None
+    currency: str = ""
+    adopted: bool = False
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def outcome(
+    document_id: int, key: DocumentKey, kind: str, workflow: str, **facts: object
+) -> NewOutcome:
+    """The event that document *document_id* is now *kind*."""
+    body = Outcome(
+        kind=kind,
+        document=str(key),
+        realm_id=key.realm_id,
+        action=key.action,
+        portal_id=key.portal_id,
+        object_type=key.object_type,
+        object_id=key.object_id,
+        enrolment=key.enrolment,
+        workflow=workflow,
+        **facts,  # type: ignore[arg-type]
+    )
+    message_key = f"{key.portal_id}:{key.object_type}:{key.object_id}"
+    return NewOutcome(document_id, kind, message_key, _encode(body).decode())

@@ -1,0 +1,200 @@
+"""What passes between the service and its store: plain frozen values.
+
+`store` takes and returns these; `intake` and `dispatcher` make and read them. No SQL and no
+Kafka type crosses this line.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from reconciler.model import DocumentKey, DocumentState, SourceObject
+
+# --- intake ------------------------------------------------------------------------------------
+
+
+class Advance(NamedTuple):
+    """One partition's offset moving on; `epoch` proves that the partition is still ours."""
+
+    topic: str
+    partition: int
+    epoch: int
+    from_offset: int | None
+    next_offset: int
+
+
+class StoredObject(NamedTuple):
+    """A folded object and the version it was read at (0: not stored yet)."""
+
+    version: int
+    object: SourceObject
+
+
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """What the ledger records of one document; contents are JSON text as stored."""
+
+    key: DocumentKey
+    document_id: int
+    workflow: str
+    state: DocumentState
+    reason: str
+    detail: str
+    enrolled_at: int
+    content: str | None
+    desired: str | None
+    is_in_quickbooks: bool
+
+
+class WantedDocument(NamedTuple):
+    """A verdict to be recorded; `content` is JSON text, None while it is incomplete."""
+
+    key: DocumentKey
+    workflow: str
+    state: DocumentState
+    reason: str
+    detail: str
+    content: str | None
+    enrolled_at: int
+
+
+class NewOutcome(NamedTuple):
+    """An event about a document, to be published once; `value` is JSON text."""
+
+    document_id: int
+    kind: str
+    key: str
+    value: str
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that could not be understood, with its position and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    topic_id: str
+    record_key: bytes | None
+    record_value: bytes | None
+    reason: str
+    detail: str
+
+
+# --- dispatch ----------------------------------------------------------------------------------
+
+
+class Lease(NamedTuple):
+    """Proof of owning a company: `token` grows with every change of owner."""
+
+    realm_id: str
+    owner: str
+    token: int
+
+
+class DueDocument(msgspec.Struct, frozen=True):
+    """A document that should be created now. `version` is given back on beginning."""
+
+    document_id: int
+    key: DocumentKey
+    workflow: str
+    version: int
+    generation: int
+    revision: int
+    attempts: int
+    content: str
+    enrolled_at: datetime
+    quickbooks_entity: str | None
+    quickbooks_id: str | None
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One write to QuickBooks, as committed before the call.
+
+    `request` holds the exact bytes of the entity; with `b_id` None it is sent alone under
+    `request_id`, else as that item of the batch `request_id`. `marker` is the text by which the
+    result is recognised in QuickBooks when no answer came.
+    """
+
+    operation_key: str
+    realm_id: str
+    document_id: int | None
+    entity: str
+    verb: str
+    request_id: str
+    b_id: str | None
+    marker: str
+    request: bytes
+
+
+class UnfinishedOperation(msgspec.Struct, frozen=True):
+    """An operation begun whose result is not recorded: the process died, or no answer came."""
+
+    operation_id: int
+    operation: Operation
+    state: str
+    attempts: int
+    first_sent_at: datetime
+    key: DocumentKey | None
+
+
+class OperationResult(msgspec.Struct, frozen=True):
+    """How an operation ended, or that it is still unknown (`next_attempt_at` then says when to look)."""
+
+    operation_key: str
+    state: str  # done | refused | unknown | begun (to be sent again as it is)
+    quickbooks_id: str | None = None
+    sync_token: str | None = None
+    error: str | None = None
+    tid: str | None = None
+    next_attempt_at: datetime | None = None
+
+
+class DocumentUpdate(msgspec.Struct, frozen=True):
+    """A document's new state after an operation or a failed resolution.
+
+    With a `version` it is written only if the document still has that one: intake may have
+    changed what is wanted since it was read.
+    """
+
+    document_id: int
+    state: DocumentState
+    reason: str = ""
+    detail: str = ""
+    next_attempt_at: datetime | None = None
+    next_revision: bool = False
+    quickbooks_entity: str | None = None
+    quickbooks_id: str | None = None
+    sync_token: str | None = None
+    document_number: str | None = None
+    total: Decimal | None = None
+    version: int | None = None
+    is_another_attempt: bool = False
+
+
+class StoredReference(NamedTuple):
+    """One row of a company's name lists; `data` is the whole reference as JSON text."""
+
+    entity: str
+    id: str
+    sync_token: str
+    active: bool
+    name_key: str
+    email_key: str
+    sku: str
+    data: str
+
+
+class CompanyRecord(NamedTuple):
+    """What is stored about a company; `facts` is JSON text, None until they were read."""
+
+    realm_id: str
+    name: str
+    facts: str | None
+    connection: str
+    connection_detail: str
+    paused_until: datetime | None
+    references_loaded_at: datetime | None
+    references_changed_since: datetime | None

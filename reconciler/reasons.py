@@ -1,0 +1,251 @@
+"""Why a document waits, is blocked or was never wanted: the words shown everywhere.
+
+One table serves the ledger, the console, `explain`, metric labels and the docs. A sentence is
+written for an accountant; `fix` is the action that unblocks. Placeholders are filled by whoever
+stops a document.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Stable words; they label metrics and are stored in the ledger."""
+
+    # waiting: a fact has not arrived
+    LINE_ITEMS = "line_items"
+    LINE_ITEM_DETAILS = "line_item_details"
+    CONTACT = "contact"
+    CONTACT_DETAILS = "contact_details"
+    COMPANY = "company"
+    COMPANY_DETAILS = "company_details"
+    PAYMENT_SETTLED = "payment_settled"
+    PAYMENT_AMOUNT = "payment_amount"
+    FEES = "fees"
+    PARTIAL_REFUND = "partial_refund"
+    REFUND_AMOUNT = "refund_amount"
+    # blocked: a person must act in HubSpot or in workflows.yaml
+    NO_CONTACT = "no_contact"
+    NO_COMPANY = "no_company"
+    CONTACT_INCOMPLETE = "contact_incomplete"
+    CONTACT_NOT_ELIGIBLE = "contact_not_eligible"
+    NO_LINE_ITEMS = "no_line_items"
+    TAXABLE_LINE = "taxable_line"
+    BAD_NUMBER = "bad_number"
+    NEGATIVE_TOTAL = "negative_total"
+    AMOUNT_DISAGREES = "amount_disagrees"
+    SOURCE_DELETED = "source_deleted"
+    ALREADY_BILLED = "already_billed"
+    WORKFLOW_OFF = "workflow_off"
+    # blocked: a person must act in QuickBooks
+    COMPANY_NOT_US = "company_not_us"
+    COMPANY_UNKNOWN = "company_unknown"
+    PRODUCT_NOT_FOUND = "product_not_found"
+    PRODUCT_INACTIVE = "product_inactive"
+    CUSTOMER_NOT_FOUND = "customer_not_found"
+    TERMS_NOT_FOUND = "terms_not_found"
+    ACCOUNT_NOT_FOUND = "account_not_found"
+    LIST_ENTRY_NOT_FOUND = "list_entry_not_found"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    SALES_TAX_OFF = "sales_tax_off"
+    DISCOUNTS_OFF = "discounts_off"
+    BOOKS_CLOSED = "books_closed"
+    TOTAL_DIFFERS = "total_differs"
+    REFUSED = "quickbooks_refused"
+    AMBIGUOUS = "ambiguous"
+    # not enrolled: nothing is wanted, and why
+    NO_MATCH = "no_match"
+    MATCHED_BEFORE = "matched_before"
+    INVOICE_PAYMENT = "invoice_payment"
+    QUICKBOOKS_PAYMENT = "quickbooks_payment"
+    PAYMENT_FAILED = "payment_failed"
+    NO_FEES = "no_fees"
+    NOT_REFUNDED = "not_refunded"
+
+
+class Words(NamedTuple):
+    """What a person reads: the sentence, and what to do about it ("" where nothing is to be done)."""
+
+    sentence: str
+    fix: str = ""
+
+
+WORDS: dict[Reason, Words] = {
+    Reason.LINE_ITEMS: Words("The line items of this {object} have not arrived yet."),
+    Reason.LINE_ITEM_DETAILS: Words(
+        "Line item {item} is known only by its id; its {missing} has not arrived yet."
+    ),
+    Reason.CONTACT: Words("The contacts of this {object} have not arrived yet."),
+    Reason.CONTACT_DETAILS: Words(
+        "The first contact ({item}) is known only by its id; name and email have not arrived yet."
+    ),
+    Reason.COMPANY: Words("The companies of this {object} have not arrived yet."),
+    Reason.COMPANY_DETAILS: Words(
+        "The first company ({item}) is known only by its id; its name has not arrived yet."
+    ),
+    Reason.PAYMENT_SETTLED: Words("The payment is still processing; it has not succeeded yet."),
+    Reason.PAYMENT_AMOUNT: Words("The amount of this payment has not arrived yet."),
+    Reason.FEES: Words("The fees of this payment have not arrived yet."),
+    Reason.PARTIAL_REFUND: Words(
+        "{refunded} of {amount} was refunded. A refund receipt is made when all of it is.",
+        "To book partial refunds as they come, set partial_refunds: receipt on the action.",
+    ),
+    Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet."),
+    Reason.NO_CONTACT: Words(
+        "This {object} has no contact, so there is no one to make the document out to.",
+        "Associate a contact with the {object} in HubSpot.",
+    ),
+    Reason.NO_COMPANY: Words(
+        "This {object} has no company, and the workflow takes the customer from the company.",
+        "Associate a company in HubSpot, or set customer: contact on the action.",
+    ),
+    Reason.CONTACT_INCOMPLETE: Words(
+        "Contact {item} has neither a name nor an email address.",
+        "Fill in the contact's name or email in HubSpot.",
+    ),
+    Reason.CONTACT_NOT_ELIGIBLE: Words(
+        "Contact {item} does not match the contact sync filter of company {company}.",
+        "Make the contact match the filter in HubSpot, or widen contact_filter in workflows.yaml.",
+    ),
+    Reason.NO_LINE_ITEMS: Words(
+        "This {object} has no line items, so there is nothing to put on the document.",
+        "Add line items to the {object} in HubSpot.",
+    ),
+    Reason.TAXABLE_LINE: Words(
+        "Line “{item}” is taxable, and a paid invoice may hold only non-taxable lines.",
+        "Use a sales receipt action for taxable payments, or correct the line's tax in HubSpot.",
+    ),
+    Reason.BAD_NUMBER: Words(
+        "{where} reads “{value}”, which is not an amount.",
+        "Correct the value in HubSpot.",
+    ),
+    Reason.NEGATIVE_TOTAL: Words(
+        "The document would come to {amount}; QuickBooks takes no negative totals.",
+        "Correct the line items in HubSpot.",
+    ),
+    Reason.AMOUNT_DISAGREES: Words(
+        "The payment is {amount} but its lines, discounts and tax add up to {sum}.",
+        "Correct the line items in HubSpot, or enter the document in QuickBooks by hand.",
+    ),
+    Reason.SOURCE_DELETED: Words(
+        "The {object} was deleted or merged in HubSpot before its document was made.",
+        "Restore it in HubSpot, or dismiss the document.",
+    ),
+    Reason.ALREADY_BILLED: Words(
+        "{other} already bills this sale: {document}.",
+        "If both are meant, retry this document with the guard off; otherwise dismiss it.",
+    ),
+    Reason.WORKFLOW_OFF: Words(
+        "Workflow “{workflow}” is turned off or gone.",
+        "Turn the workflow on in workflows.yaml, or dismiss the document.",
+    ),
+    Reason.COMPANY_NOT_US: Words(
+        "QuickBooks company {company} is in {country}; these actions are for US companies only.",
+        "Point the action at a US company in workflows.yaml.",
+    ),
+    Reason.COMPANY_UNKNOWN: Words(
+        "Company {company} is not in workflows.yaml any more.",
+        "Put the company back, or dismiss the document.",
+    ),
+    Reason.PRODUCT_NOT_FOUND: Words(
+        "Product {item} is not in QuickBooks, and this action does not create products.",
+        "Create the product in QuickBooks with the same SKU or name, or set "
+        "create_missing_products: true on the action.",
+    ),
+    Reason.PRODUCT_INACTIVE: Words(
+        "Product {item} is inactive in QuickBooks.",
+        "Make the product active in QuickBooks, or use another product in HubSpot.",
+    ),
+    Reason.CUSTOMER_NOT_FOUND: Words(
+        "Customer {item} is not in QuickBooks.",
+        "Create the customer in QuickBooks with exactly this name.",
+    ),
+    Reason.TERMS_NOT_FOUND: Words(
+        "Payment terms “{item}” are not in QuickBooks.",
+        "Create the terms in QuickBooks, or correct payment_terms in workflows.yaml.",
+    ),
+    Reason.ACCOUNT_NOT_FOUND: Words(
+        "Account “{item}” is not in QuickBooks as {kind}.",
+        "Create the account in QuickBooks, or correct its name in workflows.yaml.",
+    ),
+    Reason.LIST_ENTRY_NOT_FOUND: Words(
+        "{kind} “{item}” is not in QuickBooks or not in use there.",
+        "Create it in QuickBooks, turn its tracking on, or correct its name in workflows.yaml.",
+    ),
+    Reason.CURRENCY_MISMATCH: Words(
+        "The document is in {currency}, but the company books in {home}.",
+        "Turn on multicurrency in QuickBooks, or bill in the company's currency.",
+    ),
+    Reason.SALES_TAX_OFF: Words(
+        "The document carries {tax} of sales tax, but sales tax is off in this QuickBooks company.",
+        "Set up sales tax in QuickBooks (Taxes), or remove the tax in HubSpot.",
+    ),
+    Reason.DISCOUNTS_OFF: Words(
+        "The document carries a discount, but discounts are off in this QuickBooks company.",
+        "Turn on Account and settings › Sales › Discount in QuickBooks.",
+    ),
+    Reason.BOOKS_CLOSED: Words(
+        "The document is dated {date}, and the books are closed through {closed}.",
+        "Reopen the period in QuickBooks, or set closed_books: first_open_day on the company.",
+    ),
+    Reason.TOTAL_DIFFERS: Words(
+        "QuickBooks made it {actual} where HubSpot says {wanted}.",
+        "Compare the tax settings; correct the document in QuickBooks.",
+    ),
+    Reason.REFUSED: Words(
+        "QuickBooks refused the document: {message}",
+        "{fix}",
+    ),
+    Reason.AMBIGUOUS: Words(
+        "More than one {kind} in QuickBooks could be this one: {item}.",
+        "Leave only one of them active in QuickBooks, or give them different names.",
+    ),
+    Reason.NO_MATCH: Words("It does not meet the enrolment of workflow “{workflow}”."),
+    Reason.MATCHED_BEFORE: Words(
+        "It already met the enrolment of “{workflow}” before the workflow was turned on.",
+        "Use backfill to create documents for the past.",
+    ),
+    Reason.INVOICE_PAYMENT: Words(
+        "The payment was made against a HubSpot invoice; a second document would bill it twice."
+    ),
+    Reason.QUICKBOOKS_PAYMENT: Words("The payment came from QuickBooks itself."),
+    Reason.PAYMENT_FAILED: Words("The payment failed."),
+    Reason.NO_FEES: Words("The payment had no fees."),
+    Reason.NOT_REFUNDED: Words("The payment was not refunded."),
+}
+
+
+class Stop(Exception):  # noqa: N818  not an error: the reason why a document is not made now
+    """Raised inside the pure core when a document can't be made as things stand."""
+
+    def __init__(self, reason: Reason, /, **facts: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.facts = facts
+
+    @property
+    def sentence(self) -> str:
+        return WORDS[self.reason].sentence.format_map(self.facts)
+
+    @property
+    def fix(self) -> str:
+        return WORDS[self.reason].fix.format_map(self.facts)
+
+    @property
+    def detail(self) -> str:
+        """Sentence and fix in one line, as stored in the ledger."""
+        return f"{self.sentence} {self.fix}".strip()
+
+
+class Waiting(Stop):
+    """A fact has not arrived; nobody needs to do anything yet."""
+
+
+class Blocked(Stop):
+    """A person must do something."""
+
+
+class NotEnrolled(Stop):
+    """Nothing is wanted from this workflow for this object."""

@@ -1,0 +1,277 @@
+"""Finds in a QuickBooks company what a document refers to. Pure; called by `dispatcher`.
+
+The rule is R6 and the fifth invariant: everything is found, or known to be creatable, before
+anything is written. `resolve` answers the ids, names what must be created first, or raises the
+reason why the document is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
+from reconciler.quickbooks.references import CompanyFacts, Reference, name_key
+from reconciler.reasons import Blocked, Reason
+
+ACCOUNTS_FOR_DEPOSITS = ("Bank", "Other Current Asset")
+ACCOUNTS_FOR_EXPENSES = ("Expense", "Other Expense", "Cost of Goods Sold")
+ACCOUNTS_FOR_PURCHASES = ("Bank", "Credit Card", "Other Current Asset")
+
+# HubSpot's hs_payment_method_type as a new QuickBooks company names its payment methods.
+_PAYMENT_METHODS = {"card": "Credit Card", "cash": "Cash", "check": "Check", "ach": "ACH"}
+
+
+@dataclass
+class Book:
+    """What is known of one company, as far as the documents at hand may need it."""
+
+    company_name: str
+    facts: CompanyFacts
+    references: list[Reference] = field(default_factory=list)
+    _by_name: dict[tuple[str, str], list[Reference]] = field(default_factory=dict)
+    _by_email: dict[str, list[Reference]] = field(default_factory=dict)
+    _by_sku: dict[str, list[Reference]] = field(default_factory=dict)
+    _by_id: dict[tuple[str, str], Reference] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given, self.references = self.references, []
+        self.add(given)
+
+    def add(self, references: Iterable[Reference]) -> None:
+        """Take in more rows; a row known already is replaced by the one given last."""
+        for row in references:
+            if self._by_id.get((row.entity, row.id)) is not None:
+                self._forget(row)
+            self._by_id[row.entity, row.id] = row
+            self.references.append(row)
+            for key in {name_key(row.name), row.name_key}:
+                self._by_name.setdefault((row.entity, key), []).append(row)
+            if row.entity == "Customer" and row.email_key:
+                self._by_email.setdefault(row.email_key, []).append(row)
+            if row.entity == "Item" and row.sku:
+                self._by_sku.setdefault(row.sku.casefold(), []).append(row)
+
+    def _forget(self, row: Reference) -> None:
+        def is_other(known: Reference) -> bool:
+            return (known.entity, known.id) != (row.entity, row.id)
+
+        self.references = list(filter(is_other, self.references))
+        for index in (self._by_name, self._by_email, self._by_sku):
+            for key, rows in index.items():  # type: ignore[attr-defined]
+                index[key] = list(filter(is_other, rows))  # type: ignore[index]
+
+    def named(self, entity: str, name: str) -> list[Reference]:
+        return self._by_name.get((entity, name_key(name)), [])
+
+    def with_email(self, email: str) -> list[Reference]:
+        return self._by_email.get(email.strip().casefold(), [])
+
+    def with_sku(self, sku: str) -> list[Reference]:
+        """Items of that SKU; those that spell it exactly the same come first."""
+        found = self._by_sku.get(sku.casefold(), [])
+        return sorted(found, key=lambda row: row.sku != sku)
+
+    def with_id(self, entity: str, id_: str) -> Reference | None:
+        return self._by_id.get((entity, id_))
+
+    def name_is_taken(self, name: str) -> bool:
+        """Customers, vendors and employees share one name space, inactive ones included (6240)."""
+        return any(self.named(entity, name) for entity in ("Customer", "Vendor", "Employee"))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The ids a document needs; None or an entry in `missing_*` for what must be created first."""
+
+    customer_id: str | None = None
+    item_ids: tuple[str | None, ...] = ()
+    term_id: str = ""
+    deposit_account_id: str = ""
+    bank_account: Reference | None = None
+    expense_account_id: str = ""
+    vendor_id: str = ""
+    class_id: str = ""
+    department_id: str = ""
+    payment_method_id: str = ""
+    missing_customer: Customer | None = None
+    missing_items: tuple[ProductReference, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        return self.missing_customer is None and not self.missing_items
+
+
+def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
+    """Everything the document refers to in this company. Raises `Blocked`."""
+    _check_company(content, book)
+    if action is Action.EXPENSE:
+        return _resolve_expense(content, book)
+    customer_id, missing_customer = _customer(content, book)
+    items = [_item(line, content, book) for line in content.lines]
+    missing = [line.product for line, item in zip(content.lines, items, strict=True) if item is None]
+    deposit = content.deposit_account if action not in (Action.INVOICE, Action.ESTIMATE) else ""
+    return Resolved(
+        customer_id=customer_id,
+        item_ids=tuple([item.id if item else None for item in items]),
+        term_id=_term(content, book),
+        deposit_account_id=_account(deposit, ACCOUNTS_FOR_DEPOSITS, book).id if deposit else "",
+        class_id=_listed("Class", content.class_name, book),
+        department_id=_listed("Department", content.department, book),
+        payment_method_id=_payment_method(content, book),
+        missing_customer=missing_customer,
+        missing_items=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _resolve_expense(content: DocumentContent, book: Book) -> Resolved:
+    return Resolved(
+        bank_account=_account(content.bank_account, ACCOUNTS_FOR_PURCHASES, book),
+        expense_account_id=_account(content.expense_account, ACCOUNTS_FOR_EXPENSES, book).id,
+        vendor_id=_listed("Vendor", content.vendor, book),
+        class_id=_listed("Class", content.class_name, book),
+        department_id=_listed("Department", content.department, book),
+    )
+
+
+# --- the company ---------------------------------------------------------------------------------
+
+
+def _check_company(content: DocumentContent, book: Book) -> None:
+    facts = book.facts
+    if facts.country.upper() not in ("US", "USA", "UNITED STATES"):
+        raise Blocked(Reason.COMPANY_NOT_US, company=book.company_name, country=facts.country)
+    currency = content.currency or facts.home_currency
+    if currency != facts.home_currency and not facts.multicurrency:
+        raise Blocked(Reason.CURRENCY_MISMATCH, currency=currency, home=facts.home_currency)
+    if facts.book_close_date and content.txn_date <= facts.book_close_date:
+        raise Blocked(Reason.BOOKS_CLOSED, date=content.txn_date, closed=facts.book_close_date)
+    if content.tax and not facts.using_sales_tax:
+        raise Blocked(Reason.SALES_TAX_OFF, tax=content.tax)
+    if content.discount and not facts.allow_discount:
+        raise Blocked(Reason.DISCOUNTS_OFF)
+
+
+# --- customers -----------------------------------------------------------------------------------
+
+
+def _customer(content: DocumentContent, book: Book) -> tuple[str | None, Customer | None]:
+    customer = content.customer
+    if customer is None:
+        return None, None
+    if found := find_customer(customer, book):
+        return found.id, None
+    if customer.source == "fixed":
+        raise Blocked(Reason.CUSTOMER_NOT_FOUND, item=customer.display_name)
+    return None, customer
+
+
+def find_customer(customer: Customer, book: Book) -> Reference | None:
+    """The active customer that *customer* means (R7); the lowest id where several do."""
+    if customer.source == "contact":
+        if customer.email:
+            same = [row for row in book.with_email(customer.email) if _same_person(row, customer)]
+        else:
+            full_name = f"{customer.first_name} {customer.last_name}".strip()
+            rows = book.named("Customer", full_name)
+            same = [row for row in rows if not row.email_key and _same_person(row, customer)]
+    else:
+        same = book.named("Customer", customer.display_name)
+    active = [row for row in same if row.active]
+    return min(active, key=lambda row: (len(row.id), row.id), default=None)
+
+
+def _same_person(row: Reference, customer: Customer) -> bool:
+    return (
+        row.given_name.casefold() == customer.first_name.casefold()
+        and row.family_name.casefold() == customer.last_name.casefold()
+    )
+
+
+# --- products ------------------------------------------------------------------------------------
+
+
+def _item(line: Line, content: DocumentContent, book: Book) -> Reference | None:
+    """The item of a line; None where it may be created. R15: an unmatched line blocks them all."""
+    product = line.product
+    found = _find_item(product, content, book)
+    active = [row for row in found if row.active and row.kind not in ("Category", "Group")]
+    if active:
+        return active[0]
+    label = content.fixed_product or _label(product)
+    if found:
+        raise Blocked(Reason.PRODUCT_INACTIVE, item=label)
+    creatable = content.create_missing_products and not content.fixed_product
+    if not creatable or not (product.name or product.sku):
+        raise Blocked(Reason.PRODUCT_NOT_FOUND, item=label)
+    return None
+
+
+def _find_item(product: ProductReference, content: DocumentContent, book: Book) -> list[Reference]:
+    if content.fixed_product:
+        return book.named("Item", content.fixed_product)
+    source = content.product_source
+    if source == "id_map":
+        mapped = book.with_id("Item", content.product_map.get(product.hubspot_product_id, ""))
+        return [mapped] if mapped else []
+    found: list[Reference] = []
+    if source in ("sku", "sku_or_name") and product.sku:
+        found = book.with_sku(product.sku)
+    if not found and source in ("name", "sku_or_name") and product.name:
+        found = book.named("Item", product.name)
+    return found
+
+
+def _label(product: ProductReference) -> str:
+    name = f"“{product.name}”" if product.name else ""
+    sku = f"SKU {product.sku}" if product.sku else ""
+    return ", ".join(part for part in (name, sku) if part) or "without a name or SKU"
+
+
+# --- accounts, terms and other lists -------------------------------------------------------------
+
+
+def _account(name: str, kinds: tuple[str, ...], book: Book) -> Reference:
+    for row in book.named("Account", name):
+        if row.active and row.kind in kinds:
+            return row
+    raise Blocked(Reason.ACCOUNT_NOT_FOUND, item=name, kind=" or ".join(kinds))
+
+
+def income_account(book: Book) -> Reference:
+    """The account for products we create: sales of products, else services, else any income."""
+    income = [row for row in book.references if row.entity == "Account" and row.kind == "Income"]
+    active = [row for row in income if row.active]
+    if not active:
+        raise Blocked(Reason.ACCOUNT_NOT_FOUND, item="any income account", kind="Income")
+    preferred = {"SalesOfProductIncome": 0, "ServiceFeeIncome": 1}
+    return min(
+        active,
+        key=lambda row: (preferred.get(str(row.data.get("AccountSubType")), 2), len(row.id), row.id),
+    )
+
+
+def _term(content: DocumentContent, book: Book) -> str:
+    if not content.payment_terms:
+        return ""
+    for row in book.named("Term", content.payment_terms):
+        if row.active:
+            return row.id
+    raise Blocked(Reason.TERMS_NOT_FOUND, item=content.payment_terms)
+
+
+def _listed(entity: str, name: str, book: Book) -> str:
+    if not name:
+        return ""
+    for row in book.named(entity, name):
+        if row.active:
+            return row.id
+    raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=entity, item=name)
+
+
+def _payment_method(content: DocumentContent, book: Book) -> str:
+    """The company's payment method of that name; left out where the company has none like it."""
+    if not content.payment_method:
+        return ""
+    name = _PAYMENT_METHODS.get(content.payment_method, content.payment_method)
+    return next((row.id for row in book.named("PaymentMethod", name) if row.active), "")

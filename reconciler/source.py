@@ -1,0 +1,158 @@
+"""Reads HubSpot's properties as money, lines and people. Pure; called by `decide`.
+
+HubSpot's values are strings or None. What can't be read as an amount blocks the document: a guess
+would put a wrong figure in the books. Property names are HubSpot's (developers.hubspot.com,
+line items, commerce payments and contacts guides, read March 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+from reconciler.fold import associated
+from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
+from reconciler.reasons import Blocked, Reason, Waiting
+
+Properties = Mapping[str, str | None]
+
+CENT = Decimal("0.01")
+ZERO = Decimal(0)
+_UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
+_LARGEST = Decimal(10) ** 11  # QuickBooks: amounts up to 99,999,999,999
+
+
+def money(properties: Properties, name: str, where: str) -> Decimal | None:
+    """The exact amount in property *name*, None if unknown; `Blocked` if it is not an amount."""
+    text = properties.get(name)
+    if text is None or text == "":
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value) > _LARGEST:
+        raise Blocked(Reason.BAD_NUMBER, where=f"{name} of {where}", value=text[:40])
+    return value
+
+
+def cents(value: Decimal) -> Decimal:
+    """Rounded half up to the cent, as HubSpot and QuickBooks both round."""
+    return value.quantize(CENT, ROUND_HALF_UP)
+
+
+def lines_of(obj: SourceObject) -> tuple[Line, ...]:
+    """The lines in the order they stand on the source; `Waiting` or `Blocked` if they can't be read."""
+    items = associated(obj, "line_items")
+    if items is None:
+        raise Waiting(Reason.LINE_ITEMS, object=obj.key.type)
+    if not items:
+        raise Blocked(Reason.NO_LINE_ITEMS, object=obj.key.type)
+    return tuple([_line(item) for item in items])
+
+
+def _line(item: Related) -> Line:
+    found = item.properties
+    if found is None:
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing="price")
+    where = f"line item {item.id}"
+    stated = money(found, "quantity", where)
+    quantity = Decimal(1) if stated is None else stated
+    price = money(found, "price", where)
+    amount = _net_amount(found, quantity, price, item)
+    tax = _tax(found, amount, where)
+    return Line(
+        amount=amount,
+        quantity=quantity,
+        unit_price=_unit_price(amount, quantity, price),
+        description=found.get("description") or found.get("name") or "",
+        product=ProductReference(
+            hubspot_product_id=found.get("hs_product_id") or "",
+            sku=(found.get("hs_sku") or "").strip(),
+            name=(found.get("name") or "").strip(),
+        ),
+        taxable=tax != ZERO or bool(found.get("hs_tax_rate_group_id")),
+        tax=tax,
+    )
+
+
+def _net_amount(found: Properties, quantity: Decimal, price: Decimal | None, item: Related) -> Decimal:
+    """HubSpot's own net amount where given, else quantity × price less the line's discount."""
+    where = f"line item {item.id}"
+    amount = money(found, "amount", where)
+    if amount is not None:
+        return cents(amount)
+    if price is None:
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing="price")
+    gross = quantity * price
+    percentage = money(found, "hs_discount_percentage", where)
+    if percentage is not None:
+        return cents(gross - gross * percentage / 100)
+    per_unit = money(found, "discount", where)
+    return cents(gross - quantity * (per_unit or ZERO))
+
+
+def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> Decimal | None:
+    """A price such that quantity × price rounds to the amount (fault 6070), or None.
+
+    The list price where it does, else the net price to seven decimals. With None the line is
+    written as an amount alone.
+    """
+    if price is not None and cents(quantity * price) == amount:
+        return price
+    if quantity == ZERO:
+        return None
+    net = (amount / quantity).quantize(_UNIT_PRICE_PLACES, ROUND_HALF_UP)
+    return net.normalize() if cents(quantity * net) == amount else None
+
+
+def _tax(found: Properties, amount: Decimal, where: str) -> Decimal:
+    for name in ("hs_tax_amount", "hs_auto_tax_amount", "tax"):
+        tax = money(found, name, where)
+        if tax:
+            return cents(tax)
+    after = money(found, "hs_post_tax_amount", where)
+    return ZERO if after is None else cents(after) - amount
+
+
+def first_contact(obj: SourceObject) -> Related:
+    """The first associated contact, in association order as received (R9)."""
+    contacts = associated(obj, "contacts")
+    if contacts is None:
+        raise Waiting(Reason.CONTACT, object=obj.key.type)
+    if not contacts:
+        raise Blocked(Reason.NO_CONTACT, object=obj.key.type)
+    if contacts[0].properties is None:
+        raise Waiting(Reason.CONTACT_DETAILS, item=contacts[0].id)
+    return contacts[0]
+
+
+def contact_customer(contact: Related) -> Customer:
+    """The customer a contact stands for: first name, last name and email (R7)."""
+    found = contact.properties or {}
+    customer = Customer(
+        source="contact",
+        hubspot_id=contact.id,
+        first_name=(found.get("firstname") or "").strip(),
+        last_name=(found.get("lastname") or "").strip(),
+        email=(found.get("email") or "").strip(),
+        company_name=(found.get("company") or "").strip(),
+        phone=(found.get("phone") or "").strip(),
+    )
+    if not (customer.first_name or customer.last_name or customer.email):
+        raise Blocked(Reason.CONTACT_INCOMPLETE, item=contact.id)
+    return customer
+
+
+def company_customer(obj: SourceObject) -> Customer:
+    """The first associated HubSpot company as a customer."""
+    companies = associated(obj, "companies")
+    if companies is None:
+        raise Waiting(Reason.COMPANY, object=obj.key.type)
+    if not companies:
+        raise Blocked(Reason.NO_COMPANY, object=obj.key.type)
+    first = companies[0]
+    name = ((first.properties or {}).get("name") or "").strip()
+    if not name:
+        raise Waiting(Reason.COMPANY_DETAILS, item=first.id)
+    return Customer(source="company", hubspot_id=first.id, company_name=name, display_name=name)

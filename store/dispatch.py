@@ -1,0 +1,299 @@
+"""The dispatcher's statements: what is due, begin, record; each fenced by the company's lease.
+
+Called by `reconciler.dispatcher`. `begin` commits before the call to QuickBooks and `record` after
+it; no transaction is open in between. Everything is set-based over one group of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from reconciler.model import Action, DocumentKey, ObjectType
+from reconciler.ports import (
+    DocumentUpdate,
+    DueDocument,
+    Lease,
+    NewOutcome,
+    Operation,
+    OperationResult,
+    UnfinishedOperation,
+)
+from store.intake import insert_outcomes
+from store.leases import hold
+from store.pool import Connection
+
+_DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+       d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
+       d.enrolled_at, d.quickbooks_entity, d.quickbooks_id"""
+
+
+class DispatchStore:
+    """Bound to the pool; every method is one short transaction."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
+        """Documents to be created now, longest due first."""
+        rows = await self._pool.fetch(
+            f"""
+            SELECT {_DUE_COLUMNS} FROM documents AS d
+             WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.next_attempt_at <= $3
+             ORDER BY d.next_attempt_at LIMIT $2
+            """,  # noqa: S608  a constant
+            realm_id,
+            limit,
+            now,
+        )
+        return [_due(row) for row in rows]
+
+    async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]:
+        """The same of documents whose operations are being resumed."""
+        rows = await self._pool.fetch(
+            f"SELECT {_DUE_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",  # noqa: S608
+            list(document_ids),
+        )
+        return [_due(row) for row in rows]
+
+    async def next_due_at(self, realm_id: str) -> datetime | None:
+        """When the next document or unfinished operation wants attention; None if nothing does."""
+        found: datetime | None = await self._pool.fetchval(
+            """
+            SELECT least(
+                (SELECT min(next_attempt_at) FROM documents WHERE realm_id = $1 AND state = 'wanted'),
+                (SELECT min(next_attempt_at) FROM operations
+                  WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
+            """,
+            realm_id,
+        )
+        return found
+
+    async def begin(
+        self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]
+    ) -> set[str]:
+        """Commit the intent to send these operations; answers the keys of those that may go.
+
+        Left out are documents whose content changed since they were read (*versions* by document
+        id), and operations begun before under the same key. Raises `Fenced`.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold(connection, lease)
+            rows = await connection.fetch(
+                """
+                UPDATE documents AS d
+                   SET state = 'sending', reason = '', detail = '', version = d.version + 1,
+                       attempts = d.attempts + 1, state_since = now()
+                  FROM unnest($1::bigint[], $2::int[]) AS n(document_id, version)
+                 WHERE d.document_id = n.document_id AND d.version = n.version AND d.state = 'wanted'
+                RETURNING d.document_id
+                """,
+                list(versions),
+                list(versions.values()),
+            )
+            begun = {row[0] for row in rows}
+            chosen = [op for op in operations if op.document_id is None or op.document_id in begun]
+            return await insert_operations(connection, chosen)
+
+    async def record(
+        self,
+        lease: Lease,
+        results: Sequence[OperationResult],
+        updates: Sequence[DocumentUpdate],
+        outcomes: Sequence[NewOutcome],
+        following: Sequence[Operation] = (),
+    ) -> None:
+        """Commit what became of operations, with their documents' new states, events and next steps.
+
+        Raises `Fenced`, and then nothing is written.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold(connection, lease)
+            if results:
+                await _finish_operations(connection, lease.realm_id, results)
+            if updates:
+                await _update_documents(connection, updates)
+            if following:
+                await insert_operations(connection, following)
+            if outcomes:
+                await insert_outcomes(connection, outcomes)
+
+    async def unfinished(self, realm_id: str, now: datetime, limit: int) -> list[UnfinishedOperation]:
+        """Operations begun without a recorded result that are due for another look."""
+        rows = await self._pool.fetch(
+            """
+            SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+                   o.operation_id, o.operation_key, o.document_id, o.entity, o.verb, o.request_id,
+                   o.b_id, o.marker, o.request, o.state, o.attempts, o.first_sent_at
+              FROM operations AS o LEFT JOIN documents AS d ON d.document_id = o.document_id
+             WHERE o.realm_id = $1 AND o.state IN ('begun', 'unknown') AND o.next_attempt_at <= $2
+             ORDER BY o.next_attempt_at, o.operation_id LIMIT $3
+            """,
+            realm_id,
+            now,
+            limit,
+        )
+        return [_unfinished(realm_id, row) for row in rows]
+
+    async def operation_ids(self, realm_id: str, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """State and QuickBooks id ("" if none) of operations already known, by key."""
+        rows = await self._pool.fetch(
+            """
+            SELECT operation_key, state, coalesce(quickbooks_id, '') FROM operations
+             WHERE realm_id = $1 AND operation_key = ANY($2::text[])
+            """,
+            realm_id,
+            list(keys),
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    async def operation_result(self, realm_id: str, key: str) -> str | None:
+        """The QuickBooks id that an operation produced; None if it produced none (yet)."""
+        found: str | None = await self._pool.fetchval(
+            """
+            SELECT quickbooks_id FROM operations
+             WHERE realm_id = $1 AND operation_key = $2 AND state = 'done'
+            """,
+            realm_id,
+            key,
+        )
+        return found
+
+
+async def insert_operations(connection: Connection, operations: Sequence[Operation]) -> set[str]:
+    """Write operations as begun; one begun before under its key is left as it is."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO operations (realm_id, operation_key, document_id, entity, verb, request_id,
+                                b_id, marker, request, attempts)
+        SELECT n.*, 1
+          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                      $7::text[], $8::text[], $9::bytea[]) AS n
+        ON CONFLICT ON CONSTRAINT operations_key DO NOTHING
+        RETURNING operation_key
+        """,
+        [op.realm_id for op in operations],
+        [op.operation_key for op in operations],
+        [op.document_id for op in operations],
+        [op.entity for op in operations],
+        [op.verb for op in operations],
+        [op.request_id for op in operations],
+        [op.b_id for op in operations],
+        [op.marker for op in operations],
+        [op.request for op in operations],
+    )
+    return {row[0] for row in rows}
+
+
+async def _finish_operations(
+    connection: Connection, realm_id: str, results: Sequence[OperationResult]
+) -> None:
+    await connection.execute(
+        """
+        UPDATE operations AS o
+           SET state = n.state, quickbooks_id = coalesce(n.quickbooks_id, o.quickbooks_id),
+               sync_token = coalesce(n.sync_token, o.sync_token), error = n.error,
+               tid = coalesce(n.tid, o.tid),
+               attempts = o.attempts + CASE WHEN n.state IN ('begun', 'unknown') THEN 1 ELSE 0 END,
+               next_attempt_at = coalesce(n.next_attempt_at, o.next_attempt_at),
+               finished_at = CASE WHEN n.state IN ('done', 'refused') THEN now() END
+          FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                      $8::timestamptz[])
+               AS n(operation_key, state, quickbooks_id, sync_token, error, tid, next_attempt_at)
+         WHERE o.realm_id = $1 AND o.operation_key = n.operation_key
+           AND o.state IN ('begun', 'unknown')
+        """,
+        realm_id,
+        [r.operation_key for r in results],
+        [r.state for r in results],
+        [r.quickbooks_id for r in results],
+        [r.sync_token for r in results],
+        [r.error for r in results],
+        [r.tid for r in results],
+        [r.next_attempt_at for r in results],
+    )
+
+
+async def _update_documents(connection: Connection, updates: Iterable[DocumentUpdate]) -> None:
+    changes = list(updates)
+    await connection.execute(
+        """
+        UPDATE documents AS d
+           SET state = n.state, reason = n.reason, detail = n.detail,
+               state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
+                                  THEN d.state_since ELSE now() END,
+               next_attempt_at = coalesce(n.next_attempt_at, d.next_attempt_at),
+               revision = d.revision + CASE WHEN n.next_revision THEN 1 ELSE 0 END,
+               version = d.version + 1,
+               attempts = CASE WHEN n.state = 'created' THEN d.attempts ELSE d.attempts + n.tried END,
+               quickbooks_entity = coalesce(n.quickbooks_entity, d.quickbooks_entity),
+               quickbooks_id = coalesce(n.quickbooks_id, d.quickbooks_id),
+               sync_token = coalesce(n.sync_token, d.sync_token),
+               document_number = coalesce(n.document_number, d.document_number),
+               total = coalesce(n.total, d.total)
+          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
+                      $6::bool[], $7::text[], $8::text[], $9::text[], $10::text[], $11::numeric[],
+                      $12::int[], $13::int[])
+               AS n(document_id, state, reason, detail, next_attempt_at, next_revision,
+                    quickbooks_entity, quickbooks_id, sync_token, document_number, total, tried,
+                    version)
+         WHERE d.document_id = n.document_id
+           AND (n.version IS NULL OR d.version = n.version)
+        """,
+        [u.document_id for u in changes],
+        [u.state for u in changes],
+        [u.reason for u in changes],
+        [u.detail for u in changes],
+        [u.next_attempt_at for u in changes],
+        [u.next_revision for u in changes],
+        [u.quickbooks_entity for u in changes],
+        [u.quickbooks_id for u in changes],
+        [u.sync_token for u in changes],
+        [u.document_number for u in changes],
+        [u.total for u in changes],
+        [1 if u.is_another_attempt else 0 for u in changes],
+        [u.version for u in changes],
+    )
+
+
+def _due(row: asyncpg.Record) -> DueDocument:
+    return DueDocument(
+        key=_key(row),
+        document_id=row[6],
+        workflow=row[7],
+        version=row[8],
+        generation=row[9],
+        revision=row[10],
+        attempts=row[11],
+        content=row[12],
+        enrolled_at=row[13],
+        quickbooks_entity=row[14],
+        quickbooks_id=row[15],
+    )
+
+
+def _key(row: asyncpg.Record) -> DocumentKey:
+    return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
+
+
+def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
+    return UnfinishedOperation(
+        operation_id=row[6],
+        operation=Operation(
+            operation_key=row[7],
+            realm_id=realm_id,
+            document_id=row[8],
+            entity=row[9],
+            verb=row[10],
+            request_id=row[11],
+            b_id=row[12],
+            marker=row[13],
+            request=row[14],
+        ),
+        state=row[15],
+        attempts=row[16],
+        first_sent_at=row[17],
+        key=None if row[0] is None else _key(row),
+    )

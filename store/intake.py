@@ -1,0 +1,248 @@
+"""Intake's one transaction: offsets by compare-and-set, objects, wanted documents, dead letters.
+
+Called by `reconciler.intake` once per batch. Everything is set-based: one statement per table,
+whatever the size of the batch. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import msgspec
+
+from reconciler.errors import Fenced
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
+from reconciler.ports import (
+    Advance,
+    DeadLetter,
+    LedgerEntry,
+    NewOutcome,
+    StoredObject,
+    WantedDocument,
+)
+from store.pool import Connection
+
+_encode = msgspec.json.Encoder().encode
+_decode_object = msgspec.json.Decoder(SourceObject).decode
+
+
+class ConcurrentFold(Exception):  # noqa: N818  not an error: read again and fold again
+    """Another process folded one of these objects meanwhile."""
+
+
+def instant(milliseconds: int) -> datetime:
+    """Epoch milliseconds as an aware datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+@asynccontextmanager
+async def transaction(pool: asyncpg.Pool) -> AsyncIterator[IntakeTransaction]:
+    """Commits when the block ends, rolls back if it raises."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield IntakeTransaction(connection)
+
+
+class IntakeTransaction:
+    """The statements of one batch, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def advance(self, group_id: str, advances: Sequence[Advance]) -> None:
+        """Move the offsets if they stand where we left them and the partitions are still ours.
+
+        First, so that a zombie stops before doing any work. Raises `Fenced`.
+        """
+        moved = await self._connection.fetchval(
+            """
+            WITH moved AS (
+                UPDATE offsets AS o
+                   SET next_offset = n.next_offset, updated_at = now()
+                  FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+                       AS n(topic, partition, epoch, from_offset, next_offset)
+                 WHERE o.group_id = $1 AND o.topic = n.topic AND o.partition = n.partition
+                   AND o.epoch = n.epoch AND o.next_offset IS NOT DISTINCT FROM n.from_offset
+             RETURNING 1)
+            SELECT count(*) FROM moved
+            """,
+            group_id,
+            [a.topic for a in advances],
+            [a.partition for a in advances],
+            [a.epoch for a in advances],
+            [a.from_offset for a in advances],
+            [a.next_offset for a in advances],
+        )
+        if moved != len(advances):
+            raise Fenced(f"{len(advances) - moved} of {len(advances)} partitions are not ours any more")
+
+    async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]:
+        """The objects known so far, with the version to give back on saving."""
+        rows = await self._connection.fetch(
+            """
+            SELECT o.version, o.state
+              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+              JOIN objects AS o USING (portal_id, object_type, object_id)
+            """,
+            *_columns(keys),
+        )
+        found = {}
+        for version, state in rows:
+            obj = _decode_object(state)
+            found[obj.key] = StoredObject(version, obj)
+        return found
+
+    async def save_objects(self, objects: Sequence[StoredObject]) -> None:
+        """Write folded objects; each carries the version it was read at (0 for a new one).
+
+        Raises `ConcurrentFold` if another process wrote one of them since it was read. Rows are
+        written in key order, so that two processes never wait for each other in a circle.
+        """
+        ordered = sorted(objects, key=lambda stored: stored.object.key)
+        written = await self._connection.execute(
+            """
+            INSERT INTO objects AS o (portal_id, object_type, object_id, version, state, changed_at)
+            SELECT n.portal_id, n.object_type, n.object_id, n.version + 1, n.state, n.changed_at
+              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::json[],
+                          $6::timestamptz[])
+                   AS n(portal_id, object_type, object_id, version, state, changed_at)
+            ON CONFLICT (portal_id, object_type, object_id) DO UPDATE
+               SET version = excluded.version, state = excluded.state,
+                   changed_at = excluded.changed_at, updated_at = now()
+             WHERE o.version = excluded.version - 1
+            """,
+            *_columns([stored.object.key for stored in ordered]),
+            [stored.version for stored in ordered],
+            [_encode(stored.object).decode() for stored in ordered],
+            [instant(stored.object.changed_at) for stored in ordered],
+        )
+        if int(written.rsplit(" ", 1)[1]) != len(ordered):
+            raise ConcurrentFold
+
+    async def ledger(self, keys: Sequence[ObjectKey]) -> dict[DocumentKey, LedgerEntry]:
+        """Every document ever wanted for these objects."""
+        rows = await self._connection.fetch(
+            """
+            SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+                   d.document_id, d.workflow, d.state, d.reason, d.detail, d.enrolled_at,
+                   d.content, d.desired, d.quickbooks_id IS NOT NULL
+              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+              JOIN documents AS d USING (portal_id, object_type, object_id)
+            """,
+            *_columns(keys),
+        )
+        return {entry.key: entry for entry in map(_entry, rows)}
+
+    async def want(self, documents: Sequence[WantedDocument]) -> dict[DocumentKey, int]:
+        """Record verdicts that differ from the ledger; answers the ids of those written.
+
+        A document that is being sent or exists keeps its content: only what is desired now is
+        noted beside it.
+        """
+        rows = await self._connection.fetch(
+            """
+            INSERT INTO documents AS d
+                   (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
+                    state, reason, detail, content, enrolled_at, generation, revision, version, attempts)
+            SELECT n.*, 1, 1, 1, 0
+              FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[],
+                          $7::text[], $8::text[], $9::text[], $10::text[], $11::json[],
+                          $12::timestamptz[]) AS n
+            ON CONFLICT ON CONSTRAINT documents_key DO UPDATE
+               SET workflow = excluded.workflow, state = excluded.state, reason = excluded.reason,
+                   detail = excluded.detail, content = excluded.content, desired = NULL,
+                   enrolled_at = excluded.enrolled_at, version = d.version + 1, attempts = 0,
+                   next_attempt_at = now(),
+                   state_since = CASE WHEN d.state = excluded.state AND d.reason = excluded.reason
+                                      THEN d.state_since ELSE now() END
+             WHERE d.state IN ('waiting', 'blocked', 'wanted') AND d.quickbooks_id IS NULL
+            RETURNING d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+                      d.document_id
+            """,
+            *_key_columns([d.key for d in documents]),
+            [d.workflow for d in documents],
+            [d.state for d in documents],
+            [d.reason for d in documents],
+            [d.detail for d in documents],
+            [d.content for d in documents],
+            [instant(d.enrolled_at) for d in documents],
+        )
+        return {_document_key(row): row[6] for row in rows}
+
+    async def desire(self, desired: Mapping[int, str]) -> None:
+        """Note what documents already sent should say now (by document id)."""
+        await self._connection.execute(
+            """
+            UPDATE documents AS d SET desired = n.desired
+              FROM unnest($1::bigint[], $2::json[]) AS n(document_id, desired)
+             WHERE d.document_id = n.document_id
+            """,
+            list(desired),
+            list(desired.values()),
+        )
+
+    async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None:
+        await insert_outcomes(self._connection, outcomes)
+
+    async def save_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep records that could not be understood; a replay of the same ones adds nothing."""
+        await self._connection.execute(
+            """
+            INSERT INTO dead_letters (topic, partition, record_offset, topic_id, record_key,
+                                      record_value, reason, detail)
+            SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[],
+                                 $6::bytea[], $7::text[], $8::text[])
+            ON CONFLICT ON CONSTRAINT dead_letters_position DO NOTHING
+            """,
+            *zip(*(msgspec.structs.astuple(letter) for letter in letters), strict=True),
+        )
+
+    async def wake_dispatchers(self, realm_ids: Iterable[str]) -> None:
+        """Tell the companies' owners, in whatever process, that there is work (on commit)."""
+        await self._connection.execute(
+            "SELECT pg_notify('documents_wanted', realm) FROM unnest($1::text[]) AS realm",
+            list(realm_ids),
+        )
+
+
+async def insert_outcomes(connection: Connection, outcomes: Sequence[NewOutcome]) -> None:
+    """Put outcomes in the outbox, in the transaction of the state change they report."""
+    await connection.execute(
+        """
+        INSERT INTO outcomes (document_id, kind, key, value)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::json[])
+        """,
+        [o.document_id for o in outcomes],
+        [o.kind for o in outcomes],
+        [o.key for o in outcomes],
+        [o.value for o in outcomes],
+    )
+
+
+def _columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[str], list[str]]:
+    return [k.portal_id for k in keys], [k.type for k in keys], [k.id for k in keys]
+
+
+def _key_columns(keys: Sequence[DocumentKey]) -> tuple[list[object], ...]:
+    return tuple(list(column) for column in zip(*keys, strict=True))
+
+
+def _document_key(row: asyncpg.Record) -> DocumentKey:
+    return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
+
+
+def _entry(row: asyncpg.Record) -> LedgerEntry:
+    return LedgerEntry(
+        key=_document_key(row),
+        document_id=row[6],
+        workflow=row[7],
+        state=DocumentState(row[8]),
+        reason=row[9],
+        detail=row[10],
+        enrolled_at=int(row[11].timestamp() * 1000),
+        content=row[12],
+        desired=row[13],
+        is_in_quickbooks=row[14],
+    )

@@ -1,0 +1,99 @@
+"""Who dispatches for which company: leases with fencing tokens, by the database's clock only.
+
+Called by `reconciler.dispatcher`. A lease that ran out may be taken by anyone; the token then
+grows, and every write of the former owner is refused (`holds` in the same transaction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from reconciler.errors import Fenced
+from reconciler.ports import Lease
+from store.pool import Connection
+
+
+async def register_companies(pool: asyncpg.Pool, names: Mapping[str, str]) -> None:
+    """Make sure that every company of the workflow file has a row (by realm id)."""
+    await pool.execute(
+        """
+        INSERT INTO companies (realm_id, name)
+        SELECT * FROM unnest($1::text[], $2::text[])
+        ON CONFLICT (realm_id) DO UPDATE SET name = excluded.name
+         WHERE companies.name <> excluded.name
+        """,
+        list(names),
+        list(names.values()),
+    )
+
+
+async def take_leases(
+    pool: asyncpg.Pool, owner: str, realm_ids: Sequence[str], lasting: timedelta
+) -> list[Lease]:
+    """Take every company among *realm_ids* that nobody holds now; answers those taken."""
+    rows = await pool.fetch(
+        """
+        UPDATE companies AS c
+           SET lease_owner = $1, lease_token = c.lease_token + 1, lease_until = now() + $3
+          FROM (SELECT realm_id FROM companies
+                 WHERE realm_id = ANY($2::text[]) AND (lease_until IS NULL OR lease_until < now())
+                 ORDER BY realm_id FOR UPDATE SKIP LOCKED) AS free
+         WHERE c.realm_id = free.realm_id
+        RETURNING c.realm_id, c.lease_token
+        """,
+        owner,
+        list(realm_ids),
+        lasting,
+    )
+    return [Lease(realm_id, owner, token) for realm_id, token in rows]
+
+
+async def renew_leases(
+    pool: asyncpg.Pool, leases: Sequence[Lease], lasting: timedelta
+) -> set[str]:
+    """Prolong leases still held; answers the realm ids that are. The others are lost."""
+    rows = await pool.fetch(
+        """
+        UPDATE companies AS c SET lease_until = now() + $4
+          FROM unnest($1::text[], $2::text[], $3::bigint[]) AS l(realm_id, owner, token)
+         WHERE c.realm_id = l.realm_id AND c.lease_owner = l.owner AND c.lease_token = l.token
+        RETURNING c.realm_id
+        """,
+        [lease.realm_id for lease in leases],
+        [lease.owner for lease in leases],
+        [lease.token for lease in leases],
+        lasting,
+    )
+    return {row[0] for row in rows}
+
+
+async def give_back_leases(pool: asyncpg.Pool, leases: Sequence[Lease]) -> None:
+    """Let others take these companies at once (orderly shutdown)."""
+    await pool.execute(
+        """
+        UPDATE companies AS c SET lease_until = NULL, lease_owner = NULL
+          FROM unnest($1::text[], $2::bigint[]) AS l(realm_id, token)
+         WHERE c.realm_id = l.realm_id AND c.lease_token = l.token
+        """,
+        [lease.realm_id for lease in leases],
+        [lease.token for lease in leases],
+    )
+
+
+async def hold(connection: Connection, lease: Lease) -> None:
+    """Refuse this transaction unless the lease is held, and keep it from being taken until commit.
+
+    Raises `Fenced`. Time plays no part: a lease that ran out but was not taken still holds.
+    """
+    held = await connection.fetchval(
+        """
+        SELECT 1 FROM companies
+         WHERE realm_id = $1 AND lease_owner = $2 AND lease_token = $3 FOR SHARE
+        """,
+        *lease,
+    )
+    if held is None:
+        raise Fenced(f"company {lease.realm_id} has another owner now")

@@ -1,0 +1,56 @@
+"""Opens the asyncpg pool. Called once by `app`; the queries are in the other modules."""
+
+from __future__ import annotations
+
+import asyncpg
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+
+from reconciler.errors import ConfigurationError
+
+Connection = asyncpg.Connection
+
+UNREACHABLE = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, TimeoutError)
+"""What asyncpg raises while a server is down, starting or stopping."""
+
+LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.ConnectionFailureError, asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError, asyncpg.ConnectionRejectionError)  # fmt: skip
+"""What a call raises when the server went away under it: nothing was committed, or it is unknown."""
+
+
+async def open_pool(dsn: str, *, size: int, wait_seconds: float, pooler: bool = False) -> asyncpg.Pool:
+    """A pool of up to *size* connections, retried for *wait_seconds* while the server starts.
+
+    *pooler* True when a transaction-pooling proxy (PgBouncer) stands between: prepared
+    statements are then not kept. Raises ConfigurationError when the server can't be reached.
+    """
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(UNREACHABLE),
+            stop=stop_after_delay(wait_seconds),
+            wait=wait_exponential_jitter(initial=0.1, max=5),
+            reraise=True,
+        ):
+            with attempt:
+                return await asyncpg.create_pool(
+                    dsn,
+                    min_size=1,
+                    max_size=size,
+                    statement_cache_size=0 if pooler else 200,
+                    server_settings={"application_name": "reconciler", "timezone": "UTC"},
+                )
+    except UNREACHABLE as error:
+        raise ConfigurationError(
+            f"Postgres did not answer within {wait_seconds:g} s ({type(error).__name__}): "
+            "check RECONCILER_POSTGRES_DSN and that the server is running"
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise ConfigurationError(
+            f"Postgres refused the connection ({type(error).__name__}): check user, password and "
+            "database in RECONCILER_POSTGRES_DSN"
+        ) from error
+    raise AssertionError("unreachable")
