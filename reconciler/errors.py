@@ -55,7 +55,7 @@ class QuickBooksError(ReconcilerError):
     """What QuickBooks answered instead of doing what was asked.
 
     `code` is Intuit's fault code as a string ("" when the answer was not a Fault), `tid` the
-    `intuit_tid` header that Intuit's support asks for.
+    `intuit_tid` header that Intuit's support asks for. `remedy` says to a person what to do.
     """
 
     message: str
@@ -64,6 +64,7 @@ class QuickBooksError(ReconcilerError):
     status: int = 0
     tid: str = ""
     element: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
         parts = [self.message]
