@@ -54,3 +54,36 @@ class PartitionLog:
     topic_id: str | None
     beginning: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What was read of one partition, and under which claim.
+
+    `from_offset` is where the slice before, or the claim, left off; with `epoch` it is what a
+    compare-and-set of the recorded offset must find there. `next_offset` is what to record once
+    the records are stored. Markers of transactions and aborted records take offsets too, so there
+    are gaps between records, and slices without any.
+    """
+
+    partition: Partition
+    topic_id: str | None
+    epoch: int
+    from_offset: int
+    next_offset: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll gave, at most one slice per partition; empty when there was nothing."""
+
+    slices: tuple[Slice, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(part.records) for part in self.slices)
+
+    @property
+    def next_offsets(self) -> dict[Partition, int]:
+        """What to record per partition once the batch is stored."""
+        return {part.partition: part.next_offset for part in self.slices}
