@@ -16,7 +16,7 @@ from reconciler.demo.expectation import ZERO, ExpectedLine, ProductKey
 from reconciler.demo.ids import Ids
 
 _CENT = Decimal("0.01")
-_TAX_PERCENTS = (Decimal("8.25"), Decimal("6"), Decimal("9.975"))
+_TAX_PERCENTS = (Decimal("8.25"), Decimal(6), Decimal("9.975"))
 _AWKWARD_NAMES = (
     "Support: Gold, 24×7",
     "Tab\tseparated service",
@@ -78,8 +78,8 @@ class BasketLine(NamedTuple):
             "name": self.product.name,
             "quantity": _text(self.quantity),
             "price": _text(self.product.price),
-            "discount": _text(self.unit_discount) if self.unit_discount else None,
-            "hs_discount_percentage": _text(self.percent_discount) if self.percent_discount else None,
+            "discount": _set(self.unit_discount),
+            "hs_discount_percentage": _set(self.percent_discount),
             "hs_pre_discount_amount": _text(gross),
             "hs_total_discount": _text(gross - self.amount),
             "amount": _text(self.amount),
@@ -138,6 +138,7 @@ class Shelf:
             for item in company.retired_items
         ]
         self._missing = self._unsold()
+        self._unknown = self._product("NEVER-1", "Nobody's product", "10.10")
 
     def plain(self) -> Basket:
         """One to four products the company sells, whole quantities, no discount, no tax."""
@@ -181,8 +182,7 @@ class Shelf:
 
     def with_unknown(self) -> Basket:
         """A product that is on no other basket, so that nothing ever creates it."""
-        unknown = Product(self._ids.next("product"), "NEVER-1", "Nobody's product", Decimal("10.10"))
-        return self._basket(self._line(), self._line(product=unknown))
+        return self._basket(self._line(), self._line(product=self._unknown))
 
     def with_retired(self) -> Basket:
         """A product that is inactive in QuickBooks."""
@@ -190,16 +190,19 @@ class Shelf:
 
     def _unsold(self) -> list[Product]:
         named = [
-            Product("", "", "Custom integration work", Decimal("2400")),
-            Product(self._ids.next("product"), "NEW-BETA", "Beta programme seat", Decimal("59.95")),
-            Product(self._ids.next("product"), "NEW-'Q'", "O'Reilly's \"quoted\" kit", Decimal("12.30")),
-            Product(self._ids.next("product"), "NEW\\BS", "Back\\slash adapter", Decimal("4.05")),
+            Product("", "", "Custom integration work", Decimal(2400)),
+            self._product("NEW-BETA", "Beta programme seat", "59.95"),
+            self._product("NEW-'Q'", "O'Reilly's \"quoted\" kit", "12.30"),
+            self._product("NEW\\BS", "Back\\slash adapter", "4.05"),
         ]
         awkward = [
-            Product(self._ids.next("product"), f"NEW-AWK-{number}", name.strip(), Decimal("19.99") * number)
+            self._product(f"NEW-AWK-{number}", name.strip(), f"{number}9.99")
             for number, name in enumerate(_AWKWARD_NAMES, 1)
         ]
         return [*named, *awkward]
+
+    def _product(self, sku: str, name: str, price: str) -> Product:
+        return Product(self._ids.next("product"), sku, name, Decimal(price))
 
     def _line(
         self,
@@ -235,3 +238,8 @@ class Shelf:
 def _text(value: Decimal) -> str:
     """As HubSpot prints numbers: plain digits, never an exponent."""
     return f"{value:f}"
+
+
+def _set(value: Decimal) -> str | None:
+    """A discount that is not given is null."""
+    return _text(value) if value else None

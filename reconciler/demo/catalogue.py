@@ -61,6 +61,8 @@ KNOWN_CUSTOMER_EAST = Party("Ines", "Carvalho", "ines.carvalho@carvalho.example"
 NAMESAKE_OF_CUSTOMER = Party("Daniel", "Weber", "daniel.weber@weberdruck.example")
 NAMESAKE_OF_VENDOR = Party("Priya", "Raman", "priya@ramanstudio.example")
 
+_Rows = tuple[tuple[str, str, str], ...]  # SKU, name, price
+
 _SERVICES = (
     ("CONS-HR", "Consulting hour", "145.00"),
     ("ONB-STD", "Onboarding, standard", "1200.00"),
@@ -100,14 +102,14 @@ def catalogue(seed: int) -> dict[str, CompanyCatalogue]:
     )
     east = CompanyCatalogue(
         US_EAST,
-        (*services[:6], *goods[:2], *unnumbered),
+        (*services[:6], *goods[:2], *unnumbered, retired),
         (CatalogueCustomer("Carvalho & Filhos", KNOWN_CUSTOMER_EAST),),
     )
     canada = CompanyCatalogue(CANADA, (*services[:4], *goods[:1]))
     return {company.realm_id: company for company in (us, east, canada)}
 
 
-def _priced(rng: Random, rows: tuple[tuple[str, str, str], ...], kind: str) -> tuple[CatalogueItem, ...]:
+def _priced(rng: Random, rows: _Rows, kind: str) -> tuple[CatalogueItem, ...]:
     """Whole-dollar prices move a little with the seed; the awkward ones stay as they are."""
     return tuple(
         CatalogueItem(sku, name, _moved(rng, Decimal(price)), kind) for sku, name, price in rows

@@ -134,7 +134,9 @@ class Expectation(msgspec.Struct, kw_only=True):
     def documents(self) -> list[ExpectedDocument]:
         return [document for company in self.companies.values() for document in company.documents]
 
-    def add(self, document: ExpectedDocument, existing: Iterable[Party], items: Iterable[ProductKey]) -> None:
+    def add(
+        self, document: ExpectedDocument, existing: Iterable[Party], items: Iterable[ProductKey]
+    ) -> None:
         """Enter a document, and the customer and items that it brings into being."""
         company = self.companies[document.realm_id]
         company.documents.append(document)

@@ -28,7 +28,7 @@ from reconciler.demo.stories import RECIPES, Recipe
 _OPENS_AT = 1_790_582_400_000  # 2026-09-28T08:00:00Z
 _DAYS = 21
 _REDELIVERED = 0.12  # share of records that arrive twice
-_CHATTER = 0.35  # share of objects whose owner, notes and the like also change
+_CHATTER = 0.4  # chance, twice for each object, that an owner, note or the like changes too
 
 
 class Topics(NamedTuple):
@@ -128,15 +128,16 @@ def _expected(
 def _told(world: World, scenes: Sequence[Scene]) -> list[Draft]:
     """Every scene's drafts, the idle talk around them, and what is delivered twice."""
     drafts = [draft for scene in scenes for draft in scene.drafts]
-    drafts += [_chatter(world, scene) for scene in scenes if world.rng.random() < _CHATTER]
-    again = [_redelivered(world.rng, draft) for draft in drafts if world.rng.random() < _REDELIVERED]
+    chance = world.rng.random
+    drafts += [_chatter(world, scene) for scene in scenes for _ in range(2) if chance() < _CHATTER]
+    again = [_redelivered(world.rng, draft) for draft in drafts if chance() < _REDELIVERED]
     return drafts + again
 
 
 _IDLE = {
-    "deal": (("hs_next_step", "call “Ümit” back"), ("num_notes", "3"), ("hubspot_owner_id", "51234999")),
+    "deal": (("hs_next_step", "call “Ümit” back"), ("num_notes", "3"), ("hs_priority", "high")),
     "quote": (("hs_quote_link", "https://quotes.example/x"), ("hs_language", "de")),
-    "payment": (("hs_internal_comment", "checked\tby \\ hand"), ("hs_payout_date", "1792000000000")),
+    "payment": (("hs_internal_comment", "seen\tby \\ me"), ("hs_payout_date", "1792000000000")),
 }
 
 

@@ -54,10 +54,8 @@ def wrong_types(rng: Random) -> bytes:
         (
             b'{"id": "18400000001", "properties": "dealname=Big one", "updatedAt": 5}',
             b'{"id": ["18400000001"], "properties": {}, "updatedAt": "2026-10-01T00:00:00Z"}',
-            b'[{"subscriptionType": "deal.propertyChange", "objectId": {"id": 1}, '
-            b'"occurredAt": 1767225600000, "portalId": 4711, "propertyName": "amount"}]',
-            b'{"subscriptionType": "deal.propertyChange", "objectId": 18400000001, "portalId": 4711,'
-            b' "occurredAt": "yesterday", "propertyName": "amount", "propertyValue": "1"}',
+            b'[{"subscriptionType": "deal.propertyChange", "objectId": {"id": 1}, "portalId": 1}]',
+            b'{"subscriptionType": "deal.deletion", "objectId": 184, "occurredAt": "yesterday"}',
         )
     )
 

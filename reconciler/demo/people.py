@@ -91,7 +91,8 @@ class People:
         """Mostly someone who has bought before, as in a real portal."""
         if self._regulars and self._rng.random() < 0.6:
             return self._rng.choice(self._regulars)
-        return self._remembered(self.stranger(self._rng.choice(("lead", "customer", "opportunity"))))
+        lifecycle = self._rng.choice(("lead", "customer", "opportunity"))
+        return self._remembered(self.stranger(lifecycle))
 
     def several(self, first: Person) -> list[Person]:
         """*first* and perhaps others: only the first may end up on a document."""

@@ -19,7 +19,7 @@ from typing import Any
 from reconciler.demo import shapes
 from reconciler.demo.basket import Basket, Shelf
 from reconciler.demo.catalogue import US, CompanyCatalogue
-from reconciler.demo.expectation import ZERO, ExpectedDocument, ExpectedLine, Unsettled, Wanted
+from reconciler.demo.expectation import ExpectedDocument, ExpectedLine, Unsettled, Wanted
 from reconciler.demo.ids import Ids
 from reconciler.demo.people import People, Person
 from reconciler.demo.shapes import Associated, Envelope, Properties
@@ -147,7 +147,7 @@ class Scene:
             ExpectedDocument(
                 realm_id=realm_id, wanted=self._wanted(action), total=basket.total,
                 tax=basket.tax, customer=buyer.party, lines=basket.expected, terms=terms,
-            )  # fmt: skip
+            )
         )
 
     def makes_expense(self, fee: Decimal) -> None:

@@ -45,7 +45,9 @@ def iso(at: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
-def property_event(kind: str, object_id: str, name: str, value: str | None, envelope: Envelope) -> Body:
+def property_event(
+    kind: str, object_id: str, name: str, value: str | None, envelope: Envelope
+) -> Body:
     """One property changed; the event carries nothing else."""
     facts: Body = {
         "objectId": int(object_id), "propertyName": name, "propertyValue": value or "",
@@ -78,7 +80,12 @@ def association_event(
 
 
 def snapshot(
-    kind: str, object_id: str, at: int, properties: Properties, lists: tuple[Associated, ...], spaced: bool
+    kind: str,
+    object_id: str,
+    at: int,
+    properties: Properties,
+    lists: tuple[Associated, ...],
+    spaced: bool,
 ) -> Body:
     """A REST object; *spaced* says "line items" where others say "line_items"."""
     body: Body = {

@@ -2,7 +2,7 @@
 
 Each function tells one deal. Pipelines: `default` invoices won deals and estimates sent contracts
 in the main company; `checkout` makes sales receipts; `east` and `canada` invoice in the other
-companies, of which the Canadian one must refuse everything.
+companies and create no products there; the Canadian company must refuse everything.
 """
 
 from __future__ import annotations
@@ -277,6 +277,22 @@ def won_in_the_east(world: World) -> Scene:
     """The contact meets the sync filter of the eastern company."""
     buyer = world.rng.choice((world.people.stranger(), world.people.known_customer(US_EAST)))
     return _won(world, buyer, world.shelves[US_EAST].plain(), "east", US_EAST)
+
+
+def won_in_the_east_with_missing_product(world: World) -> Scene:
+    """One product is not in this company and its workflow creates none: no document at all."""
+    basket = world.shelves[US_EAST].with_unknown()
+    deal = _won_with(world, [world.people.stranger()], basket, "east")
+    deal.blocks("invoice", "product_not_found")
+    return deal
+
+
+def won_in_the_east_with_retired_product(world: World) -> Scene:
+    """The product is there and inactive: it is not used."""
+    basket = world.shelves[US_EAST].with_retired()
+    deal = _won_with(world, [world.people.stranger()], basket, "east")
+    deal.blocks("invoice", "product_not_found", "product_inactive")
+    return deal
 
 
 def won_in_the_east_by_ineligible_contact(world: World) -> Scene:

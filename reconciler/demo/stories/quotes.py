@@ -1,7 +1,8 @@
 """Quotes: signed by one or by all, approved without signature, paid online.
 
-Each function tells one quote. Signed quotes become invoices, and this workflow creates no
-products; approved ones that need no signature become estimates; paid ones sales receipts.
+Each function tells one quote. Signed quotes become invoices, approved ones that need no signature
+estimates, paid ones sales receipts. Quotes for signature here need no approval, so that none of
+them is an estimate too.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def signed_by_nobody(world: World) -> Scene:
 def signed_with_date(world: World) -> Scene:
     """The signing date is known; the counters never came. Later the quote shows as expired."""
     buyer, basket = world.people.anyone(), world.shelf.taxed()
-    quote = _quote(world, basket, hs_status="APPROVED", hs_esign_enabled="true")
+    quote = _quote(world, basket, hs_status="APPROVAL_NOT_NEEDED", hs_esign_enabled="true")
     quote.snapshot(world.people.several(buyer), basket)
     quote.change(hs_esign_date=str(quote.now))
     quote.passes(DAY, 3 * DAY)
@@ -61,27 +62,13 @@ def signed_with_date(world: World) -> Scene:
 def signed_status(world: World) -> Scene:
     """HubSpot says ESIGN_COMPLETED in one snapshot, and the lines come with the next."""
     buyer, basket = world.people.anyone(), world.shelf.fractional()
-    quote = _quote(world, basket, hs_status="APPROVED", hs_esign_enabled="true")
+    quote = _quote(world, basket, hs_status="APPROVAL_NOT_NEEDED", hs_esign_enabled="true")
     quote.snapshot()
     quote.set(hs_sign_status="ESIGN_COMPLETED", hs_quote_esign_status="SIGNED")
     quote.snapshot(world.people.several(buyer))
     quote.passes(MINUTE, DAY)
     quote.snapshot(basket=basket)
     quote.makes("invoice", buyer, basket)
-    return quote
-
-
-def signed_with_missing_product(world: World) -> Scene:
-    """One product is not in QuickBooks and this workflow creates none: no document at all."""
-    quote = _signed(world, [world.people.stranger()], world.shelf.with_unknown())
-    quote.blocks("invoice", "product_not_found")
-    return quote
-
-
-def signed_with_retired_product(world: World) -> Scene:
-    """The product is there and inactive: it is not used."""
-    quote = _signed(world, [world.people.stranger()], world.shelf.with_retired())
-    quote.blocks("invoice", "product_not_found", "product_inactive")
     return quote
 
 
@@ -166,7 +153,7 @@ def _out_for_signature(
     world: World, contacts: list[Person], basket: Basket, required: int
 ) -> Scene:
     quote = _quote(
-        world, basket, hs_status="APPROVED", hs_esign_enabled="true",
+        world, basket, hs_status="APPROVAL_NOT_NEEDED", hs_esign_enabled="true",
         hs_esign_num_signers_required=str(required), hs_esign_num_signers_completed="0",
         hs_quote_esign_status="PENDING_SIGNATURE",
     )  # fmt: skip
@@ -177,8 +164,9 @@ def _out_for_signature(
 def _signed(world: World, contacts: list[Person], basket: Basket | None) -> Scene:
     """Signed by its one signer: a snapshot with what is known, then the thin event."""
     quote = _quote(
-        world, basket or world.shelf.plain(), hs_status="APPROVED", hs_esign_enabled="true",
-        hs_esign_num_signers_required="1", hs_esign_num_signers_completed="0",
+        world, basket or world.shelf.plain(), hs_status="APPROVAL_NOT_NEEDED",
+        hs_esign_enabled="true", hs_esign_num_signers_required="1",
+        hs_esign_num_signers_completed="0",
     )  # fmt: skip
     quote.snapshot(contacts, basket)
     quote.change(hs_esign_num_signers_completed="1", hs_sign_status="ESIGN_COMPLETED")
