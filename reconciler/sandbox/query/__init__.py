@@ -1,0 +1,1 @@
+"""Owns QuickBooks's query language: reading a statement, and finding the rows it selects."""

@@ -1,0 +1,1 @@
+"""Owns QuickBooks's business rules: what each entity needs, computes, links and posts."""
