@@ -10,20 +10,19 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from reconciler.model import AssociationList, ObjectKey, ObjectType, Related, SourceObject
+from reconciler.model import (
+    ASSOCIATION_NAMES,
+    AssociationList,
+    ObjectKey,
+    ObjectType,
+    Related,
+    SourceObject,
+)
 from reconciler.reading import beats, effective_ids, stamp
 
 TYPE_OF_ASSOCIATION: Mapping[str, ObjectType] = {
-    "companies": ObjectType.COMPANY,
-    "contacts": ObjectType.CONTACT,
-    "deals": ObjectType.DEAL,
-    "invoices": ObjectType.INVOICE,
-    "line_items": ObjectType.LINE_ITEM,
-    "payments": ObjectType.PAYMENT,
-    "products": ObjectType.PRODUCT,
-    "quotes": ObjectType.QUOTE,
+    name: type_ for type_, name in ASSOCIATION_NAMES.items()
 }
-"""Canonical association names and the type of the objects in them."""
 
 
 def references(obj: SourceObject) -> tuple[ObjectKey, ...]:

@@ -29,6 +29,18 @@ class ObjectType(StrEnum):
 
 SOURCE_TYPES = (ObjectType.DEAL, ObjectType.QUOTE, ObjectType.PAYMENT)
 
+ASSOCIATION_NAMES = {
+    ObjectType.DEAL: "deals",
+    ObjectType.QUOTE: "quotes",
+    ObjectType.PAYMENT: "payments",
+    ObjectType.CONTACT: "contacts",
+    ObjectType.COMPANY: "companies",
+    ObjectType.LINE_ITEM: "line_items",
+    ObjectType.PRODUCT: "products",
+    ObjectType.INVOICE: "invoices",
+}
+"""What the list of associated objects of a type is called, whatever the feed called it."""
+
 
 class ObjectKey(NamedTuple):
     """Identity of a HubSpot object: ids are unique only within a portal and a type."""

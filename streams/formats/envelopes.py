@@ -1,0 +1,201 @@
+"""Owns the envelopes of connectors: each opens one and says what it knew about the contents.
+
+Airbyte, Debezium (tables, inboxes, outboxes), OpenCDC (Conduit), Kafka Connect with its schema,
+Estuary, and plain collections. `decoding` opens as many as there are; none of them reads objects.
+None instead of contents means that the record says nothing: a tombstone, or a row of an inbox
+that was cleaned up.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from streams.formats.names import object_type
+from streams.formats.parsing import text_document
+from streams.formats.record import Context, Document, Reason, refused
+from streams.formats.values import first_instant
+
+Contents = tuple[Any, Context] | None
+
+_BODIES = ("payload", "body", "event", "value", "data", "message", "record")
+
+
+def airbyte(document: Document, context: Context) -> Contents:
+    """Open Airbyte's record, old or new, with the data inside or beside its own columns."""
+    emitted = first_instant(
+        document.get("_airbyte_emitted_at"), document.get("_airbyte_extracted_at")
+    )
+    stream = document.get("_airbyte_stream")
+    type_ = object_type(stream) or context.type
+    if type_ is None and stream is not None:  # one topic for all streams: tickets, owners, …
+        return None
+    inside = msgspec.structs.replace(context, type=type_, at=emitted or context.at, columns=True)
+    if "_airbyte_data" in document:
+        return _opened(document["_airbyte_data"]) or {}, inside
+    return {k: v for k, v in document.items() if not k.startswith("_airbyte_")}, inside
+
+
+def connect(document: Document, context: Context) -> Contents:
+    """Open Kafka Connect's `{schema, payload}`; the schema says nothing that is needed."""
+    return _required(document, "payload"), msgspec.structs.replace(context, columns=True)
+
+
+def debezium(document: Document, context: Context) -> Contents:
+    """Open a change of a table: of objects, or of an inbox or outbox that holds records."""
+    operation = document.get("op")
+    if operation in ("t", "m"):  # truncate, logical message
+        return None
+    source = document.get("source")
+    source = source if type(source) is dict else {}
+    at = first_instant(source.get("ts_ms"), document.get("ts_ms")) or context.at
+    inside = _row_context(context, source.get("table"), at)
+    if operation == "d" or (operation is None and document.get("after") is None):
+        return _deleted(_opened(_required(document, "before")), inside)
+    return _row(_opened(_required(document, "after")), inside)
+
+
+def rows(document: Document, context: Context) -> Contents:
+    """Open a row that Debezium's new-record-state transform flattened (`__op`, `__deleted`)."""
+    at = first_instant(document.get("__source_ts_ms"), document.get("__ts_ms")) or context.at
+    inside = _row_context(context, document.get("__table"), at)
+    row = {name: value for name, value in document.items() if not name.startswith("__")}
+    if document.get("__deleted") in ("true", True) or document.get("__op") == "d":
+        return _deleted(row, inside)
+    return _row(row, inside)
+
+
+def outbox(document: Document, context: Context) -> Contents:
+    """Open an outbox row; its aggregate's type is the object's where the payload names none."""
+    type_ = object_type(document.get("aggregatetype") or document.get("aggregate_type"))
+    id_ = document.get("aggregateid") or document.get("aggregate_id")
+    inside = msgspec.structs.replace(
+        context,
+        type=type_ or context.type,
+        at=first_instant(document.get("timestamp"), document.get("created_at")) or context.at,
+        columns=True,
+        id=id_ if type(id_) is str else None,
+    )
+    return _required(document, "payload"), inside
+
+
+def opencdc(document: Document, context: Context) -> Contents:
+    """Open an OpenCDC record; its metadata are texts, its times nanoseconds."""
+    metadata = document.get("metadata")
+    metadata = metadata if type(metadata) is dict else {}
+    payload = document.get("payload")
+    if type(payload) is not dict:
+        raise refused(Reason.UNKNOWN_SHAPE, "an OpenCDC record without before and after")
+    times = (metadata.get("opencdc.createdAt"), metadata.get("opencdc.readAt"))
+    at = first_instant(*times) or context.at
+    inside = msgspec.structs.replace(
+        _row_context(context, metadata.get("opencdc.collection"), at),
+        id=_opencdc_id(document.get("key")),
+    )
+    if document.get("operation") in ("delete", 3):
+        before = _opened(payload.get("before")) or ({} if inside.id else None)
+        return None if before is None else (before, _with_deletion(inside))
+    return _opened(_required(payload, "after")) or {}, inside
+
+
+def estuary(document: Document, context: Context) -> Contents:
+    """Open an Estuary document: the object itself with `_meta` beside its fields."""
+    meta = document["_meta"]
+    inside = msgspec.structs.replace(context, columns=True)
+    if type(meta) is dict and meta.get("op") == "d":
+        inside = _with_deletion(inside)
+    return {name: value for name, value in document.items() if name != "_meta"}, inside
+
+
+def collection(document: Document, context: Context) -> Contents:
+    """Open a page of objects or a journal file."""
+    found = document["journalEvents"] if "journalEvents" in document else document["results"]
+    if type(found) is not list:
+        raise refused(Reason.UNKNOWN_SHAPE, "a collection that is not a list")
+    return found, context
+
+
+def is_row_of_object(row: Document) -> bool:
+    """Tell a table row that holds an object from one that holds a record about it."""
+    return (
+        "properties" in row
+        or "hs_object_id" in row
+        or any(k.startswith("properties_") for k in row)
+    )
+
+
+def _row_context(context: Context, table: object, at: int) -> Context:
+    type_ = object_type(table) or context.type
+    return msgspec.structs.replace(context, type=type_, at=at, columns=True)
+
+
+def _with_deletion(context: Context) -> Context:
+    return msgspec.structs.replace(context, deleted_at=context.at)
+
+
+def _required(document: Document, name: str) -> Any:
+    if name not in document:
+        raise refused(Reason.UNKNOWN_SHAPE, f"an envelope without {name}")
+    return document[name]
+
+
+def _row(row: Document | None, context: Context) -> Contents:
+    if row is None:
+        raise refused(Reason.UNKNOWN_SHAPE, "a row was written, but it is null")
+    if "aggregateid" in row or "aggregate_id" in row:
+        return outbox(row, context)
+    if not is_row_of_object(row):
+        for name in _BODIES:
+            body = row.get(name)
+            if type(body) in (dict, list) or (type(body) is str and body[:1] in ("{", "[")):
+                return body, context
+    return row, context
+
+
+def _deleted(row: Any, context: Context) -> Contents:
+    """A deleted row of objects is a deleted object; of an inbox, only housekeeping."""
+    if type(row) is not dict or not is_row_of_object(row):
+        return None
+    return row, _with_deletion(context)
+
+
+def _opened(value: Any) -> Any:
+    """Open an object given as such, as JSON text, or as base64 of JSON text (OpenCDC raw data)."""
+    if type(value) is not str:
+        if value is None or type(value) is dict:
+            return value
+        raise refused(Reason.UNKNOWN_SHAPE, "a row that is not an object")
+    text = value.lstrip()
+    if text[:1] != "{":
+        text = _from_base64(text)
+    opened = text_document(text)
+    if opened is None or type(opened) is dict:
+        return opened
+    raise refused(Reason.UNKNOWN_SHAPE, "a row that is not an object")
+
+
+def _from_base64(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise refused(Reason.NOT_JSON, "a row that is neither JSON nor base64 of it") from error
+
+
+def _opencdc_id(key: Any) -> str | None:
+    """Give the id in an OpenCDC key: structured, plain digits, or base64 of them."""
+    if type(key) is dict:
+        key = key.get("id")
+    if type(key) is int:
+        return str(key) if 0 <= key < 10**18 else None
+    if type(key) is not str or not key.isascii():
+        return None
+    if key.isdigit():
+        return key
+    try:
+        text = base64.b64decode(key, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        return None
+    return text if text.isdigit() else None
