@@ -17,7 +17,7 @@ from reconciler.demo.expectation import Company, ExpectedDocument, Party, Produc
 
 _MARKED = ("Invoice", "Estimate", "SalesReceipt", "RefundReceipt", "Purchase")
 _MARKER = re.compile(r"HubSpot (?:deal|quote|payment) \d+")
-_SEPARATORS = re.compile(r"[:\-\s]+")
+_SEPARATORS = re.compile(r"[:\-\s]")
 _LONGEST_NAME = 90  # QuickBooks cuts item names at 100; room for what keeps two apart
 _STARTER_ITEMS = frozenset({"Services", "Hours"})  # a new US company has these
 
@@ -134,7 +134,7 @@ def _expected_lines(document: ExpectedDocument) -> list[Line]:
 
 def _lines(found: Found, document: ExpectedDocument, row: Entity) -> list[Line]:
     """Lines that carry money, products named as the expectation names them."""
-    by_sku = {line.product.sku for line in document.lines if line.product}
+    skus = {line.product.sku for line in document.lines if line.product}
     lines = []
     for line in row.get("Line", []):
         match line.get("DetailType"):
@@ -144,7 +144,7 @@ def _lines(found: Found, document: ExpectedDocument, row: Entity) -> list[Line]:
                 detail = line["SalesItemLineDetail"]
                 item = found.items.get(detail.get("ItemRef", {}).get("value", ""), {})
                 taxable = detail.get("TaxCodeRef", {}).get("value") == "TAX"
-                lines.append(Line(Decimal(line["Amount"]), taxable, _item_key(item, by_sku)))
+                lines.append(Line(Decimal(line["Amount"]), taxable, _item_key(item, skus)))
             case "AccountBasedExpenseLineDetail":
                 lines.append(Line(Decimal(line["Amount"]), False, ""))
             case other:
@@ -156,7 +156,8 @@ def _item_key(item: Entity, skus: Iterable[str]) -> str:
     if not item.get("Active", True):
         return f"inactive item {item.get('Name')}"
     sku = item.get("Sku", "")
-    return _product(ProductKey(sku, "") if sku in skus else ProductKey("", item.get("Name", "")))
+    known_by_sku = sku and sku in skus
+    return _product(ProductKey(sku, "") if known_by_sku else ProductKey("", item.get("Name", "")))
 
 
 # --- payments, customers, items ---
@@ -245,16 +246,17 @@ def _identity(customer: Entity) -> str:
 
 
 def _party(party: Party) -> str:
-    return f"{_legible(party.first)} {_legible(party.last)} <{party.email}>"
+    return f"{_bare(party.first)} {_bare(party.last)} <{party.email}>"
 
 
 def _product(key: ProductKey) -> str:
-    return key.sku or _legible(key.name)[:_LONGEST_NAME]
+    return key.sku or _bare(key.name)[:_LONGEST_NAME]
 
 
-def _legible(name: str) -> str:
-    """A name without what QuickBooks refuses: how that is replaced is for the service to choose."""
-    return _SEPARATORS.sub(" ", name).strip()
+def _bare(name: str) -> str:
+    """A name without separators. QuickBooks refuses colons and tabs in names, and whether they
+    become a space, a hyphen or nothing is for the service to choose."""
+    return _SEPARATORS.sub("", name)
 
 
 def _shown(value: Any) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
+import msgspec
 
 from reconciler.demo.books import query, session_for
 from reconciler.demo.catalogue import CatalogueCustomer, CatalogueItem, CompanyCatalogue
 
 _THROTTLED = 429
+_ENCODER = msgspec.json.Encoder(decimal_format="number")  # QuickBooks takes amounts as numbers
 _ACCOUNT_TYPE = {"Service": "ServiceFeeIncome", "NonInventory": "SalesOfProductIncome"}
 
 
@@ -28,7 +30,7 @@ class _Company(NamedTuple):
 
     async def create(self, entity: str, body: dict[str, Any]) -> dict[str, Any]:
         """Post one entity and return it as QuickBooks keeps it; waits while throttled."""
-        data = json.dumps(body).encode()
+        data = _ENCODER.encode(body)
         headers = {"Content-Type": "application/json"}
         while True:
             target = f"{self.url}/{entity.lower()}"
@@ -78,7 +80,7 @@ async def _income_accounts(company: _Company) -> dict[str, str]:
 
 async def _create_item(company: _Company, item: CatalogueItem, account_id: str) -> None:
     body = {
-        "Name": item.name, "Type": item.kind, "UnitPrice": float(item.price),
+        "Name": item.name, "Type": item.kind, "UnitPrice": item.price,
         "IncomeAccountRef": {"value": account_id}, "Description": item.name,
     }  # fmt: skip
     if item.sku:
