@@ -1,0 +1,111 @@
+"""What must be known of a company before documents are made for it; pure.
+
+Read once when a company is connected and now and then after, from CompanyInfo and Preferences.
+Facts: the API Explorer pages of both and developer.intuit.com/.../workflows/
+manage-sales-tax-for-us-locales, read 2026-11.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from reconciler.quickbooks.payload import Payload
+
+
+class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A company's country and settings; a setting QuickBooks does not tell counts as off."""
+
+    realm_id: str
+    name: str
+    country: str
+    home_currency: str = "USD"
+    multicurrency: bool = False
+    custom_txn_numbers: bool = False
+    """Our DocNumber is kept on sales forms; if off QuickBooks counts by itself."""
+    custom_purchase_numbers: bool = False
+    using_sales_tax: bool = False
+    partner_tax_enabled: bool | None = None
+    """True: automated sales tax, set up; False: automated, not set up; None: legacy tax."""
+    allow_discount: bool = False
+    allow_deposit: bool = False
+    allow_shipping: bool = False
+    class_per_transaction: bool = False
+    class_per_line: bool = False
+    track_departments: bool = False
+    book_close_date: date | None = None
+    """Documents dated on or before it are refused (fault 6210)."""
+    subscription_status: str = ""
+
+    @property
+    def is_supported(self) -> bool:
+        """Only US companies are: taxes elsewhere need a code on every line."""
+        return self.country.upper() in {"US", "USA", "UNITED STATES"}
+
+    def is_closed(self, day: date) -> bool:
+        """Whether the books are closed for a document of that date."""
+        return self.book_close_date is not None and day <= self.book_close_date
+
+
+def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> CompanyFacts:
+    """From the CompanyInfo and Preferences objects of their answers."""
+    sales = _part(preferences, "SalesFormsPrefs")
+    tax = _part(preferences, "TaxPrefs")
+    accounting = _part(preferences, "AccountingInfoPrefs")
+    currency = _part(preferences, "CurrencyPrefs")
+    automated = tax.get("PartnerTaxEnabled")
+    return CompanyFacts(
+        realm_id=realm_id,
+        name=str(company_info.get("CompanyName") or company_info.get("LegalName") or ""),
+        country=_country(company_info),
+        home_currency=str(_part(currency, "HomeCurrency").get("value") or "USD"),
+        multicurrency=_flag(currency, "MultiCurrencyEnabled"),
+        custom_txn_numbers=_flag(sales, "CustomTxnNumbers"),
+        custom_purchase_numbers=_flag(
+            _part(preferences, "VendorAndPurchasesPrefs"), "UseCustomTxnNumbers"
+        ),
+        using_sales_tax=_flag(tax, "UsingSalesTax"),
+        partner_tax_enabled=None if automated is None else _flag(tax, "PartnerTaxEnabled"),
+        allow_discount=_flag(sales, "AllowDiscount"),
+        allow_deposit=_flag(sales, "AllowDeposit"),
+        allow_shipping=_flag(sales, "AllowShipping"),
+        class_per_transaction=_flag(accounting, "ClassTrackingPerTxn"),
+        # Both spellings are met: the entity page has the longer one.
+        class_per_line=_flag(accounting, "ClassTrackingPerTxnLine")
+        or _flag(accounting, "ClassTrackingPerLine"),
+        track_departments=_flag(accounting, "TrackDepartments"),
+        book_close_date=_date(accounting.get("BookCloseDate")),
+        subscription_status=_named_value(company_info, "SubscriptionStatus"),
+    )
+
+
+def _country(company_info: Payload) -> str:
+    address = _part(company_info, "CompanyAddr")
+    return str(company_info.get("Country") or address.get("Country") or "")
+
+
+def _part(parent: Payload, name: str) -> Payload:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _flag(part: Payload, name: str) -> bool:
+    """A boolean; some preferences are told as text."""
+    return part.get(name) is True or str(part.get(name)).lower() == "true"
+
+
+def _date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
+
+
+def _named_value(company_info: Payload, name: str) -> str:
+    pairs = company_info.get("NameValue")
+    for pair in pairs if isinstance(pairs, list) else []:
+        if isinstance(pair, dict) and pair.get("Name") == name:
+            return str(pair.get("Value") or "")
+    return ""
