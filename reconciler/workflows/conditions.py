@@ -52,7 +52,7 @@ def enrolment(
 ) -> Enrolment | None:
     """The groups that could be compiled; None if there are none. Problems go to `source`.
 
-    `object_type` None means filters on a contact itself (or an object type not known).
+    `object_type` is `contact` for a contact filter, and None where the file names none we know.
     """
     if not isinstance(data, list):
         source.add(path, "expected a list of filters: write `- {property: …, operator: …}` lines")
@@ -122,7 +122,23 @@ def _condition(
         key = "values" if "values" in data else "value" if "value" in data else "operator"
         source.add((*path, key), str(error))
         return None
+    problem = _present_only(condition, object_type)
+    if problem:
+        source.add((*path, "operator"), problem)
+        return None
     return condition if name_ok else None
+
+
+def _present_only(condition: Condition, object_type: ObjectType | None) -> str:
+    """Of contacts no history is kept: why a condition that needs one can't be used, or ""."""
+    is_filter = object_type is ObjectType.CONTACT
+    if not is_filter and not condition.properties[0].startswith(CONTACT_PREFIX):
+        return ""
+    if condition.is_change:
+        return "of a contact only the present is known: write is_any_of"
+    if condition.is_moving and is_filter:
+        return "a contact filter has no moment to count from: write a date such as 2026-01-31"
+    return ""
 
 
 def _preset(
@@ -141,7 +157,9 @@ def _preset(
             f"{did_you_mean(written.preset, known)}",
         )
         return None
-    if object_type is None or preset.object_type is not object_type:
+    if object_type is None:
+        return compile_preset(written.preset)
+    if preset.object_type is not object_type:
         fitting = [name for name, each in PRESETS.items() if each.object_type is object_type]
         instead = f"write {listed(fitting)}" if fitting else "write a filter on a property"
         source.add(place, f"{written.preset} is about a {preset.object_type}: {instead}")
@@ -151,7 +169,7 @@ def _preset(
 
 def _check_name(source: Source, name: str, path: Path, object_type: ObjectType | None) -> bool:
     bare = name.strip()
-    if object_type is not None:
+    if object_type is not ObjectType.CONTACT:
         bare = bare.removeprefix(CONTACT_PREFIX)
     if _PROPERTY.fullmatch(bare):
         return True

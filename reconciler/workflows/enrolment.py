@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from reconciler.model import SourceObject
 from reconciler.reading import Point, as_of, associated, stamp
 from reconciler.workflows.filters import CONTACT_PREFIX, Condition, Values
+
+History = dict[str, list[Point]]
+_time = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,10 @@ class Group:
     own: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     reads_contact: bool = False
-    is_moving: bool = False
 
     def holds(self, values: Values, at: int) -> bool:
         """Whether every condition holds of these values at this instant (epoch ms)."""
-        for condition in self.conditions:  # noqa: SIM110 - a generator costs twice as much here
-            if not condition.holds(values, at):
-                return False
-        return True
+        return _all_hold(self.conditions, values, at)
 
     def holds_at(self, obj: SourceObject, at: int) -> bool:
         """Whether the group held of the object as it was at `at`."""
@@ -46,22 +46,62 @@ class Group:
     def earliest(self, obj: SourceObject) -> int | None:
         """The first instant of the object's timeline at which the group held, or None."""
         history = obj.history
-        known = [points for name in self.own if (points := history.get(name))]
-        if self.is_moving or any(len(points) > 1 for points in known):
-            return self._walk(obj, known)
         values: Values = values_now(obj) if self.reads_contact else obj.properties.get
-        if not self.holds(values, 0):
-            return None
-        if self.changes:
-            return max(_first_known(obj, name) for name in self.changes)
-        return min((points[0][0] for points in known), default=_as_told(obj, self.own))
+        varying: list[Condition] = []
+        for condition in self.conditions:
+            if condition.is_moving or _varies(condition, history):
+                varying.append(condition)
+            elif not condition.holds(values, 0):  # and it never held otherwise
+                return None
+        since = max((_first_known(obj, name) for name in self.changes), default=-1)
+        points = [(at, name, value) for name in self.own for at, value in history.get(name, ())]
+        if not points:
+            points = [(_as_told(obj, self.own), "", None)]
+        if since >= 0:
+            points.append((since, "", None))
+        points.sort(key=_time)
+        if not varying:
+            return max(since, points[0][0])
+        return _first_held(varying, _earliest_known(varying, history, values), points, since)
 
-    def _walk(self, obj: SourceObject, known: list[list[Point]]) -> int | None:
-        instants = sorted({point[0] for points in known for point in points})
-        for at in instants or [_as_told(obj, self.own)]:
-            if self.holds_at(obj, at):
-                return at
-        return None
+
+def _all_hold(conditions: Iterable[Condition], values: Values, at: int) -> bool:
+    for condition in conditions:  # noqa: SIM110 - a generator costs twice as much here
+        if not condition.holds(values, at):
+            return False
+    return True
+
+
+def _varies(condition: Condition, history: History) -> bool:
+    for name in condition.properties:
+        points = history.get(name)
+        if points is not None and len(points) > 1:
+            return True
+    return False
+
+
+def _earliest_known(
+    conditions: list[Condition], history: History, values: Values
+) -> dict[str, str | None]:
+    names = {name for condition in conditions for name in condition.properties}
+    return {name: points[0][1] if (points := history.get(name)) else values(name) for name in names}
+
+
+def _first_held(
+    conditions: list[Condition],
+    state: dict[str, str | None],
+    points: list[tuple[int, str, str | None]],
+    since: int,
+) -> int | None:
+    """Replay the points, oldest first; the first instant not before `since` at which all held."""
+    last = len(points) - 1
+    for index, (at, name, value) in enumerate(points):
+        state[name] = value
+        if index < last and points[index + 1][0] == at:
+            continue
+        if at >= since and _all_hold(conditions, state.get, at):
+            return at
+    return None
 
 
 def group(conditions: Iterable[Condition], line: int = 0) -> Group:
@@ -74,7 +114,6 @@ def group(conditions: Iterable[Condition], line: int = 0) -> Group:
         own=tuple(name for name in names if not name.startswith(CONTACT_PREFIX)),
         changes=tuple(c.properties[0] for c in listed if c.is_change),
         reads_contact=any(name.startswith(CONTACT_PREFIX) for name in names),
-        is_moving=any(condition.is_moving for condition in listed),
     )
 
 

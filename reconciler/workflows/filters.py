@@ -100,7 +100,7 @@ def _equals(operands: tuple[Operand, ...]) -> tuple[Test, bool]:
     def test(value: str | None, _at: int) -> bool:
         if not value:
             return False
-        if folded(value) in texts:
+        if value in texts or folded(value) in texts:
             return True
         if ";" in value and not texts.isdisjoint(chosen(value)):
             return True

@@ -7,6 +7,7 @@ what to write instead.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from reconciler.model import ObjectType
@@ -17,6 +18,8 @@ from reconciler.workflows.lines import Path, Source, read
 from reconciler.workflows.problems import WorkflowErrors
 from reconciler.workflows.schema import Choices, CompanyWritten, FileWritten, WorkflowWritten
 from reconciler.workflows.wording import validate
+
+_SHORT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @dataclass
@@ -90,10 +93,17 @@ def _company(loading: Loading, name: str, data: object) -> None:
     source, path = loading.source, ("companies", name)
     company = validate(CompanyWritten, data, source, path)
     raw = data if isinstance(data, dict) else {}
+    if not _SHORT_NAME.fullmatch(name):
+        message = (
+            "the short name of a company has letters, digits, - and _ only: write one such as us"
+        )
+        source.add(path, message, of_key=True)
     contact_filter = None
     if raw.get("contact_filter") is not None:
         place = (*path, "contact_filter")
-        contact_filter = conditions.enrolment(source, raw["contact_filter"], place, None)
+        contact_filter = conditions.enrolment(
+            source, raw["contact_filter"], place, ObjectType.CONTACT
+        )
         if raw.get("contacts") != ContactMode.DATA_SYNC:
             message = (
                 "a contact filter needs `contacts: data_sync`: write that, or remove the filter"
