@@ -3,10 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from aiohttp import web
 
+from reconciler.sandbox.configuration import Configuration, configure, load
+from reconciler.sandbox.log import Log
 from reconciler.sandbox.server import create_app
+from reconciler.sandbox.webhook_admin import subscription
 from reconciler.sandbox.world import World
 
 DEFAULT_COMPANY = "9341450000000001:US:USD"
@@ -15,13 +19,35 @@ DEFAULT_COMPANY = "9341450000000001:US:USD"
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted."""
     options = _parser().parse_args(argv)
-    world = World(limits_enforced=not options.no_limits, token=options.token)
-    for company in options.company or [DEFAULT_COMPANY]:
-        realm, country, currency = _company(company)
-        world.add_realm(realm, country, currency)
-    web.run_app(create_app(world), host=options.host, port=options.port, access_log=None,
-                print=None)
+    settings = load(options.config) if options.config else Configuration()
+    world = build(options, settings)
+    subscriptions = tuple(subscription(one) for one in settings.webhooks)
+    web.run_app(
+        create_app(world, subscriptions, options.data and options.data / "grants.json"),
+        host=options.host,
+        port=options.port,
+        access_log=None,
+        print=None,
+    )
     return 0
+
+
+def build(options: argparse.Namespace, settings: Configuration) -> World:
+    """The world the options and the file describe, with what the log holds of it."""
+    world = World(limits_enforced=not options.no_limits, token=options.token)
+    if options.data:
+        log = Log(options.data)
+        log.restore(world)
+        world.listeners.append(log.heard)
+    companies = options.company
+    if not companies and not settings.companies and not world.realms:
+        companies = [DEFAULT_COMPANY]
+    for company in companies or ():
+        realm, country, currency = _company(company)
+        if realm not in world.realms:
+            world.add_realm(realm, country, currency)
+    configure(world, settings)
+    return world
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--company", action="append", metavar="REALM:COUNTRY:CURRENCY")
     parser.add_argument("--token", default="", help="the one bearer token to accept (default: any)")
     parser.add_argument("--no-limits", action="store_true", help="don't throttle")
+    parser.add_argument("--data", type=Path, help="keep the books in this directory")
+    parser.add_argument("--config", type=Path, help="switches, companies, webhooks (YAML or JSON)")
     return parser
 
 

@@ -106,11 +106,13 @@ class Admin:
             raise web.HTTPBadRequest(text="realm must be digits")
         if realm_id in self.world.realms:
             raise web.HTTPConflict(text="the realm exists")
-        realm = self.world.add_realm(realm_id, str(body.get("country", "US")),
-                                     str(body.get("currency", "USD")))
+        realm = self.world.add_realm(
+            realm_id, str(body.get("country", "US")), str(body.get("currency", "USD"))
+        )
         if isinstance(body.get("preferences"), dict):
-            realm.committed(_refusing(lambda: merge_preferences(realm.company,
-                                                                body["preferences"])))
+            realm.committed(
+                _refusing(lambda: merge_preferences(realm.company, body["preferences"]))
+            )
         return respond(_company(realm), 201)
 
     async def books(self, request: web.Request) -> web.Response:
@@ -126,8 +128,9 @@ class Admin:
                 raise web.HTTPBadRequest(text=f"no entity {name}")
             table = company.tables[name]
             books[name] = [raw(reading.shown_body(company, name, one)) for one in table.rows]
-            books["Deleted"].extend({**decode(stub), "entity": name}
-                                    for stub in table.removed.values())
+            books["Deleted"].extend(
+                {**decode(stub), "entity": name} for stub in table.removed.values()
+            )
         return respond(books)
 
     async def trial_balance(self, request: web.Request) -> web.Response:
@@ -135,8 +138,10 @@ class Admin:
         company = self.realm(request).company
         balances = company.ledger.trial_balance()
         names = company.tables["Account"].names
-        accounts = [{"Id": one, "Name": names.get(one, ""), "Balance": balance}
-                    for one, balance in balances.items()]
+        accounts = [
+            {"Id": one, "Name": names.get(one, ""), "Balance": balance}
+            for one, balance in balances.items()
+        ]
         return respond({"accounts": accounts, "total": sum(balances.values(), ZERO)})
 
     async def stats(self, request: web.Request) -> web.Response:
@@ -226,12 +231,16 @@ class Admin:
         flags: Mapping[str, str] = {"operation": kind}
         if kind == "void" and entity.voids == "include":
             flags = {"operation": "update", "include": "void"}
-        asked = Request(entity, body, flags["operation"],
-                        frozenset(filter(None, [flags.get("include", "")])))
+        asked = Request(
+            entity, body, flags["operation"], frozenset(filter(None, [flags.get("include", "")]))
+        )
         done: Written = _refusing(lambda: write(realm.company, asked))
         realm.committed(done.commit)
-        shown = done.body if done.deleted else reading.shown_body(realm.company, entity.name,
-                                                                  done.row_id)
+        shown = (
+            done.body
+            if done.deleted
+            else reading.shown_body(realm.company, entity.name, done.row_id)
+        )
         return respond({entity.name: raw(shown)})
 
 
@@ -247,8 +256,9 @@ def _company(realm: Realm) -> dict[str, Any]:
 
 def _floats(body: dict[str, Any]) -> dict[str, Any]:
     """Settings are plain numbers, not money."""
-    return {name: float(value) if hasattr(value, "quantize") else value
-            for name, value in body.items()}
+    return {
+        name: float(value) if hasattr(value, "quantize") else value for name, value in body.items()
+    }
 
 
 def _refusing(action: Any) -> Any:
@@ -256,5 +266,6 @@ def _refusing(action: Any) -> Any:
     try:
         return action()
     except Fault as fault:
-        raise web.HTTPBadRequest(body=encode({"Fault": fault.body()}),
-                                 content_type="application/json") from fault
+        raise web.HTTPBadRequest(
+            body=encode({"Fault": fault.body()}), content_type="application/json"
+        ) from fault

@@ -50,20 +50,22 @@ def gateway_body(code: str, name: str, kind: str, status: int, detail: str, at: 
         "code": code,
         "element": None,
     }
-    return encode({
-        "warnings": None,
-        "intuitObject": None,
-        "fault": {"error": [error], "type": kind},
-        "report": None,
-        "queryResponse": None,
-        "batchItemResponse": [],
-        "attachableResponse": [],
-        "syncErrorResponse": None,
-        "requestId": None,
-        "time": int(at * 1000),
-        "status": None,
-        "cdcresponse": [],
-    })
+    return encode(
+        {
+            "warnings": None,
+            "intuitObject": None,
+            "fault": {"error": [error], "type": kind},
+            "report": None,
+            "queryResponse": None,
+            "batchItemResponse": [],
+            "attachableResponse": [],
+            "syncErrorResponse": None,
+            "requestId": None,
+            "time": int(at * 1000),
+            "status": None,
+            "cdcresponse": [],
+        }
+    )
 
 
 def gateway_xml(code: str, name: str, kind: str, status: int, detail: str, at: float) -> bytes:
@@ -91,8 +93,9 @@ def as_xml(answer: Answer) -> Answer:
         f'<IntuitResponse time={quoteattr(str(moment))} xmlns="{_NAMESPACE}">{inner}'
         "</IntuitResponse>"
     )
-    return Answer(answer.status, text.encode(), XML, answer.retry_after, answer.code,
-                  answer.replayed)
+    return Answer(
+        answer.status, text.encode(), XML, answer.retry_after, answer.code, answer.replayed
+    )
 
 
 def _element(name: str, value: Any) -> str:
@@ -119,8 +122,9 @@ def _children(value: dict[str, Any], held: dict[str, Any]) -> Iterator[str]:
 
 
 def _attributes(values: dict[str, Any]) -> str:
-    return "".join(f" {key}={quoteattr(_plain(one))}" for key, one in values.items()
-                   if one is not None)
+    return "".join(
+        f" {key}={quoteattr(_plain(one))}" for key, one in values.items() if one is not None
+    )
 
 
 def _text(value: Any) -> str:

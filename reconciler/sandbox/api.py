@@ -7,7 +7,7 @@ before or after the books have changed.
 import asyncio
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -21,8 +21,16 @@ from reconciler.sandbox.oauth.grants import Grants
 from reconciler.sandbox.realm import Realm
 from reconciler.sandbox.world import World
 
-_BEFORE = frozenset({"throttle", "expired_token", "revoked_grant", "status_before_commit", "fault",
-                     "drop_before_commit"})
+_BEFORE = frozenset(
+    {
+        "throttle",
+        "expired_token",
+        "revoked_grant",
+        "status_before_commit",
+        "fault",
+        "drop_before_commit",
+    }
+)
 _HTML = b"<html><head><title>Service Unavailable</title></head><body>Try later</body></html>"
 
 
@@ -39,11 +47,11 @@ class Api:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         path = tuple(part for part in request.match_info["tail"].split("/") if part)
-        call = Call(request.method, path, request.query, request.content_type,
-                    await request.read())
+        call = Call(request.method, path, request.query, request.content_type, await request.read())
         realm_id = request.match_info["realm"]
-        refused = gate.admit(self.world, self.grants, realm_id,
-                             request.headers.get("Authorization", ""))
+        refused = gate.admit(
+            self.world, self.grants, realm_id, request.headers.get("Authorization", "")
+        )
         if refused is not None or not path:
             return self._respond(request, refused or gate.unauthorised(self.world.clock.now()))
         realm = self.world.realms[realm_id]
@@ -61,8 +69,7 @@ class Api:
         realm.counts.count("batch" if call.is_batch else "throttled", switches.throttle_status)
         return gate.throttled(switches, now)
 
-    async def _work(self, request: web.Request, realm: Realm,
-                    call: Call) -> web.StreamResponse:
+    async def _work(self, request: web.Request, realm: Realm, call: Call) -> web.StreamResponse:
         broken: Fault | None = None
         try:
             call.parse()
@@ -83,7 +90,7 @@ class Api:
         realm.counts.count(operation, answer.status)
         if answer.code:
             realm.counts.faults[answer.code] += 1
-        return await self._after(request, realm, plans, answer)
+        return await self._after(request, plans, answer)
 
     def _before(self, request: web.Request, realm: Realm, plan: Plan) -> web.StreamResponse:
         """A misfortune before anything is done."""
@@ -103,8 +110,9 @@ class Api:
             return self._respond(request, fault_answer(fault, now, status))
         return self._respond(request, _failure(plan.status, now))
 
-    async def _after(self, request: web.Request, realm: Realm, plans: list[Plan],
-                     answer: Answer) -> web.StreamResponse:
+    async def _after(
+        self, request: web.Request, plans: list[Plan], answer: Answer
+    ) -> web.StreamResponse:
         """A misfortune on the way back, when the books have changed already."""
         for plan in plans:
             if plan.kind == "delay" and plan.phase == "after":
@@ -121,8 +129,9 @@ class Api:
                 return self._respond(request, Answer(200, _HTML, "text/html"))
         return self._respond(request, answer)
 
-    async def _answer(self, realm: Realm, call: Call, operation: str,
-                      broken: Fault | None) -> Answer:
+    async def _answer(
+        self, realm: Realm, call: Call, operation: str, broken: Fault | None
+    ) -> Answer:
         switches = realm.company.switches
         try:
             gate.check_company(realm)
@@ -177,8 +186,9 @@ class Api:
 class _InWork:
     """Marks a requestid as being worked on, so that a twin can see it."""
 
-    def __init__(self, held: dict[tuple[str, str], asyncio.Event],
-                 key: tuple[str, str] | None) -> None:
+    def __init__(
+        self, held: dict[tuple[str, str], asyncio.Event], key: tuple[str, str] | None
+    ) -> None:
         self._held = held
         self._key = key
         self._event = asyncio.Event()
@@ -197,9 +207,9 @@ def _failure(status: int, at: float) -> Answer:
     """A system failure: 500 as a fault, gateway statuses as the proxy's HTML."""
     if status in {502, 503, 504}:
         return Answer(status, _HTML, "text/html", code=str(status))
-    error = Error("10000", "An application error has occurred while processing your request",
-                  "System Failure Error: planned by the admin API")
+    error = Error(
+        "10000",
+        "An application error has occurred while processing your request",
+        "System Failure Error: planned by the admin API",
+    )
     return fault_answer(Fault(error, kind="SystemFault"), at, status)
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -41,8 +41,11 @@ def subjects(body: Any) -> list[tuple[str, str]]:
     found = [("Batch", "batch")]
     for item in items if isinstance(items, list) else ():
         if isinstance(item, Mapping):
-            found.extend((name, str(item.get("operation", "query")))
-                         for name in item if name in ENTITIES or name == "Query")
+            found.extend(
+                (name, str(item.get("operation", "query")))
+                for name in item
+                if name in ENTITIES or name == "Query"
+            )
     return found
 
 
@@ -57,8 +60,9 @@ def _item(realm: Realm, item: Any, request_id: str, spoil: Spoil) -> dict[str, A
         return {"Fault": fault.body(), "bId": bid}
 
 
-def _perform(realm: Realm, item: Mapping[str, Any], bid: str, request_id: str,
-             spoil: Spoil) -> dict[str, Any]:
+def _perform(
+    realm: Realm, item: Mapping[str, Any], bid: str, request_id: str, spoil: Spoil
+) -> dict[str, Any]:
     if "Query" in item:
         spoil("Query", "query")
         response = run(realm.company, str(item["Query"]))

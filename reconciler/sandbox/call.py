@@ -51,8 +51,9 @@ class Call:
         except UnicodeDecodeError as error:
             raise Fault(Error("500", "Unsupported Operation", "Invalid UTF-8")) from error
         except msgspec.DecodeError as error:
-            raise Fault(faults.unsupported_property("Failed to parse json object; a property")) \
-                from error
+            raise Fault(
+                faults.unsupported_property("Failed to parse json object; a property")
+            ) from error
 
     def subjects(self) -> list[tuple[str, str]]:
         """The (entity, operation) pairs it is about."""
@@ -80,8 +81,9 @@ def perform(realm: Realm, call: Call, spoil: batch.Spoil) -> Answer:
     if first == "batch" and not rest and call.method == "POST":
         return batch.run_batch(realm, call.parsed, call.request_id, spoil)
     if first == "cdc" and not rest and call.method == "GET":
-        return cdc.changes(realm.company, call.flags.get("entities", ""),
-                           call.flags.get("changedSince", ""))
+        return cdc.changes(
+            realm.company, call.flags.get("entities", ""), call.flags.get("changedSince", "")
+        )
     if (first, *rest) == ("taxservice", "taxcode") and call.method == "POST":
         return taxservice.create_tax_code(realm, call.parsed)
     entity = BY_PATH.get(first)

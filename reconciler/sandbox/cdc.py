@@ -49,11 +49,14 @@ def _of_one(company: Company, name: str, since: float, left: int) -> dict[str, l
     if entity is None:
         raise Fault(faults.unsupported_operation(f"CDC of {name}"))
     table = company.tables[entity.name]
-    rows = []
+    rows: list[Any] = []
     for row_id in table.changed_since(since):
         if len(rows) >= left:
             break
-        body = (reading.shown_body(company, entity.name, row_id)
-                if row_id in table.rows else table.removed[row_id])
+        body = (
+            reading.shown_body(company, entity.name, row_id)
+            if row_id in table.rows
+            else table.removed[row_id]
+        )
         rows.append(raw(body))
     return {entity.name: rows}

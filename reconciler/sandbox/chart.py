@@ -49,15 +49,27 @@ _METHODS = (
 
 # country -> tax code, description, percent; the US has the pseudo codes TAX and NON instead
 _TAX_CODES = {
-    "CA": (("GST", "GST 5%", "5"), ("HST ON", "HST Ontario 13%", "13"), ("Zero-rated", "0%", "0"),
-           ("Exempt", "Exempt", "0")),
-    "GB": (("20.0% S", "Standard rate", "20"), ("5.0% R", "Reduced rate", "5"),
-           ("0.0% Z", "Zero-rated", "0"), ("Exempt", "Exempt", "0")),
+    "CA": (
+        ("GST", "GST 5%", "5"),
+        ("HST ON", "HST Ontario 13%", "13"),
+        ("Zero-rated", "0%", "0"),
+        ("Exempt", "Exempt", "0"),
+    ),
+    "GB": (
+        ("20.0% S", "Standard rate", "20"),
+        ("5.0% R", "Reduced rate", "5"),
+        ("0.0% Z", "Zero-rated", "0"),
+        ("Exempt", "Exempt", "0"),
+    ),
     "AU": (("GST", "GST 10%", "10"), ("GST free", "GST free", "0")),
 }
 _OTHER_TAX_CODES = (("Standard", "Standard rate", "20"), ("Zero", "Zero-rated", "0"))
-_AGENCIES = {"US": "State Department of Revenue", "CA": "Canada Revenue Agency",
-             "GB": "HM Revenue & Customs", "AU": "Australian Taxation Office"}
+_AGENCIES = {
+    "US": "State Department of Revenue",
+    "CA": "Canada Revenue Agency",
+    "GB": "HM Revenue & Customs",
+    "AU": "Australian Taxation Office",
+}
 
 
 def open_company(company: Company) -> Commit:
@@ -68,8 +80,16 @@ def open_company(company: Company) -> Commit:
     for name, kind, subtype in _ACCOUNTS:
         unit.create("Account", _account(company, name, kind, subtype))
     for name, days in _TERMS:
-        unit.create("Term", {"Name": name, "Active": True, "Type": "STANDARD",
-                             "DiscountPercent": 0, "DueDays": days})
+        unit.create(
+            "Term",
+            {
+                "Name": name,
+                "Active": True,
+                "Type": "STANDARD",
+                "DiscountPercent": 0,
+                "DueDays": days,
+            },
+        )
     for name, kind in _METHODS:
         unit.create("PaymentMethod", {"Name": name, "Active": True, "Type": kind})
     _tax(company, unit)
@@ -90,15 +110,28 @@ def _account(company: Company, name: str, kind: str, subtype: str) -> dict[str, 
 
 
 def _tax(company: Company, unit: Unit) -> None:
-    agency = unit.create("TaxAgency", {
-        "DisplayName": _AGENCIES.get(company.country, "Tax Office"),
-        "TaxTrackedOnPurchases": not company.is_us,
-        "TaxTrackedOnSales": True,
-    })
+    agency = unit.create(
+        "TaxAgency",
+        {
+            "DisplayName": _AGENCIES.get(company.country, "Tax Office"),
+            "TaxTrackedOnPurchases": not company.is_us,
+            "TaxTrackedOnSales": True,
+        },
+    )
     if company.is_us:
         for code, taxable in (("TAX", True), ("NON", False)):
-            unit.create("TaxCode", {"Id": code, "Name": code, "Description": code, "Active": True,
-                                    "Hidden": False, "Taxable": taxable, "TaxGroup": False})
+            unit.create(
+                "TaxCode",
+                {
+                    "Id": code,
+                    "Name": code,
+                    "Description": code,
+                    "Active": True,
+                    "Hidden": False,
+                    "Taxable": taxable,
+                    "TaxGroup": False,
+                },
+            )
         percent = str(company.switches.sales_tax_percent)
         codes: tuple[tuple[str, str, str], ...] = (("State tax", "State sales tax", percent),)
     else:
@@ -107,26 +140,52 @@ def _tax(company: Company, unit: Unit) -> None:
         add_tax_code(unit, name, description, Decimal(percent), agency["Id"])
 
 
-def add_tax_code(unit: Unit, name: str, description: str, percent: Decimal,
-                 agency: str) -> dict[str, Any]:
+def add_tax_code(
+    unit: Unit, name: str, description: str, percent: Decimal, agency: str
+) -> dict[str, Any]:
     """Create a tax code with one rate."""
-    rate = unit.create("TaxRate", {"Name": name, "Description": description, "Active": True,
-                                   "RateValue": percent, "AgencyRef": {"value": agency},
-                                   "DisplayType": "ReadOnly", "SpecialTaxType": "NONE"})
-    detail = {"TaxRateRef": {"value": rate["Id"], "name": name}, "TaxTypeApplicable": "TaxOnAmount",
-              "TaxOrder": 0}
-    return unit.create("TaxCode", {
-        "Name": name, "Description": description, "Active": True, "Hidden": False, "Taxable": True,
-        "TaxGroup": True, "SalesTaxRateList": {"TaxRateDetail": [detail]},
-        "PurchaseTaxRateList": {"TaxRateDetail": []},
-    })
+    rate = unit.create(
+        "TaxRate",
+        {
+            "Name": name,
+            "Description": description,
+            "Active": True,
+            "RateValue": percent,
+            "AgencyRef": {"value": agency},
+            "DisplayType": "ReadOnly",
+            "SpecialTaxType": "NONE",
+        },
+    )
+    detail = {
+        "TaxRateRef": {"value": rate["Id"], "name": name},
+        "TaxTypeApplicable": "TaxOnAmount",
+        "TaxOrder": 0,
+    }
+    return unit.create(
+        "TaxCode",
+        {
+            "Name": name,
+            "Description": description,
+            "Active": True,
+            "Hidden": False,
+            "Taxable": True,
+            "TaxGroup": True,
+            "SalesTaxRateList": {"TaxRateDetail": [detail]},
+            "PurchaseTaxRateList": {"TaxRateDetail": []},
+        },
+    )
 
 
 def _company_info(company: Company) -> dict[str, Any]:
     name = f"Sandbox Company {company.country} {company.realm[-4:]}"
-    address = {"Id": "1", "Line1": "1 Main Street", "City": "Mountain View",
-               "CountrySubDivisionCode": "CA", "PostalCode": "94043",
-               "Country": company.country}
+    address = {
+        "Id": "1",
+        "Line1": "1 Main Street",
+        "City": "Mountain View",
+        "CountrySubDivisionCode": "CA",
+        "PostalCode": "94043",
+        "Country": company.country,
+    }
     return {
         "Id": "1",
         "CompanyName": name,
@@ -165,8 +224,10 @@ def _preferences(company: Company) -> dict[str, Any]:
             "CustomerTerminology": "Customers",
         },
         "ProductAndServicesPrefs": {
-            "ForSales": True, "ForPurchase": True,
-            "QuantityWithPriceAndRate": True, "QuantityOnHand": True,
+            "ForSales": True,
+            "ForPurchase": True,
+            "QuantityWithPriceAndRate": True,
+            "QuantityOnHand": True,
         },
         "SalesFormsPrefs": {
             "CustomTxnNumbers": False,
@@ -181,15 +242,19 @@ def _preferences(company: Company) -> dict[str, Any]:
         },
         "EmailMessagesPrefs": {},
         "VendorAndPurchasesPrefs": {
-            "UseCustomTxnNumbers": False, "TrackingByCustomer": True, "BillableExpenseTracking": True,
+            "UseCustomTxnNumbers": False,
+            "TrackingByCustomer": True,
+            "BillableExpenseTracking": True,
         },
         "TimeTrackingPrefs": {},
         "TaxPrefs": (
             {"UsingSalesTax": True, "PartnerTaxEnabled": True}
-            if company.is_us else {"UsingSalesTax": True}
+            if company.is_us
+            else {"UsingSalesTax": True}
         ),
         "CurrencyPrefs": {
-            "MultiCurrencyEnabled": False, "HomeCurrency": {"value": company.currency},
+            "MultiCurrencyEnabled": False,
+            "HomeCurrency": {"value": company.currency},
         },
         "ReportPrefs": {"ReportBasis": "Accrual", "CalcAgingReportFromTxnDate": False},
         "OtherPrefs": {"NameValue": []},

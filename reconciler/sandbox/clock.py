@@ -10,7 +10,7 @@ try:
     from zoneinfo import ZoneInfo
 
     _PACIFIC: tzinfo = ZoneInfo("America/Los_Angeles")
-except Exception:  # noqa: BLE001  # a slim image without tzdata: standard time is close enough
+except Exception:  # a slim image without tzdata: standard time is close enough
     _PACIFIC = timezone(timedelta(hours=-8))
 
 

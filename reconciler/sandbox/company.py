@@ -41,9 +41,7 @@ class Company:
         """The Preferences entity; not to be changed in place."""
         body = self.tables["Preferences"].rows[PREFERENCES_ID]
         if self._preferences is None or self._preferences[0] is not body:
-            decoded = self.tables["Preferences"].get(PREFERENCES_ID)
-            assert decoded is not None
-            self._preferences = (body, decoded)
+            self._preferences = (body, self.tables["Preferences"].row(PREFERENCES_ID))
         return self._preferences[1]
 
     def preference(self, group: str, name: str, default: Any = None) -> Any:

@@ -1,7 +1,7 @@
 """Owns exact numbers on the wire: JSON in and out with `Decimal`, and rounding to the cent.
 
-A float never appears: numbers with a point are decoded as `Decimal` and encoded as JSON numbers with
-the same digits, so 10.10 can't come back as 10.100000000000001.
+A float never appears: numbers with a point are decoded as `Decimal` and encoded as JSON numbers
+with the same digits, so 10.10 can't come back as 10.100000000000001.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -37,7 +37,7 @@ def cents(value: Decimal | int) -> Decimal:
 
 
 def number(value: object) -> Decimal | None:
-    """Read a JSON number, or a number in a string (python-quickbooks writes Decimals as strings)."""
+    """Read a number, or one in a string (python-quickbooks writes Decimals as strings)."""
     if isinstance(value, Decimal):
         return value if value.is_finite() else None
     if isinstance(value, bool):

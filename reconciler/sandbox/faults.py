@@ -157,7 +157,10 @@ def duplicate_request(request_id: str) -> Error:
     return Error("600", "Duplicate Request ID", f"Duplicate Request ID : {request_id}")
 
 
-def system(detail: str = "An application error has occurred while processing your request") -> Fault:
+def system(
+    detail: str = "An application error has occurred while processing your request",
+) -> Fault:
     """10000: QuickBooks's own failure."""
-    return Fault(Error("10000", detail, f"System Failure Error: {detail}"), kind="SystemFault",
-                 status=500)
+    return Fault(
+        Error("10000", detail, f"System Failure Error: {detail}"), kind="SystemFault", status=500
+    )

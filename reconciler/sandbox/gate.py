@@ -10,8 +10,9 @@ from reconciler.sandbox.world import World
 THROTTLE_DETAIL = "The request limit was reached. Try again later"
 
 
-def unauthenticated(switches: Switches, at: float,
-                    detail: str = "Token expired or malformed") -> Answer:
+def unauthenticated(
+    switches: Switches, at: float, detail: str = "Token expired or malformed"
+) -> Answer:
     """3200: an expired, malformed or missing token."""
     if switches.reject_status == "xml":
         body = gateway_xml("3200", "AuthenticationFailed", "AUTHENTICATION", 401, detail, at)
@@ -22,8 +23,14 @@ def unauthenticated(switches: Switches, at: float,
 
 def unauthorised(at: float) -> Answer:
     """3100: a good token, but not for this realm."""
-    body = gateway_body("3100", "ApplicationAuthorizationFailed", "AUTHORIZATION", 403,
-                        "The application is not authorised for this company", at)
+    body = gateway_body(
+        "3100",
+        "ApplicationAuthorizationFailed",
+        "AUTHORIZATION",
+        403,
+        "The application is not authorised for this company",
+        at,
+    )
     return Answer(403, body, code="3100")
 
 
@@ -69,8 +76,14 @@ def check_company(realm: Realm) -> None:
         detail = "Subscription period has ended or canceled or there was a billing problem"
         raise Fault(Error("6190", message, f"Invalid Company Status : {detail}"))
     if status == "locked":
-        raise Fault(Error("140", "Company locked out", "The company is locked"),
-                    kind="AuthorizationFault", status=403)
+        raise Fault(
+            Error("140", "Company locked out", "The company is locked"),
+            kind="AuthorizationFault",
+            status=403,
+        )
     if status == "maintenance":
-        raise Fault(Error("150", "Company under maintenance", "The company is being maintained"),
-                    kind="SystemFault", status=503)
+        raise Fault(
+            Error("150", "Company under maintenance", "The company is being maintained"),
+            kind="SystemFault",
+            status=503,
+        )

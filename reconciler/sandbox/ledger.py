@@ -1,7 +1,7 @@
 """Owns the general ledger: the postings of every transaction, and the balances they add up to.
 
-Each transaction's postings sum to zero or are refused, so the trial balance always does. Amounts are
-in the company's home currency; a debit is positive.
+Each transaction's postings sum to zero or are refused, so the trial balance always does.
+Amounts are in the company's home currency; a debit is positive.
 """
 
 from collections import defaultdict

@@ -10,6 +10,8 @@ from reconciler.sandbox.realm import Realm
 from reconciler.sandbox.table import Body
 from reconciler.sandbox.unit import Unit
 
+_FONT = b"/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>"
+
 
 def send(realm: Realm, entity: Entity, row_id: str, address: str) -> Answer:
     """Mark a form as sent, to `address` or its BillEmail."""
@@ -26,8 +28,11 @@ def send(realm: Realm, entity: Entity, row_id: str, address: str) -> Answer:
         raise Fault(faults.missing("BillEmail"))
     if not realm.limits.admits_email(company.switches):
         detail = "The sandbox sends at most 40 mails a day"
-        raise Fault(Error("3001", "message=ThrottleExceeded; errorCode=003001; statusCode=429",
-                          detail), kind="SERVICE", status=429)
+        raise Fault(
+            Error("3001", "message=ThrottleExceeded; errorCode=003001; statusCode=429", detail),
+            kind="SERVICE",
+            status=429,
+        )
     row["EmailStatus"] = "EmailSent"
     row["DeliveryInfo"] = {"DeliveryType": "Email", "DeliveryTime": pacific(company.clock.now())}
     unit.change(entity.name, row, "Emailed")
@@ -45,8 +50,7 @@ def pdf(realm: Realm, entity: Entity, row_id: str) -> Answer:
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R"
-        b"/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R" + _FONT,
         b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
     )
     body = b"%PDF-1.4\n"
@@ -55,8 +59,11 @@ def pdf(realm: Realm, entity: Entity, row_id: str) -> Answer:
         places.append(len(body))
         body += b"%d 0 obj%s endobj\n" % (number, held)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    body += (b"xref\n0 5\n0000000000 65535 f \n" + table
-             + b"trailer<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(body))
+    body += (
+        b"xref\n0 5\n0000000000 65535 f \n"
+        + table
+        + b"trailer<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(body)
+    )
     return Answer(200, body, "application/pdf")
 
 

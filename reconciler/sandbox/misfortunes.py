@@ -12,9 +12,18 @@ import msgspec
 
 Subject = tuple[str, str]  # entity, operation
 Kind = Literal[
-    "drop_before_commit", "drop_after_commit", "delay", "status_before_commit",
-    "status_after_commit", "throttle", "expired_token", "revoked_grant", "reset", "truncate",
-    "wrong_content_type", "fault",
+    "drop_before_commit",
+    "drop_after_commit",
+    "delay",
+    "status_before_commit",
+    "status_after_commit",
+    "throttle",
+    "expired_token",
+    "revoked_grant",
+    "reset",
+    "truncate",
+    "wrong_content_type",
+    "fault",
 ]
 
 
@@ -43,15 +52,17 @@ class Misfortune:
         self.plan_id = plan_id
         self.plan = plan
         self.hits = 0
-        self._random = Random(plan.seed)  # noqa: S311  # repeatable on purpose
+        self._random = Random(plan.seed)  # repeatable on purpose
 
     def strikes(self, realm: str, subjects: Iterable[Subject]) -> bool:
         """Whether it strikes a request about `subjects`; counts the hit."""
         plan = self.plan
         if (plan.realm and plan.realm != realm) or self.hits == plan.count:
             return False
-        if not any(_fits(plan.entity, entity) and _fits(plan.operation, operation)
-                   for entity, operation in subjects):
+        if not any(
+            _fits(plan.entity, entity) and _fits(plan.operation, operation)
+            for entity, operation in subjects
+        ):
             return False
         if plan.rate < 1 and self._random.random() >= plan.rate:
             return False
@@ -96,8 +107,11 @@ class Misfortunes:
         if not self._held:
             return []
         in_batch = ("Batch", "batch") in subjects
-        return [one.plan for one in self._held.values()
-                if not (in_batch and one.plan.kind == "fault") and one.strikes(realm, subjects)]
+        return [
+            one.plan
+            for one in self._held.values()
+            if not (in_batch and one.plan.kind == "fault") and one.strikes(realm, subjects)
+        ]
 
     def striking_item(self, realm: str, subject: Subject) -> Plan | None:
         """The planned fault of one batch item."""

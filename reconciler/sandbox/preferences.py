@@ -14,8 +14,7 @@ _SERVER = frozenset({"Id", "SyncToken", "MetaData", "domain", "sparse"})
 def merge_preferences(company: Company, changes: Mapping[str, Any]) -> Commit:
     """Merge `changes` into the preferences; null takes a preference away."""
     unit = Unit(company)
-    held = unit.get("Preferences", PREFERENCES_ID)
-    assert held is not None
+    held = unit.row("Preferences", PREFERENCES_ID)
     for group, values in changes.items():
         if group in _SERVER:
             continue

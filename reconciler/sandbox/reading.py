@@ -33,9 +33,7 @@ def shown_body(company: Company, entity: str, row_id: str) -> bytes:
     table = company.tables[entity]
     if entity not in DERIVED:
         return table.rows[row_id]
-    row = table.get(row_id)
-    assert row is not None
-    return encode(shown(company, entity, row))
+    return encode(shown(company, entity, table.row(row_id)))
 
 
 def _jobs(company: Company, row: Body) -> Decimal:

@@ -57,8 +57,11 @@ class Replays:
         switches = self._company.switches
         if held.entity:
             table = self._company.tables[held.entity]
-            if not switches.replay_after_delete and not held.deleted \
-                    and held.row_id not in table.rows:
+            if (
+                not switches.replay_after_delete
+                and not held.deleted
+                and held.row_id not in table.rows
+            ):
                 del self._held[key]
                 return None
         if held.digest != body_digest and switches.changed_body_requestid == "600":
@@ -67,8 +70,10 @@ class Replays:
 
     def honours(self, entity: str) -> bool:
         """Whether requestid works for this entity type."""
-        return ENTITIES[entity].is_transaction or \
-            self._company.switches.honour_requestid_for_name_lists
+        return (
+            ENTITIES[entity].is_transaction
+            or self._company.switches.honour_requestid_for_name_lists
+        )
 
     def remember(self, key: str, answer: Remembered) -> None:
         """Keep an answer."""

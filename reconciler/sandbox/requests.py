@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.sandbox import faults, reading, replay
+from reconciler.sandbox import faults, reading
 from reconciler.sandbox.answers import Answer, entity_answer, timed
 from reconciler.sandbox.exact import encode
 from reconciler.sandbox.faults import Fault
@@ -84,8 +84,10 @@ class RememberedFault(Fault):
 def _remember_fault(realm: Realm, key: Key, fault: Fault) -> None:
     first = fault.errors[0]
     body = f"{first.code}\n{first.message}\n{first.detail}".encode()
-    realm.replays.remember(key.request_id, Remembered(
-        "", "", body, key.digest, realm.company.clock.now(), fault.status))
+    realm.replays.remember(
+        key.request_id,
+        Remembered("", "", body, key.digest, realm.company.clock.now(), fault.status),
+    )
 
 
 def _remembered(realm: Realm, done: Written, key: Key) -> Remembered:
@@ -93,8 +95,9 @@ def _remembered(realm: Realm, done: Written, key: Key) -> Remembered:
         body = encode({"status": "Deleted", "domain": "QBO", "Id": done.row_id})
     else:
         body = reading.shown_body(realm.company, done.entity, done.row_id)
-    return Remembered(done.entity, done.row_id, body, key.digest, realm.company.clock.now(),
-                      deleted=done.deleted)
+    return Remembered(
+        done.entity, done.row_id, body, key.digest, realm.company.clock.now(), deleted=done.deleted
+    )
 
 
 def request_of(entity: Entity, body: Any, flags: Mapping[str, str]) -> Request:

@@ -33,6 +33,9 @@ def create_tax_code(realm: Realm, body: Any) -> Answer:
     code = add_tax_code(unit, name, str(detail.get("TaxRateName", name)), percent, agency)
     realm.committed(unit.commit())
     rate = code["SalesTaxRateList"]["TaxRateDetail"][0]["TaxRateRef"]["value"]
-    answered = {"TaxCode": name, "TaxCodeId": code["Id"],
-                "TaxRateDetails": [{**detail, "TaxRateId": rate}]}
+    answered = {
+        "TaxCode": name,
+        "TaxCodeId": code["Id"],
+        "TaxRateDetails": [{**detail, "TaxRateId": rate}],
+    }
     return Answer(200, encode(answered))

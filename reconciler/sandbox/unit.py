@@ -57,6 +57,13 @@ class Unit:
             self._rows[key] = row
         return self._rows[key]
 
+    def row(self, entity: str, row_id: str) -> Body:
+        """A row known to be there; `KeyError` otherwise."""
+        row = self.get(entity, row_id)
+        if row is None:
+            raise KeyError(entity, row_id)
+        return row
+
     def create(self, entity: str, row: Body) -> Body:
         """Stage a new row, giving it an id."""
         row["Id"] = row.get("Id") or self.company.next_id(entity)
@@ -123,5 +130,3 @@ class Unit:
         body = encode(stub)
         self.company.tables[entity].remove(row_id, body, at)
         return Change(entity, row_id, "Delete", body, at)
-
-

@@ -126,8 +126,7 @@ def _update(company: Company, request: Request) -> Written:
     given = frozenset(cleaned)
     values = {name: value for name, value in cleaned.items() if value is not None}
     if sparse:
-        row = {name: value for name, value in old.items()
-               if name not in cleaned or name in values}
+        row = {name: value for name, value in old.items() if name not in cleaned or name in values}
         row.update(values)
     else:
         row = {**{name: old[name] for name in SERVER_OWNED if name in old}, **values}
@@ -142,13 +141,12 @@ def _undo(company: Company, request: Request, kind: str) -> Written:
     entity = request.entity
     if not entity.is_transaction or (kind == "void" and not entity.voids):
         raise Fault(faults.unsupported_operation(f"{kind} of {entity.name}"))
-    if kind == "void" and entity.voids != ("operation" if request.operation == "void" else "include"):
+    way = "operation" if request.operation == "void" else "include"
+    if kind == "void" and entity.voids != way:
         raise Fault(faults.unsupported_operation(f"void of {entity.name} this way"))
     old = _current(company, request)
     unit = Unit(company)
-    row = unit.get(entity.name, old["Id"])
-    assert row is not None
-    draft = Draft(unit, entity, row, old)
+    draft = Draft(unit, entity, unit.row(entity.name, old["Id"]), old)
     if kind == "delete":
         undo.delete(draft)
     else:
@@ -166,9 +164,13 @@ def _current(company: Company, request: Request) -> Body:
     if row is None:
         if not str(row_id).lstrip("-").isdigit():
             raise Fault(faults.invalid_id("Id", row_id))
-        raise Fault(faults.not_found(
-            "Object Not Found : Another user has deleted this transaction."
-            if entity.is_transaction else faults.INACTIVE_REFERENCE))
+        raise Fault(
+            faults.not_found(
+                "Object Not Found : Another user has deleted this transaction."
+                if entity.is_transaction
+                else faults.INACTIVE_REFERENCE
+            )
+        )
     token = body.get("SyncToken")
     if token is None or token == "":
         raise Fault(faults.missing("SyncToken"))
@@ -195,8 +197,9 @@ def _is_set(value: object) -> bool:
     return value is not None and value != []
 
 
-def _written(company: Company, entity: Entity, commit: Commit, row_id: str,
-             deleted: bool = False) -> Written:
+def _written(
+    company: Company, entity: Entity, commit: Commit, row_id: str, deleted: bool = False
+) -> Written:
     table = company.tables[entity.name]
     body = table.removed[row_id] if deleted else table.rows[row_id]
     return Written(entity.name, row_id, body, commit, deleted)

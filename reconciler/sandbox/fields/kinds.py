@@ -29,21 +29,15 @@ class Findings:
 
 
 class Kind:
-    """A field's kind; the plain one keeps any value."""
-
-    accepts_object = True
+    """A field's kind."""
 
     def clean(self, value: Any, at: str, found: Findings) -> Any:
         """Check `value` of the field named `at`."""
-        return None if value in ("", None) else value
+        raise NotImplementedError
 
 
 class Derived(Kind):
-    """Read-only: accepted because clients send back what they read, and never used."""
-
-    def clean(self, value: Any, at: str, found: Findings) -> Any:
-        """Drop the value."""
-        return None
+    """Read-only: accepted because clients send back what they read, and never looked at."""
 
 
 class Text(Kind):
@@ -85,8 +79,9 @@ class Flag(Kind):
 class Number(Kind):
     """A decimal between `low` and `high` with at most `places` decimals."""
 
-    def __init__(self, low: int | None = None, high: int | Decimal = MAX_DIGITS,
-                 places: int = 7) -> None:
+    def __init__(
+        self, low: int | None = None, high: int | Decimal = MAX_DIGITS, places: int = 7
+    ) -> None:
         self.low = low
         self.high = high
         self.places = places
@@ -234,8 +229,9 @@ class Many(Kind):
         return [one for one in cleaned if one is not None]
 
 
-def clean_fields(fields: Mapping[str, Kind], body: Mapping[str, Any],
-                 found: Findings) -> dict[str, Any]:
+def clean_fields(
+    fields: Mapping[str, Kind], body: Mapping[str, Any], found: Findings
+) -> dict[str, Any]:
     """Check each property of `body`; those not set are kept as None."""
     cleaned: dict[str, Any] = {}
     for name, value in body.items():

@@ -109,9 +109,7 @@ GROUP = Nested(
     }
 )
 
-FORM_LINES = Many(
-    Nested(_FORM_LINE, DetailType=Choice(*_FORM_DETAILS), GroupLineDetail=GROUP)
-)
+FORM_LINES = Many(Nested(_FORM_LINE, DetailType=Choice(*_FORM_DETAILS), GroupLineDetail=GROUP))
 
 PAYMENT_LINES = Many(Nested(_SHARED, LineEx=Derived(), DetailType=Derived()))
 
@@ -129,8 +127,9 @@ _EXPENSE: dict[str, Kind] = {
 PURCHASE_LINES = Many(
     Nested(
         _SHARED,
-        DetailType=Choice("AccountBasedExpenseLineDetail", "ItemBasedExpenseLineDetail",
-                          "DescriptionOnly"),
+        DetailType=Choice(
+            "AccountBasedExpenseLineDetail", "ItemBasedExpenseLineDetail", "DescriptionOnly"
+        ),
         AccountBasedExpenseLineDetail=Nested(_EXPENSE, AccountRef=Ref("Account")),
         ItemBasedExpenseLineDetail=Nested(
             _EXPENSE,
@@ -175,8 +174,9 @@ JOURNAL_LINES = Many(
                 "AccountRef": Ref("Account"),
                 "ClassRef": Ref("Class"),
                 "DepartmentRef": Ref("Department"),
-                "Entity": Nested({"Type": Choice("Customer", "Vendor", "Employee"),
-                                  "EntityRef": _PARTY}),
+                "Entity": Nested(
+                    {"Type": Choice("Customer", "Vendor", "Employee"), "EntityRef": _PARTY}
+                ),
                 "TaxCodeRef": TAX_CODE,
                 "TaxAmount": Number(),
                 "TaxApplicableOn": Text(20),

@@ -290,12 +290,20 @@ TAX_AGENCY: dict[str, Kind] = {
     "LastFileDate": Derived(),
 }
 
-_RATES = Nested({"TaxRateDetail": Many(Nested({
-    "TaxRateRef": Ref("TaxRate"),
-    "TaxTypeApplicable": Choice("TaxOnAmount", "TaxOnAmountPlusTax", "TaxOnTax"),
-    "TaxOrder": Whole(0),
-    "TaxOnTaxOrder": Whole(0),
-}))})
+_RATES = Nested(
+    {
+        "TaxRateDetail": Many(
+            Nested(
+                {
+                    "TaxRateRef": Ref("TaxRate"),
+                    "TaxTypeApplicable": Choice("TaxOnAmount", "TaxOnAmountPlusTax", "TaxOnTax"),
+                    "TaxOrder": Whole(0),
+                    "TaxOnTaxOrder": Whole(0),
+                }
+            )
+        )
+    }
+)
 
 TAX_CODE_FIELDS: dict[str, Kind] = {
     **COMMON,

@@ -1,12 +1,15 @@
 """Owns grants: what an app was allowed, and the access and refresh tokens it holds for it.
 
-Access tokens live an hour. A refresh token's value changes about every day (its use then gives a new
-one, and the old one fails), and it lives 100 days from its last use, at most five years in all.
+Access tokens live an hour. A refresh token's value changes about every day (its use then gives a
+new one, and the old one fails); it lives 100 days from its last use, at most five years in all.
 """
 
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
 
 from reconciler.sandbox.clock import Clock
 from reconciler.sandbox.switches import Switches
@@ -49,6 +52,15 @@ class Tokens:
     hard_expires_in: int
 
 
+class Kept(msgspec.Struct):
+    """Grants on disk: tokens point to their grant by its place."""
+
+    grants: list[Grant]
+    access: list[tuple[str, int, float]]
+    refresh: list[tuple[str, int]]
+    replaced_at: dict[str, float]
+
+
 @dataclass(slots=True)
 class Grants:
     """All grants of a sandbox."""
@@ -61,6 +73,33 @@ class Grants:
     _access: dict[str, tuple[Grant, float]] = field(default_factory=dict)
     _refresh: dict[str, Grant] = field(default_factory=dict)
     _replaced_at: dict[str, float] = field(default_factory=dict)
+    file: Path | None = None  # where grants are kept, so that a killed sandbox knows its tokens
+
+    def restore(self) -> None:
+        """Read the file, if there is one."""
+        if self.file is None or not self.file.exists():
+            return
+        kept = msgspec.json.decode(self.file.read_bytes(), type=Kept)
+        self._access = {one: (kept.grants[at], until) for one, at, until in kept.access}
+        self._refresh = {one: kept.grants[at] for one, at in kept.refresh}
+        self._replaced_at = kept.replaced_at
+
+    def _keep(self) -> None:
+        """Write the file, in one step."""
+        if self.file is None:
+            return
+        grants = list({id(one): one for one in self._refresh.values()}.values())
+        place = {id(one): at for at, one in enumerate(grants)}
+        now = self.clock.now()
+        kept = Kept(
+            grants,
+            [(one, place[id(g)], until) for one, (g, until) in self._access.items() if until > now],
+            [(one, place[id(g)]) for one, g in self._refresh.items()],
+            self._replaced_at,
+        )
+        written = self.file.with_suffix(".new")
+        written.write_bytes(msgspec.json.encode(kept))
+        written.replace(self.file)
 
     def issue_code(self, realm: str, client_id: str, redirect_uri: str) -> str:
         """A code for the consent just given."""
@@ -81,8 +120,12 @@ class Grants:
     def refresh(self, refresh_token: str, client_id: str) -> Tokens | None:
         """New tokens; None for a refresh token that is unknown, replaced, expired or revoked."""
         grant = self._refresh.get(refresh_token)
-        if grant is None or grant.is_revoked or grant.client_id != client_id \
-                or not self._is_live(grant, refresh_token):
+        if (
+            grant is None
+            or grant.is_revoked
+            or grant.client_id != client_id
+            or not self._is_live(grant, refresh_token)
+        ):
             self.rejected += 1
             return None
         self.refreshes += 1
@@ -95,6 +138,7 @@ class Grants:
         if grant is None or grant.is_revoked:
             return False
         grant.is_revoked = True
+        self._keep()
         return True
 
     def revoke_realm(self, realm: str) -> int:
@@ -104,6 +148,7 @@ class Grants:
             if grant.realm == realm and not grant.is_revoked:
                 grant.is_revoked = True
                 ended += 1
+        self._keep()
         return ended
 
     def expire_access(self, realm: str) -> None:
@@ -137,14 +182,22 @@ class Grants:
     def _tokens(self, grant: Grant) -> Tokens:
         now, switches = self.clock.now(), self.switches()
         grant.refresh_used_at = now
-        if not grant.refresh_token or \
-                now >= grant.refresh_issued_at + switches.refresh_rotation_seconds:
+        if (
+            not grant.refresh_token
+            or now >= grant.refresh_issued_at + switches.refresh_rotation_seconds
+        ):
             self._replaced_at[grant.refresh_token] = now
             grant.refresh_token = "RT1-" + secrets.token_urlsafe(30)
             grant.refresh_issued_at = now
             self._refresh[grant.refresh_token] = grant
         access = "eyJ" + secrets.token_urlsafe(48)
         self._access[access] = (grant, now + switches.access_token_seconds)
+        self._keep()
         left = int(grant.granted_at + HARD_EXPIRY_SECONDS - now)
-        return Tokens(access, grant.refresh_token, int(switches.access_token_seconds),
-                      int(switches.refresh_token_seconds), left)
+        return Tokens(
+            access,
+            grant.refresh_token,
+            int(switches.access_token_seconds),
+            int(switches.refresh_token_seconds),
+            left,
+        )

@@ -77,8 +77,10 @@ def _ordered(condition: Condition, read: Callable[[Any], Any]) -> Test:
 
 
 def _like(pattern: str, case_sensitive: bool) -> Test:
-    expression = re.compile(".*".join(re.escape(part) for part in pattern.split("%")),
-                            re.DOTALL | (0 if case_sensitive else re.IGNORECASE))
+    expression = re.compile(
+        ".*".join(re.escape(part) for part in pattern.split("%")),
+        re.DOTALL | (0 if case_sensitive else re.IGNORECASE),
+    )
     return lambda value: value is not None and expression.fullmatch(str(value)) is not None
 
 

@@ -1,7 +1,7 @@
-r"""Owns the grammar: `SELECT * | COUNT(*) FROM Entity [WHERE p op v [AND …]] [ORDERBY …] [paging]`.
+r"""Owns the grammar: `SELECT * | COUNT(*) FROM Entity [WHERE …] [ORDERBY …] [paging]`.
 
-A statement that doesn't parse is fault 4000 in the words of QuickBooks's own parser. Values stand in
-single quotes; `\'` and `\\` are the escapes, doubling a quote is not one. No OR, !=, joins, groups.
+A statement that doesn't parse is fault 4000 in the words of QuickBooks's own parser. Values stand
+in single quotes; `\'` and `\\` are the escapes, doubling a quote is not one. No OR, no joins.
 """
 
 import re
@@ -69,15 +69,16 @@ def _tokens(statement: str) -> list[_Token]:
             raise _lexical(statement, at)
         kind = found.lastgroup
         text = found.group(kind)
-        tokens.append(_Token(kind, _ESCAPE.sub(r"\1", text) if kind == "text" else text,
-                             found.start(kind)))
+        tokens.append(
+            _Token(kind, _ESCAPE.sub(r"\1", text) if kind == "text" else text, found.start(kind))
+        )
         at = found.end()
     return tokens
 
 
 def _lexical(statement: str, at: int) -> Fault:
     shown = statement[at : at + 1].strip() or statement[at + 1 : at + 2]
-    return _unparsed(f"Lexical error at line 1, column {at + 1}.  Encountered: \"{shown}\"")
+    return _unparsed(f'Lexical error at line 1, column {at + 1}.  Encountered: "{shown}"')
 
 
 def _unparsed(text: str) -> Fault:
@@ -213,5 +214,7 @@ class _Parser:
         if index >= len(self._tokens):
             return _unparsed('Encountered " <EOF> "" at end of the statement.')
         token = self._tokens[index]
-        return _unparsed(f'Encountered " <{token.kind.upper()}> "{token.text} "" at line 1, '
-                         f"column {token.at + 1}.")
+        return _unparsed(
+            f'Encountered " <{token.kind.upper()}> "{token.text} "" at line 1, '
+            f"column {token.at + 1}."
+        )

@@ -1,4 +1,4 @@
-"""Owns selection: which rows a query means, found by index where there is one, in order, by page."""
+"""Owns selection: the rows a query means, by index where there is one, in order, by page."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from reconciler.sandbox import reading
 from reconciler.sandbox.clock import moment
 from reconciler.sandbox.company import Company
-from reconciler.sandbox.exact import encode, raw
+from reconciler.sandbox.exact import raw
 from reconciler.sandbox.faults import Error, Fault
 from reconciler.sandbox.fields.entities import BY_PATH, Entity
 from reconciler.sandbox.query.conditions import Test, test_of, value_at
@@ -76,8 +76,10 @@ def _filterable(entity: Entity, path: str) -> str:
 
 def _matching(company: Company, entity: Entity, query: Query) -> list[str]:
     table = company.tables[entity.name]
-    conditions = [Condition(_filterable(entity, one.path), one.operator, one.values)
-                  for one in query.conditions]
+    conditions = [
+        Condition(_filterable(entity, one.path), one.operator, one.values)
+        for one in query.conditions
+    ]
     candidates = _candidates(table, conditions)
     if not any(one.path == "Active" for one in conditions):
         candidates = (one for one in candidates if one not in table.inactive)
@@ -89,9 +91,7 @@ def _matching(company: Company, entity: Entity, query: Query) -> list[str]:
 
 
 def _passes(company: Company, entity: Entity, row_id: str, tests: list[tuple[str, Test]]) -> bool:
-    row = company.tables[entity.name].get(row_id)
-    assert row is not None
-    row = _full(company, entity, row)
+    row = _full(company, entity, company.tables[entity.name].row(row_id))
     return all(test(value_at(row, path)) for path, test in tests)
 
 
@@ -114,8 +114,7 @@ def _indexed(table: Table, condition: Condition) -> list[str] | None:
     if path == "Id":
         return [one for one in dict.fromkeys(condition.values) if one in table.rows]
     if path == "MetaData.LastUpdatedTime" and condition.operator in {">", ">=", "="}:
-        since = moment(condition.values[0])
-        assert since is not None
+        since = moment(condition.values[0]) or 0.0
         return [one for one in table.changed_since(since) if one in table.rows]
     if path not in table.indexes:
         return None
@@ -142,8 +141,10 @@ def _ordered(company: Company, entity: Entity, query: Query, ids: list[str]) -> 
         if known == "Id":
             ids.sort(key=_by_id, reverse=descending)
             continue
-        keys = {one: _sort_key(_full(company, entity, company.tables[entity.name].get(one) or {}),
-                               known) for one in ids}
+        keys = {
+            one: _sort_key(_full(company, entity, company.tables[entity.name].row(one)), known)
+            for one in ids
+        }
         ids.sort(key=keys.__getitem__, reverse=descending)
     return ids
 

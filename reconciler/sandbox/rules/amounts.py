@@ -31,7 +31,7 @@ def settle_lines(draft: Draft) -> Decimal:
     for line in discounts:
         _settle_discount(draft, line, subtotal)
     others = [one for one in lines if one["DetailType"] != "DiscountLineDetail"]
-    shown = {"Amount": subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}
+    shown: Body = {"Amount": subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}
     draft.row["Line"] = [*others, shown, *discounts]
     return subtotal
 
@@ -84,8 +84,9 @@ def _settle_sale(draft: Draft, line: Body) -> Body:
         raise faults.Fault(faults.missing("Amount"))
     line["Amount"] = cents(line["Amount"])
     _check_product(line["Amount"], detail)
-    if "ClassRef" in detail and not draft.company.preference("AccountingInfoPrefs",
-                                                             "ClassTrackingPerLine", False):
+    if "ClassRef" in detail and not draft.company.preference(
+        "AccountingInfoPrefs", "ClassTrackingPerLine", False
+    ):
         _untracked(draft, detail, "ClassRef")
     return line
 
@@ -108,8 +109,10 @@ def _check_product(amount: Decimal, detail: dict[str, Any]) -> None:
 
 def _settle_group(draft: Draft, line: Body) -> Body:
     group = line.get("GroupLineDetail") or {}
-    members = [_settle(draft, one, one.get("DetailType", "SalesItemLineDetail"))
-               for one in group.get("Line", [])]
+    members = [
+        _settle(draft, one, one.get("DetailType", "SalesItemLineDetail"))
+        for one in group.get("Line", [])
+    ]
     for position, member in enumerate(members, 1):
         member.setdefault("Id", str(position))
         member["LineNum"] = position
@@ -150,8 +153,10 @@ def _untracked(draft: Draft, holder: dict[str, Any], name: str) -> None:
 
 def drop_untracked_header(draft: Draft) -> None:
     """The same for a form's ClassRef and DepartmentRef."""
-    for name, preference in (("ClassRef", "ClassTrackingPerTxn"),
-                             ("DepartmentRef", "TrackDepartments")):
+    for name, preference in (
+        ("ClassRef", "ClassTrackingPerTxn"),
+        ("DepartmentRef", "TrackDepartments"),
+    ):
         tracked = draft.company.preference("AccountingInfoPrefs", preference, False)
         if name in draft.row and not tracked:
             _untracked(draft, draft.row, name)

@@ -72,8 +72,9 @@ def unlink_deposit(draft: Draft, deposit: Body) -> None:
         for linked in line.get("LinkedTxn", ()):
             held = draft.unit.get(linked["TxnType"], linked["TxnId"])
             if held is not None:
-                held["LinkedTxn"] = [one for one in held["LinkedTxn"]
-                                     if one["TxnId"] != deposit["Id"]]
+                held["LinkedTxn"] = [
+                    one for one in held["LinkedTxn"] if one["TxnId"] != deposit["Id"]
+                ]
                 draft.unit.change(linked["TxnType"], held)
 
 
@@ -83,8 +84,11 @@ def write_journal_entry(draft: Draft) -> Body:
     header.settle_date(draft)
     header.settle_currency(draft, None)
     rate = header.rate_of(row)
-    entries = [_journal_line(draft, line, rate) for line in row["Line"]
-               if line.get("DetailType") == "JournalEntryLineDetail"]
+    entries = [
+        _journal_line(draft, line, rate)
+        for line in row["Line"]
+        if line.get("DetailType") == "JournalEntryLineDetail"
+    ]
     number_lines(row["Line"], draft.old)
     if not entries:
         raise faults.Fault(faults.missing("Line"))
@@ -102,8 +106,11 @@ def write_journal_entry(draft: Draft) -> Body:
 def _journal_line(draft: Draft, line: Body, rate: Decimal) -> Posting:
     detail = line.get("JournalEntryLineDetail") or {}
     account_id = ref(detail, "AccountRef")
-    for name, value in (("Amount", line.get("Amount")), ("AccountRef", account_id),
-                        ("PostingType", detail.get("PostingType"))):
+    for name, value in (
+        ("Amount", line.get("Amount")),
+        ("AccountRef", account_id),
+        ("PostingType", detail.get("PostingType")),
+    ):
         if value is None:
             raise faults.Fault(faults.missing(name))
     line["Amount"] = cents(line["Amount"])
@@ -114,5 +121,8 @@ def _journal_line(draft: Draft, line: Body, rate: Decimal) -> Posting:
         raise faults.Fault(faults.business(text, "Entity"))
     sign = 1 if detail["PostingType"] == "Debit" else -1
     keeps_party = account is not None and account["AccountType"] in _PARTY_ACCOUNTS
-    return Posting(account_id or "", sign * cents(line["Amount"] * rate),
-                   party=(party or "") if keeps_party else "")
+    return Posting(
+        account_id or "",
+        sign * cents(line["Amount"] * rate),
+        party=(party or "") if keeps_party else "",
+    )

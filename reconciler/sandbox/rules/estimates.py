@@ -53,8 +53,11 @@ def _link(draft: Draft, invoice: Body, estimate_id: str) -> None:
 
 def unlink(unit: Unit, invoice: Body, estimate_id: str) -> None:
     """Take the link off both; the estimate is open again."""
-    invoice["LinkedTxn"] = [one for one in invoice["LinkedTxn"]
-                            if (one["TxnType"], one["TxnId"]) != ("Estimate", estimate_id)]
+    invoice["LinkedTxn"] = [
+        one
+        for one in invoice["LinkedTxn"]
+        if (one["TxnType"], one["TxnId"]) != ("Estimate", estimate_id)
+    ]
     estimate = unit.get("Estimate", estimate_id)
     if estimate is None:
         return

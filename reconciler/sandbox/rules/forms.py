@@ -65,8 +65,14 @@ def write_invoice(draft: Draft) -> Body:
     elif saved["Balance"] < 0:
         links.release(draft.unit, saved, keep=saved["TotalAmt"] - deposit)
     _home_balance(saved)
-    post_form(draft, saved, _receivable(draft), saved["CustomerRef"]["value"], 1,
-              (_deposit_account(draft), deposit))
+    post_form(
+        draft,
+        saved,
+        _receivable(draft),
+        saved["CustomerRef"]["value"],
+        1,
+        (_deposit_account(draft), deposit),
+    )
     return saved
 
 

@@ -16,14 +16,16 @@ def place(draft: Draft, named_by: str) -> None:
     level = 0
     while ancestor is not None and level < 100:
         if ancestor == draft.row_id:
-            raise faults.Fault(faults.business("A list element can't be its own parent",
-                                               "ParentRef"))
+            raise faults.Fault(
+                faults.business("A list element can't be its own parent", "ParentRef")
+            )
         held = draft.unit.get(draft.entity.name, ancestor)
         ancestor = ref(held, "ParentRef") if held else None
         level += 1
     parent = draft.unit.get(draft.entity.name, parent_id)
     if parent is None:
-        raise faults.Fault(faults.Error("700", "Invalid parent", "The parent doesn't exist",
-                                        "ParentRef"))
+        raise faults.Fault(
+            faults.Error("700", "Invalid parent", "The parent doesn't exist", "ParentRef")
+        )
     row["FullyQualifiedName"] = f"{parent['FullyQualifiedName']}:{row[named_by]}"
     row["Level"] = level

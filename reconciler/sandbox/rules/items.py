@@ -17,11 +17,18 @@ _ACCOUNTS = {
     "AssetAccountRef": frozenset({"Other Current Asset"}),
 }
 _REQUIRED = {
-    "Inventory": ("IncomeAccountRef", "ExpenseAccountRef", "AssetAccountRef", "QtyOnHand",
-                  "InvStartDate"),
+    "Inventory": (
+        "IncomeAccountRef",
+        "ExpenseAccountRef",
+        "AssetAccountRef",
+        "QtyOnHand",
+        "InvStartDate",
+    ),
     "Service": ("IncomeAccountRef",),
 }
-_TAKEN = "Another product, service or category is already using this name. Please use a different name."
+_TAKEN = (
+    "Another product, service or category is already using this name. Please use a different name."
+)
 
 
 def write_item(draft: Draft) -> Body:
@@ -50,27 +57,31 @@ def write_item(draft: Draft) -> Body:
 
 def _check_type(draft: Draft) -> None:
     row, old = draft.row, draft.old
-    kind = row.get("Type")
+    kind = row.get("Type") or (old["Type"] if old else None)
     if kind is None:
-        if old is None:
-            raise faults.Fault(faults.missing("Type"))
-        kind = row["Type"] = old["Type"]
-    if old is not None and old["Type"] == "Inventory" and kind != "Inventory":
-        raise faults.Fault(faults.business("An inventory item can't change its type", "Type"))
-    if kind == "Group" and old is None:
-        raise faults.Fault(faults.unsupported_operation("create of a Group item"))
-    if kind == "Inventory" and old is not None:
+        raise faults.Fault(faults.missing("Type"))
+    row["Type"] = kind
+    if old is None:
+        _check_new_type(row, kind)
+    elif old["Type"] == "Inventory":
+        if kind != "Inventory":
+            raise faults.Fault(faults.business("An inventory item can't change its type", "Type"))
         row.setdefault("InvStartDate", old.get("InvStartDate"))
         row.setdefault("QtyOnHand", draft.company.ledger.stock.get(old["Id"], ZERO))
     for name in _REQUIRED.get(kind, ()):
         if row.get(name) is None:
             raise faults.Fault(faults.missing(name))
-    if kind == "Inventory" and old is None and row.get("TrackQtyOnHand") is not True:
-        raise faults.Fault(faults.missing("TrackQtyOnHand"))
     for name, kinds in _ACCOUNTS.items():
         account_id = ref(row, name)
         if account_id is not None:
             _check_account(draft, name, account_id, kinds)
+
+
+def _check_new_type(row: Body, kind: str) -> None:
+    if kind == "Group":
+        raise faults.Fault(faults.unsupported_operation("create of a Group item"))
+    if kind == "Inventory" and row.get("TrackQtyOnHand") is not True:
+        raise faults.Fault(faults.missing("TrackQtyOnHand"))
 
 
 def _check_account(draft: Draft, name: str, account_id: str, kinds: frozenset[str]) -> None:
@@ -93,8 +104,9 @@ def _rename_by_activity(draft: Draft) -> None:
 
 
 def _check_unique(draft: Draft) -> None:
-    for holder in draft.company.tables["Item"].find("FullyQualifiedName",
-                                                     draft.row["FullyQualifiedName"]):
+    for holder in draft.company.tables["Item"].find(
+        "FullyQualifiedName", draft.row["FullyQualifiedName"]
+    ):
         if holder != draft.row_id:
             raise faults.Fault(faults.duplicate_name(_TAKEN, holder))
 
@@ -107,7 +119,11 @@ def _adjust_stock(draft: Draft, item: Body, wanted: Decimal) -> None:
     opened = sum((one.quantity for one in company.ledger.entries.get(key, ())), ZERO)
     quantity = opened + wanted - on_hand
     value = cents(quantity * Decimal(item.get("PurchaseCost", 0)))
-    draft.unit.post("Item", item["Id"], (
-        Posting(item["AssetAccountRef"]["value"], value, item=item["Id"], quantity=quantity),
-        Posting(company.account("OpeningBalanceEquity"), -value),
-    ))
+    draft.unit.post(
+        "Item",
+        item["Id"],
+        (
+            Posting(item["AssetAccountRef"]["value"], value, item=item["Id"], quantity=quantity),
+            Posting(company.account("OpeningBalanceEquity"), -value),
+        ),
+    )

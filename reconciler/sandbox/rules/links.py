@@ -27,8 +27,9 @@ def applied(payment: Body | None) -> dict[Target, Decimal]:
     return amounts
 
 
-def move(unit: Unit, payment: Body, before: dict[Target, Decimal],
-         after: dict[Target, Decimal]) -> None:
+def move(
+    unit: Unit, payment: Body, before: dict[Target, Decimal], after: dict[Target, Decimal]
+) -> None:
     """Bring the linked transactions from one application to another."""
     for target in {**before, **after}:
         old, new = before.get(target, ZERO), after.get(target, ZERO)
@@ -45,8 +46,11 @@ def _shift(unit: Unit, payment_id: str, target: Target, amount: Decimal, linked:
         held["RemainingCredit"] = held["Balance"]
     if "HomeBalance" in held:
         held["HomeBalance"] = cents(held["Balance"] * rate_of(held))
-    others = [one for one in held["LinkedTxn"]
-              if (one["TxnType"], one["TxnId"]) != ("Payment", payment_id)]
+    others = [
+        one
+        for one in held["LinkedTxn"]
+        if (one["TxnType"], one["TxnId"]) != ("Payment", payment_id)
+    ]
     if linked:
         others.append({"TxnId": payment_id, "TxnType": "Payment"})
     held["LinkedTxn"] = others
@@ -56,8 +60,13 @@ def _shift(unit: Unit, payment_id: str, target: Target, amount: Decimal, linked:
 def release(unit: Unit, invoice: Body, keep: Decimal) -> None:
     """Un-apply payments from an invoice, the latest first, until at most `keep` stays applied."""
     paid_by = [one["TxnId"] for one in invoice["LinkedTxn"] if one["TxnType"] == "Payment"]
-    total = sum((applied(unit.get("Payment", one)).get(("Invoice", invoice["Id"]), ZERO)
-                 for one in paid_by), ZERO)
+    total = sum(
+        (
+            applied(unit.get("Payment", one)).get(("Invoice", invoice["Id"]), ZERO)
+            for one in paid_by
+        ),
+        ZERO,
+    )
     for payment_id in reversed(paid_by):
         excess = total - keep
         if excess <= 0 and keep:
@@ -73,11 +82,16 @@ def _take_back(unit: Unit, payment: Body, invoice: Body, excess: Decimal) -> Dec
     before = applied(payment)
     taken = min(excess, before[target])
     left = before[target] - taken
-    others = [one for one in payment["Line"] if one["LinkedTxn"][0]["TxnId"] != invoice["Id"]
-              or one["LinkedTxn"][0]["TxnType"] != "Invoice"]
+    others = [
+        one
+        for one in payment["Line"]
+        if one["LinkedTxn"][0]["TxnId"] != invoice["Id"]
+        or one["LinkedTxn"][0]["TxnType"] != "Invoice"
+    ]
     if left:
-        others.append({"Amount": left,
-                       "LinkedTxn": [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]})
+        others.append(
+            {"Amount": left, "LinkedTxn": [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]}
+        )
     payment["Line"] = others
     payment["UnappliedAmt"] += taken
     move(unit, payment, before, applied(payment))

@@ -54,8 +54,9 @@ def _scope(draft: Draft) -> tuple[str, ...]:
     return SALES_FORMS if scope == "company" else (name,)
 
 
-def _holder(company: Company, types: tuple[str, ...], number: str,
-            own: str | None) -> tuple[str, str] | None:
+def _holder(
+    company: Company, types: tuple[str, ...], number: str, own: str | None
+) -> tuple[str, str] | None:
     for entity in types:
         for row_id in company.tables[entity].find("DocNumber", number):
             if row_id != own:

@@ -47,11 +47,15 @@ def post_payment(draft: Draft, payment: Body) -> None:
         held = draft.unit.get(entity, row_id)
         at = header.rate_of(held) if held else rate
         settled += cents(amount * at) * (1 if entity == "Invoice" else -1)
-    draft.unit.post("Payment", payment["Id"], (
-        Posting(payment["DepositToAccountRef"]["value"], cash),
-        Posting(receivable, -settled, party=payment["CustomerRef"]["value"]),
-        Posting(company.account("ExchangeGainOrLoss"), settled - cash),
-    ))
+    draft.unit.post(
+        "Payment",
+        payment["Id"],
+        (
+            Posting(payment["DepositToAccountRef"]["value"], cash),
+            Posting(receivable, -settled, party=payment["CustomerRef"]["value"]),
+            Posting(company.account("ExchangeGainOrLoss"), settled - cash),
+        ),
+    )
 
 
 def _lines(draft: Draft, before: dict[links.Target, Decimal]) -> list[Body]:
@@ -63,18 +67,20 @@ def _lines(draft: Draft, before: dict[links.Target, Decimal]) -> list[Body]:
         if line.get("Amount") is None:
             raise faults.Fault(faults.missing("Amount"))
         target = (linked[0].get("TxnType", ""), linked[0]["TxnId"])
-        taken = sum((one["Amount"] for one in lines
-                     if (one["LinkedTxn"][0]["TxnType"], one["LinkedTxn"][0]["TxnId"]) == target),
-                    ZERO)
-        amount = _applicable(draft, target, cents(line["Amount"]),
-                             before.get(target, ZERO) - taken)
-        lines.append({"Amount": amount,
-                      "LinkedTxn": [{"TxnId": target[1], "TxnType": target[0]}]})
+        taken = sum(
+            (
+                one["Amount"]
+                for one in lines
+                if (one["LinkedTxn"][0]["TxnType"], one["LinkedTxn"][0]["TxnId"]) == target
+            ),
+            ZERO,
+        )
+        amount = _applicable(draft, target, cents(line["Amount"]), before.get(target, ZERO) - taken)
+        lines.append({"Amount": amount, "LinkedTxn": [{"TxnId": target[1], "TxnType": target[0]}]})
     return lines
 
 
-def _applicable(draft: Draft, target: links.Target, amount: Decimal,
-                spare: Decimal) -> Decimal:
+def _applicable(draft: Draft, target: links.Target, amount: Decimal, spare: Decimal) -> Decimal:
     """What of `amount` the target can take; `spare` is what this payment holds of it already."""
     held = draft.unit.get(*target) if target[0] in links.APPLICABLE else None
     if held is None or amount < 0:

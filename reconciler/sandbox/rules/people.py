@@ -2,7 +2,6 @@
 
 from reconciler.sandbox import faults
 from reconciler.sandbox.company import Company
-from reconciler.sandbox.exact import ZERO
 from reconciler.sandbox.fields.entities import PEOPLE
 from reconciler.sandbox.rules.draft import Draft, ref
 from reconciler.sandbox.rules.hierarchy import place
@@ -10,7 +9,9 @@ from reconciler.sandbox.rules.writeoff import write_off_balance
 from reconciler.sandbox.table import Body
 
 _NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
-_TAKEN = "Another customer, vendor or employee is already using this name. Please use a different name."
+_TAKEN = (
+    "Another customer, vendor or employee is already using this name. Please use a different name."
+)
 DELETED = " (deleted)"
 
 
@@ -44,8 +45,10 @@ def _name(draft: Draft) -> None:
     built = " ".join(row[part] for part in _NAME_PARTS if row.get(part))
     if not built:
         message = "At least one of the name fields must be given"
-        detail = ("The name supplied is not valid. : DisplayName, or one of Title, GivenName, "
-                  "MiddleName, FamilyName, Suffix is required")
+        detail = (
+            "The name supplied is not valid. : DisplayName, or one of Title, GivenName, "
+            "MiddleName, FamilyName, Suffix is required"
+        )
         raise faults.Fault(faults.Error("6080", message, detail, "DisplayName"))
     row["DisplayName"] = built
 
@@ -104,5 +107,3 @@ def _currency(draft: Draft) -> None:
     if currency != company.currency and not multi:
         raise faults.Fault(faults.business("Multicurrency is not enabled", "CurrencyRef"))
     row["CurrencyRef"] = {"value": currency}
-
-

@@ -12,8 +12,14 @@ from reconciler.sandbox.rules.header import rate_of
 from reconciler.sandbox.table import Body
 
 
-def post_form(draft: Draft, saved: Body, account: str, party: str, sign: int,
-              deposit: tuple[str, Decimal] | None = None) -> None:
+def post_form(
+    draft: Draft,
+    saved: Body,
+    account: str,
+    party: str,
+    sign: int,
+    deposit: tuple[str, Decimal] | None = None,
+) -> None:
     """Post a form against `account`: `sign` 1 when the company is paid, -1 when it pays back."""
     rate = rate_of(saved)
     entries = list(_sale(draft, saved, rate, sign))

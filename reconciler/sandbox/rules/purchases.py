@@ -84,8 +84,10 @@ def _tax(draft: Draft) -> Decimal:
 def _postings(draft: Draft, row: Body, expenses: list[Body], tax: Decimal) -> list[Posting]:
     sign = -1 if row["Credit"] else 1
     rate = header.rate_of(row)
-    entries = [Posting(_expense_account(draft, one), sign * cents(one["Amount"] * rate))
-               for one in expenses]
+    entries = [
+        Posting(_expense_account(draft, one), sign * cents(one["Amount"] * rate))
+        for one in expenses
+    ]
     if tax:
         entries.append(Posting(draft.company.account("SalesTaxPayable"), sign * cents(tax * rate)))
     paid = sum((one.amount for one in entries), ZERO)

@@ -9,9 +9,17 @@ from reconciler.sandbox.fields.kinds import Findings
 from reconciler.sandbox.table import Body
 
 _LISTS = {
-    "Customer": "Names", "Vendor": "Names", "Employee": "Names", "Account": "Accounts",
-    "Item": "Items", "Term": "Terms", "Class": "Classes", "Department": "Departments",
-    "PaymentMethod": "PaymentMethods", "TaxCode": "TaxCodes", "TaxRate": "TaxRates",
+    "Customer": "Names",
+    "Vendor": "Names",
+    "Employee": "Names",
+    "Account": "Accounts",
+    "Item": "Items",
+    "Term": "Terms",
+    "Class": "Classes",
+    "Department": "Departments",
+    "PaymentMethod": "PaymentMethods",
+    "TaxCode": "TaxCodes",
+    "TaxRate": "TaxRates",
     "TaxAgency": "TaxAgencies",
 }
 _UNLISTED = frozenset({"Currency", "ShipMethod"})
@@ -32,8 +40,9 @@ def resolve(company: Company, found: Findings, old: Body | None) -> None:
         raise faults.Fault(*errors)
 
 
-def _check(company: Company, at: str, targets: tuple[str, ...], kept: dict[str, str],
-           held: frozenset[str]) -> faults.Error | None:
+def _check(
+    company: Company, at: str, targets: tuple[str, ...], kept: dict[str, str], held: frozenset[str]
+) -> faults.Error | None:
     target = kept["value"]
     if targets[0] in _UNLISTED or (at == "TaxCodeRef" and company.is_us):
         return None  # US line codes are the tax rules' business (6100)

@@ -62,9 +62,7 @@ def _us_total(draft: Draft, given: Body, taxable: Decimal) -> Decimal:
     explicit = given.get("TotalTax")
     if not taxable and not (explicit and switches.total_tax_without_taxable_lines == "keep"):
         return ZERO
-    if explicit is not None and switches.honour_total_tax and not given.get(
-        "UseAutomatedSalesTax"
-    ):
+    if explicit is not None and switches.honour_total_tax and not given.get("UseAutomatedSalesTax"):
         return cents(explicit)
     customer = draft.row.get("CustomerRef")
     held = draft.unit.get("Customer", customer["value"]) if customer else None
@@ -94,8 +92,11 @@ def _coded_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
     for line in sale_lines(draft.row["Line"]):
         code = line["SalesItemLineDetail"].get("TaxCodeRef")
         if code is None:
-            raise faults.Fault(faults.business(
-                "Make sure all your transactions have a GST/VAT rate before you save", "Line"))
+            raise faults.Fault(
+                faults.business(
+                    "Make sure all your transactions have a GST/VAT rate before you save", "Line"
+                )
+            )
         for rate in rates_of(draft, code["value"]):
             bases[rate] = bases.get(rate, ZERO) + line["Amount"]
     lines: list[Body] = []

@@ -9,14 +9,20 @@ from reconciler.sandbox.rules.banking import unlink_deposit
 from reconciler.sandbox.rules.draft import Draft
 from reconciler.sandbox.table import Body
 
-_VOIDED_MONEY = ("TotalAmt", "Balance", "UnappliedAmt", "HomeTotalAmt", "HomeBalance", "Deposit",
-                 "RemainingCredit")
+_VOIDED_MONEY = (
+    "TotalAmt",
+    "Balance",
+    "UnappliedAmt",
+    "HomeTotalAmt",
+    "HomeBalance",
+    "Deposit",
+    "RemainingCredit",
+)
 _VOIDED_DETAIL = ("Qty", "UnitPrice", "DiscountPercent", "TaxInclusiveAmt")
 
 
 def delete(draft: Draft) -> None:
     """Delete a transaction: its links are undone, its postings taken out."""
-    assert draft.old is not None
     _check(draft)
     _unlink(draft)
     draft.unit.remove(draft.entity.name, draft.row["Id"])
@@ -62,8 +68,9 @@ def _unlink(draft: Draft) -> None:
     elif name == "Deposit":
         unlink_deposit(draft, row)
     elif name == "CreditMemo" and row["LinkedTxn"]:
-        raise faults.Fault(faults.Error("800", "Dependency on delete",
-                                        "The credit is applied; un-apply it first"))
+        raise faults.Fault(
+            faults.Error("800", "Dependency on delete", "The credit is applied; un-apply it first")
+        )
 
 
 def _unlink_invoice(draft: Draft) -> None:
