@@ -17,7 +17,8 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from reconciler.errors import ReconcilerError
@@ -76,7 +77,7 @@ async def open_patiently(
     """Call *open_client* until it succeeds; after *patience* say which address did not answer."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((KafkaError, OSError)),
-        wait=wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1),
+        wait=wait_exponential(multiplier=0.1, max=2.0) + wait_random(0.0, 0.1),
         stop=stop_after_delay(patience),
         reraise=True,
     )

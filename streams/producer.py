@@ -20,6 +20,7 @@ from streams.connection import PATIENCE, KafkaConnection, KafkaUnavailable, open
 from streams.records import OutgoingRecord, Partition
 
 _CLOSE_SECONDS = 5.0
+_TRANSACTION_BACKOFF_MS = 10
 
 
 class RecordTooLarge(ValueError):
@@ -132,6 +133,8 @@ class OutcomePublisher:
             "transactional_id": self._transactional_id,
             "transaction_timeout_ms": round(self._timeout.total_seconds() * 1000),
             "acks": "all",
+            # Kafka answers "try again" until the transaction before is written out, which is soon.
+            "retry_backoff_ms": _TRANSACTION_BACKOFF_MS,
             **self._connection.arguments(),
         }
         self._producer = await open_patiently(_opener(options), self._connection, self._patience)

@@ -2,13 +2,16 @@
 
 import inspect
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 
+from streams.cluster import Cluster
+from streams.connection import KafkaConnection
 from tests import servers
+from tests.feed import NewTopic
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,3 +94,27 @@ def prepare_template(dsn: str) -> None:
     outcome = import_module("store.migrate").upgrade(dsn)
     if inspect.iscoroutine(outcome):
         servers.run_apart(outcome)
+
+
+@pytest.fixture
+def kafka(kafka_bootstrap: str) -> KafkaConnection:
+    """How to reach the session's Kafka."""
+    return KafkaConnection(kafka_bootstrap)
+
+
+@pytest.fixture
+async def cluster(kafka: KafkaConnection) -> AsyncIterator[Cluster]:
+    """An open connection for questions and for creating topics."""
+    async with Cluster(kafka) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def new_topic(cluster: Cluster, topic_name: Callable[[str], str]) -> NewTopic:
+    """Creates a topic of this test's own and returns its name."""
+
+    async def create(name: str = "feed", partitions: int = 1) -> str:
+        await cluster.ensure_topics([topic_name(name)], partitions)
+        return topic_name(name)
+
+    return create

@@ -1,0 +1,60 @@
+"""A keeper of offsets in memory with the rules of the real one: claims, epochs, compare-and-set.
+
+Stands in for the database where a test is about Kafka. Several members may share one, as several
+processes share a database.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.errors import Fenced
+from streams.positions import Claim
+from streams.records import Batch, Partition, PartitionLog
+
+
+@dataclass
+class OffsetBook:
+    """What is recorded per partition, and what was refused."""
+
+    claims: dict[Partition, Claim] = field(default_factory=dict)
+    values: list[bytes | None] = field(default_factory=list)
+    refused: int = 0
+
+    def claim(self, logs: Collection[PartitionLog]) -> dict[Partition, Claim]:
+        """Raise the epoch of each partition and answer what is recorded."""
+        for log in logs:
+            known = self.claims.get(log.partition, Claim(0))
+            self.claims[log.partition] = Claim(
+                known.epoch + 1, known.next_offset, known.topic_id or log.topic_id
+            )
+        return {log.partition: self.claims[log.partition] for log in logs}
+
+    def store(self, batch: Batch) -> dict[Partition, int]:
+        """Keep the records' values and move the offsets, or refuse all of the batch."""
+        for part in batch.slices:
+            known = self.claims[part.partition]
+            if known.epoch != part.epoch or known.next_offset not in (None, part.from_offset):
+                self.refused += 1
+                raise Fenced(f"{part.partition} is at epoch {known.epoch}, not {part.epoch}")
+        for part in batch.slices:
+            self.claims[part.partition] = Claim(part.epoch, part.next_offset, part.topic_id)
+            self.values += [record.value for record in part.records]
+        return batch.next_offsets
+
+
+@dataclass
+class BookOwner:
+    """One member's view of the book; remembers what it was told."""
+
+    book: OffsetBook
+    claimed: list[frozenset[Partition]] = field(default_factory=list)
+    released: list[frozenset[Partition]] = field(default_factory=list)
+
+    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+        """Claim in the book."""
+        self.claimed.append(frozenset(log.partition for log in logs))
+        return self.book.claim(logs)
+
+    async def release(self, partitions: Collection[Partition]) -> None:
+        """Only remember it: the next claim raises the epoch."""
+        self.released.append(frozenset(partitions))
