@@ -103,7 +103,7 @@ def opencdc(document: Document, context: Context) -> Contents:
 
 def estuary(document: Document, context: Context) -> Contents:
     """Open an Estuary document: the object itself with `_meta` beside its fields."""
-    meta = document["_meta"]
+    meta = _required(document, "_meta")
     inside = msgspec.structs.replace(context, columns=True)
     if type(meta) is dict and meta.get("op") == "d":
         inside = _with_deletion(inside)

@@ -1,0 +1,298 @@
+"""Whole objects: values, times, association lists, envelopes and what is refused."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ConfigurationError, UndecodableRecord
+from reconciler.model import Change, ChangeKind, Link, ObjectKey, ObjectType, Related
+from streams.formats import TopicSettings, decode
+from tests.feeds import Written, iso, record
+
+AT = 1_760_000_000_000
+DEALS = TopicSettings(ObjectType.DEAL, 4711)
+DEAL = ObjectKey(4711, ObjectType.DEAL, "9")
+
+
+def says(document: object, topic: TopicSettings = DEALS) -> list[Change]:
+    return decode(record(document, AT), topic)
+
+
+def snapshot(**fields: Any) -> dict[str, Any]:
+    return {"id": "9", "properties": {}, "updatedAt": iso(AT), **fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "expected"),
+    [
+        ("amount", b'"10.10"', "10.10"),
+        ("amount", b"10.10", "10.10"),
+        ("amount", b"0.1", "0.1"),
+        ("amount", b"1e3", "1000"),
+        ("amount", b"1.5E-3", "0.0015"),
+        ("amount", b"12345678901234567.89", "12345678901234567.89"),
+        ("amount", b"123456789012345678901234567890", "123456789012345678901234567890"),
+        ("amount", b'""', None),
+        ("amount", b"null", None),
+        ("hs_is_closed_won", b"true", "true"),
+        ("hs_is_closed_won", b"false", "false"),
+        ("hs_sku", b'"007"', "007"),
+        ("options", b'["a", 1.50, null]', '["a",1.50,null]'),
+        ("options", b'{"a": {"b": true}}', '{"a":{"b":true}}'),
+        ("dealname", b'"A\\u0000B"', "AB"),
+        ("dealname", b'" spaced "', " spaced "),
+        ("dealname", b'"1769817600000"', "1769817600000"),
+        ("closedate", b'"1769817600000"', "2026-01-31T00:00:00.000Z"),
+        ("closedate", b"1769817600000", "2026-01-31T00:00:00.000Z"),
+        ("closedate", b"1769817600000000", "2026-01-31T00:00:00.000Z"),
+        ("closedate", b'"2026-01-31T00:00:00.000Z"', "2026-01-31T00:00:00.000Z"),
+        ("closedate", b'"2026-01-31T00:00:00Z"', "2026-01-31T00:00:00.000Z"),
+        ("closedate", b'"2026-01-31T01:00:00.123456+01:00"', "2026-01-31T00:00:00.123Z"),
+        ("closedate", b'"2026-01-31 00:00:00"', "2026-01-31T00:00:00.000Z"),
+        ("closedate", b'"2026-01-31"', "2026-01-31"),
+        ("closedate", b'"20260131"', "20260131"),
+        ("closedate", b'"one of these days"', "one of these days"),
+        ("closedate", b'"99999999999999"', "99999999999999"),
+        ("hs_date_entered_won", b'"1769817600000"', "2026-01-31T00:00:00.000Z"),
+        ("hs_recurring_billing_start_date", b'"1769817600000"', "2026-01-31"),
+        ("hs_recurring_billing_start_date", b'"2026-01-31T00:00:00.000Z"', "2026-01-31"),
+        ("candidate", b'"none"', "none"),
+    ],
+)
+def test_values(name: str, raw: bytes, expected: str | None) -> None:
+    """Whatever type a feed writes a value in, it is the text that HubSpot's REST API gives."""
+    value = b'{"id":"9","properties":{"%s":%s}}' % (name.encode(), raw)
+    assert says(value)[0].properties == {name: expected}
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"updatedAt": iso(AT - 5)}, AT - 5),
+        ({"updatedAt": None, "properties": {"hs_lastmodifieddate": iso(AT - 6)}}, AT - 6),
+        ({"updatedAt": "", "properties": {"lastmodifieddate": str(AT - 7)}}, AT - 7),
+        ({"updatedAt": None}, AT),
+    ],
+    ids=["updatedAt", "hs_lastmodifieddate", "lastmodifieddate of contacts", "record's time"],
+)
+def test_a_snapshot_is_true_at_its_own_time(fields: dict[str, Any], at: int) -> None:
+    """The object's own time counts; the record's only where there is none."""
+    assert says(snapshot(**fields))[0].at == at
+
+
+@pytest.mark.parametrize(
+    ("associations", "expected"),
+    [
+        pytest.param({"contacts": {"results": []}}, {"contacts": ()}, id="present and empty: none"),
+        pytest.param({"contacts": None}, {}, id="null says nothing"),
+        pytest.param({"tickets": {"results": [{"id": 1}]}}, {}, id="tickets aren't read"),
+        pytest.param(
+            {"line items": {"results": [{"id": "2"}, {"id": 1}]}},
+            {"line_items": (Related("2"), Related("1"))},
+            id="order as received, ids as text or number",
+        ),
+        pytest.param(
+            {
+                "companies": {
+                    "results": [
+                        {"id": "2", "type": "deal_to_company"},
+                        {"id": "2", "type": "deal_to_company_unlabeled"},
+                    ]
+                }
+            },
+            {"companies": (Related("2"),)},
+            id="one company under two types is one company",
+        ),
+        pytest.param(
+            {"deal_to_line_item": ["7"], "commerce_payments": [8]},
+            {"line_items": (Related("7"),), "payments": (Related("8"),)},
+            id="typed keys, bare ids, payments under their API name",
+        ),
+        pytest.param(
+            {"0-1": {"results": [{"toObjectId": 5, "associationTypes": [{"typeId": 3}]}]}},
+            {"contacts": (Related("5"),)},
+            id="v4 entries under a type id",
+        ),
+        pytest.param(
+            {
+                "contacts": {
+                    "results": [
+                        {"id": "5", "properties": {"email": "", "lastmodifieddate": iso(AT - 9)}},
+                        {"id": "6", "properties": {"email": "b"}},
+                    ]
+                }
+            },
+            {
+                "contacts": (
+                    Related("5", {"email": None, "lastmodifieddate": iso(AT - 9)}, AT - 9),
+                    Related("6", {"email": "b"}, AT),
+                )
+            },
+            id="hydrated entries are as old as they say, else as their parent",
+        ),
+        pytest.param(
+            {"companies": ["1"], "deal_to_company": ["1", "2"]},
+            {"companies": (Related("1"), Related("2"))},
+            id="two lists of one name are united",
+        ),
+    ],
+)
+def test_association_lists(
+    associations: dict[str, Any], expected: dict[str, tuple[Related, ...]]
+) -> None:
+    """Lists come out under canonical names, in order, without repeats."""
+    assert says(snapshot(associations=associations))[0].lists == expected
+
+
+def test_a_list_cut_off_by_paging_is_not_the_whole_list() -> None:
+    """Half of the line items must not look like all of them: the ids are additions only."""
+    page = {"results": [{"id": "1"}], "paging": {"next": {"after": "100"}}}
+    (found,) = says(snapshot(associations={"line items": page}))
+    assert found.lists == {}
+    assert found.links == (Link("line_items", "1"),)
+
+
+def test_archived_is_deleted_and_not_archived_is_not() -> None:
+    """An archived snapshot deletes at its archive time; a live one says that the object lives."""
+    live = says(snapshot(archived=False))
+    assert [one.deleted for one in live] == [False]
+    gone = says(snapshot(archived=True, archivedAt=iso(AT + 8)))
+    assert [(one.kind, one.at, one.deleted) for one in gone] == [
+        (ChangeKind.SNAPSHOT, AT, None),
+        (ChangeKind.DELETED, AT + 8, True),
+    ]
+
+
+def test_debezium_deletions() -> None:
+    """A deleted row of objects is a deleted object; of an inbox, it's housekeeping."""
+    row = {"id": "9", "properties": None, "updated_at": None}
+    envelope = {"before": row, "after": None, "op": "d", "ts_ms": AT + 5, "source": {"ts_ms": AT}}
+    assert says(envelope) == [Change(key=DEAL, at=AT, kind=ChangeKind.DELETED, deleted=True)]
+    inbox = {"before": {"id": 7, "body": None}, "after": None, "op": "d", "ts_ms": AT}
+    assert says(inbox) == []
+    assert decode(Written(None, b"9", AT), DEALS) == []
+    assert says({"schema": None, "payload": None}) == []
+    assert says({"op": "t", "before": None, "after": None, "ts_ms": AT}) == []
+
+
+def test_opencdc_deletion_needs_only_the_key() -> None:
+    """Conduit's deletes carry no object; the id is in the key, plain or base64."""
+    for key in ("9", base64.b64encode(b"9").decode(), {"id": 9}):
+        document = {
+            "operation": "delete",
+            "metadata": {"opencdc.createdAt": str(AT * 10**6)},
+            "position": "",
+            "key": key,
+            "payload": {"before": None, "after": None},
+        }
+        assert says(document) == [Change(key=DEAL, at=AT, kind=ChangeKind.DELETED, deleted=True)]
+
+
+def test_what_a_record_says_of_itself_beats_the_topic() -> None:
+    """Type by stream, collection, table or type id; streams that aren't read give nothing."""
+    data = {"id": 9, "properties": {"email": "a"}, "updatedAt": iso(AT)}
+    contact = {"_airbyte_stream": "contacts", "_airbyte_data": data}
+    assert says(contact)[0].key.type == ObjectType.CONTACT
+    no_type = TopicSettings(portal_id=4711)
+    assert says({"_airbyte_stream": "owners", "_airbyte_data": data}, no_type) == []
+    assert says({**snapshot(), "objectTypeId": "0-14"})[0].key.type == ObjectType.QUOTE
+    assert says({**snapshot(), "objectTypeId": "0-5"}) == []
+    table = {"op": "c", "before": None, "after": snapshot(), "source": {"table": "hubspot_quotes"}}
+    assert says(table)[0].key.type == ObjectType.QUOTE
+
+
+def test_null_associations_of_airbyte_say_nothing() -> None:
+    """Incremental syncs leave associations out or null: that is not an empty list."""
+    data = {"id": 9, "properties": {}, "line_items": None, "contacts": [1]}
+    (found,) = says({"_airbyte_data": data, "_airbyte_emitted_at": AT})
+    assert found.lists == {"contacts": (Related("1"),)}
+
+
+def test_a_forced_format_reads_what_auto_would_refuse() -> None:
+    """A topic of plain table rows is read when its settings say so, and only then."""
+    row = {"id": 9, "dealname": "A", "updated_at": AT}
+    with pytest.raises(UndecodableRecord) as refusal:
+        says(row)
+    assert refusal.value.reason == "unknown_shape"
+    forced = TopicSettings(ObjectType.DEAL, 4711, format="snapshot")
+    assert says(row, forced)[0].properties == {"dealname": "A"}
+    with pytest.raises(UndecodableRecord):
+        says(snapshot(), TopicSettings(ObjectType.DEAL, 4711, format="debezium"))
+    with pytest.raises(ConfigurationError, match="airbyte"):
+        TopicSettings(format="xml")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(b"", "not_json", id="nothing"),
+        pytest.param(b"hello", "not_json", id="text"),
+        pytest.param(b"{'id': 9}", "not_json", id="Python, not JSON"),
+        pytest.param(b'{"id":NaN,"properties":{}}', "not_json", id="NaN"),
+        pytest.param(b'{"id":9,"properties":{"a":-Infinity}}', "not_json", id="Infinity"),
+        pytest.param(b'{"id":9,"properties":{"a":"\\ud800"}}', "not_json", id="lone surrogate"),
+        pytest.param(b'{"id":9,"properties":{"a":"\xff"}}', "encoding", id="bad UTF-8"),
+        pytest.param(b'{"id":9,"properties":{"a":"\xed\xa0\x80"}}', "encoding", id="CESU"),
+        pytest.param(b"[" * 100_000, "too_deep", id="a hundred thousand brackets"),
+        pytest.param(b"[[[[[[[[[[]]]]]]]]]]", "too_deep", id="arrays in arrays in arrays"),
+        pytest.param(b'{"id":9,"properties":{"a":' + b"9" * 5000 + b"}}", "number", id="digits"),
+        pytest.param(b'{"id":9,"properties":{"a":' + b"9" * 90 + b"}}", "number", id="90 digits"),
+        pytest.param(b'{"id":9,"properties":{"a":1e400}}', "number", id="1e400"),
+        pytest.param(b'{"id":9,"properties":{"a":1e-400}}', "number", id="1e-400"),
+        pytest.param(b'{"id":9,"properties":{"a":1e99999999999999999999}}', "number", id="1e9…"),
+        pytest.param(b'"' + b"x" * (1 << 20) + b'"', "too_large", id="1 MiB of text"),
+        pytest.param(b"\x00\x00\x00\x00\x07\x02abc", "schema_registry", id="Avro"),
+        pytest.param(b"\x00\x00\x00\x00\x07{abc", "schema_registry", id="Avro that opens a brace"),
+        pytest.param(b"{}", "unknown_shape", id="an empty object"),
+        pytest.param(b"7", "unknown_shape", id="a number"),
+        pytest.param(b'"closedwon"', "unknown_shape", id="a word"),
+        pytest.param(b"[1]", "unknown_shape", id="numbers"),
+        pytest.param(b'{"id":9,"hello":"world"}', "unknown_shape", id="some other object"),
+        pytest.param(b'{"id":9,"properties":[1]}', "unknown_shape", id="properties as a list"),
+        pytest.param(b'{"id":9,"properties":{},"associations":7}', "unknown_shape", id="assoc. 7"),
+        pytest.param(b'{"properties":{},"updatedAt":null}', "bad_id", id="no id"),
+        pytest.param(b'{"id":"a b","properties":{}}', "bad_id", id="an id with a space"),
+        pytest.param(b'{"id":"9\\u0000","properties":{}}', None, id="NUL in an id is dropped"),
+        pytest.param(b'{"id":9,"properties":{},"updatedAt":"x"}', "bad_time", id="no instant"),
+        pytest.param(b'{"id":9,"properties":{},"updatedAt":5}', "bad_time", id="1970"),
+        pytest.param(
+            b'{"id":9,"properties":{},"associations":{"contacts":{"results":[{}]}}}',
+            "bad_id",
+            id="an associated object without id",
+        ),
+        pytest.param(b'{"_airbyte_data":[1]}', "unknown_shape", id="Airbyte around a list"),
+        pytest.param(b'{"op":"u","after":null}', "unknown_shape", id="a null row written"),
+        pytest.param(b'{"op":"d"}', "unknown_shape", id="a deletion of nothing"),
+    ],
+)
+def test_garbage(value: bytes, reason: str | None) -> None:
+    """Every kind of garbage has its reason, and the reason never quotes much of the record."""
+    if reason is None:
+        assert says(value)[0].key == DEAL
+        return
+    with pytest.raises(UndecodableRecord) as refusal:
+        says(value)
+    assert refusal.value.reason == reason
+    assert 0 < len(refusal.value.detail) < 200
+
+
+def test_a_snapshot_needs_a_type_and_a_portal() -> None:
+    """REST snapshots name neither: without settings they are refused, saying what to set."""
+    for topic, reason in (
+        (TopicSettings(None, 4711), "no_object_type"),
+        (TopicSettings(ObjectType.DEAL), "no_portal"),
+    ):
+        with pytest.raises(UndecodableRecord) as refusal:
+            says(snapshot(), topic)
+        assert refusal.value.reason == reason
+        assert "settings" in refusal.value.detail
+
+
+def test_json_behind_a_schema_registrys_prefix_is_read() -> None:
+    """The JSON Schema serialiser frames plain JSON: no registry is needed to read it."""
+    value = record(snapshot(), AT).value
+    assert value is not None
+    assert says(b"\x00\x00\x00\x00\x07" + value)[0].key == DEAL
