@@ -135,9 +135,11 @@ def test_a_bad_filter_says_what_to_write(written: dict[str, Any], said: str) -> 
 # --- the compiled form against a reference ----------------------------------------------------
 
 POSITIVE = {
-    "is_known": lambda v, o: True,
-    "is_any_of": lambda v, o: v.strip().lower() in [e.lower() for e in o]
-    or any(part.strip().lower() in [e.lower() for e in o] for part in v.split(";")),
+    "is_known": lambda _v, _o: True,
+    "is_any_of": lambda v, o: (
+        v.strip().lower() in [e.lower() for e in o]
+        or any(part.strip().lower() in [e.lower() for e in o] for part in v.split(";"))
+    ),
     "contains_any_of": lambda v, o: any(e.lower() in v.lower() for e in o),
     "starts_with_any_of": lambda v, o: any(v.strip().lower().startswith(e.lower()) for e in o),
     "ends_with_any_of": lambda v, o: any(v.strip().lower().endswith(e.lower()) for e in o),

@@ -21,7 +21,7 @@ from workflow_texts import (
 )
 
 from reconciler.model import Action, ObjectType
-from reconciler.workflows import CustomerSource, ProductSource
+from reconciler.workflows import CustomerSource, ProductSource, load
 from reconciler.workflows.filters import OPERATORS
 from reconciler.workflows.lint import lint
 
@@ -44,7 +44,7 @@ TERMS = [(create, create == "invoice") for create, *_ in MATRIX]
 
 @pytest.mark.parametrize(("create", "object_type", "legal"), CELLS)
 def test_r01_r02_r30_legality_matrix(create: str, object_type: str, legal: bool) -> None:
-    """R1, R2, R30: each pairing is accepted or is an error at its `create`, as the matrix says."""
+    """R1, R2, R30: each pairing is accepted, or is an error at its `create`."""
     found = problems(workflow(object_type, action(create)))
     if legal:
         assert not found
@@ -69,7 +69,7 @@ def test_r03_three_workflow_families_only(object_type: str) -> None:
 
 
 def test_r12_warns_of_an_enrolment_wider_than_the_contact_filter() -> None:
-    """R12: a workflow that does not repeat the contact filter is warned of; one that does is not."""
+    """R12: a workflow that does not repeat the contact filter is warned of."""
     wanted = flt("lifecyclestage", "is_any_of", "customer", "evangelist")
     company = {**COMPANY, "contacts": "data_sync", "contact_filter": [wanted]}
     same = flt("contact.lifecyclestage", "is_any_of", "customer")
@@ -298,6 +298,4 @@ def test_settings_are_stable_across_spellings() -> None:
             "        company: us", "        create_missing_products: yes",
         ]
     )  # fmt: skip
-    from reconciler.workflows import load
-
     assert load(block).workflows == loaded(workflow("deal", action("invoice"))).workflows
