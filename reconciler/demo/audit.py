@@ -6,6 +6,7 @@ nothing the service recorded: only what QuickBooks answers.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
@@ -46,11 +47,12 @@ async def audit(base_url: str, token: str, expectation: Expectation) -> AuditRep
 
     *base_url* is what stands before `/v3/company`. Raises aiohttp's errors if it can't be reached.
     """
-    async with session_for(token) as session:
-        books = [
-            await read_books(session, base_url, realm_id) for realm_id in expectation.companies
+    async with session_for(token) as session, asyncio.TaskGroup() as tasks:
+        readings = [
+            tasks.create_task(read_books(session, base_url, realm_id))
+            for realm_id in expectation.companies
         ]
-    return judge(books, expectation)
+    return judge([reading.result() for reading in readings], expectation)
 
 
 def judge(books: list[Books], expectation: Expectation) -> AuditReport:

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 
-from reconciler.demo.books import query, session_for
+from reconciler.demo.books import PAUSE_SECONDS, THROTTLED, query, session_for
 from reconciler.demo.catalogue import CatalogueCustomer, CatalogueItem, CompanyCatalogue
 
-_THROTTLED = 429
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # QuickBooks takes amounts as numbers
 _ACCOUNT_TYPE = {"Service": "ServiceFeeIncome", "NonInventory": "SalesOfProductIncome"}
 
@@ -36,8 +35,8 @@ class _Company(NamedTuple):
             target = f"{self.url}/{entity.lower()}"
             async with self.session.post(target, data=data, headers=headers) as response:
                 text = await response.text()
-                if response.status == _THROTTLED:
-                    await asyncio.sleep(2)
+                if response.status == THROTTLED:
+                    await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 answer = json.loads(text) if response.status == 200 else {}
                 if entity not in answer:
@@ -49,11 +48,14 @@ class _Company(NamedTuple):
 async def seed_companies(
     base_url: str, token: str, companies: Mapping[str, CompanyCatalogue]
 ) -> None:
-    """Post every company's lists to the QuickBooks API at *base_url* (before `/v3/company`)."""
-    async with session_for(token) as session:
+    """Post every company's lists to the QuickBooks API at *base_url* (before `/v3/company`).
+
+    Companies are filled at the same time: QuickBooks's limits are per company.
+    """
+    async with session_for(token) as session, asyncio.TaskGroup() as tasks:
         for realm_id, lists in companies.items():
             company = _Company(session, f"{base_url.rstrip('/')}/v3/company/{realm_id}")
-            await _seed(company, lists)
+            tasks.create_task(_seed(company, lists))
 
 
 async def _seed(company: _Company, lists: CompanyCatalogue) -> None:

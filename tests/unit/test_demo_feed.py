@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -28,8 +31,13 @@ def feed(request: pytest.FixtureRequest) -> Feed:
 
 def decoded(record: FeedRecord) -> Any:
     """The record's JSON, None for tombstones and for what is no JSON."""
+    return _json(record.value or b"")
+
+
+@cache
+def _json(value: bytes) -> Any:
     try:
-        return json.loads(record.value or b"")
+        return json.loads(value)
     except (ValueError, RecursionError):
         return None
 
@@ -255,6 +263,18 @@ def test_disagreements_name_the_object() -> None:
 
 
 # --- the parts ---
+
+
+def test_shares_no_code_with_the_service() -> None:
+    """What judges the service is a second reading of the rules: it imports nothing of it."""
+    program = (
+        "import sys, reconciler.demo.feed, reconciler.demo.audit, reconciler.demo.seeding;"
+        "print(*[name for name in sys.modules if name.split('.')[0] in"
+        " ('reconciler', 'streams', 'store')])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    ours = [name for name in run.stdout.decode().split() if not name.startswith("reconciler.demo")]
+    assert ours == ["reconciler"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from reconciler.demo.scene import Scene, World
-from reconciler.demo.stories import deals, payments, quotes
+from reconciler.demo.stories import deals, deals_won, payments, quotes, refunds
 
 
 class Recipe(NamedTuple):
@@ -26,25 +26,25 @@ class Recipe(NamedTuple):
 
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe(deals.won, 8),
-    Recipe(deals.won_with_discounts, 5),
-    Recipe(deals.won_with_fractions, 4),
-    Recipe(deals.won_with_tax, 5),
-    Recipe(deals.won_with_missing_products, 4),
-    Recipe(deals.won_with_awkward_missing_product, 2, at_least=3),
-    Recipe(deals.won_by_awkward_name, 3, at_least=9),
-    Recipe(deals.won_by_one_of_two_namesakes, at_least=2),
-    Recipe(deals.won_by_known_customer),
-    Recipe(deals.won_by_namesake_of_customer),
-    Recipe(deals.won_by_namesake_of_vendor),
-    Recipe(deals.won_by_thin_events, 6),
-    Recipe(deals.won_with_lines_by_association, 3),
-    Recipe(deals.won_in_pieces, 3),
-    Recipe(deals.won_after_a_line_was_removed, 2),
-    Recipe(deals.won_before_it_had_a_contact, 2),
-    Recipe(deals.won_with_stale_snapshot_after, 4),
-    Recipe(deals.won_after_empty_line_list, 2),
-    Recipe(deals.won_then_reopened, 2),
+    Recipe(deals_won.won, 8),
+    Recipe(deals_won.won_with_discounts, 5),
+    Recipe(deals_won.won_with_fractions, 4),
+    Recipe(deals_won.won_with_tax, 5),
+    Recipe(deals_won.won_with_missing_products, 4),
+    Recipe(deals_won.won_with_awkward_missing_product, 2, at_least=3),
+    Recipe(deals_won.won_by_awkward_name, 3, at_least=9),
+    Recipe(deals_won.won_by_one_of_two_namesakes, at_least=2),
+    Recipe(deals_won.won_by_known_customer),
+    Recipe(deals_won.won_by_namesake_of_customer),
+    Recipe(deals_won.won_by_namesake_of_vendor),
+    Recipe(deals_won.won_by_thin_events, 6),
+    Recipe(deals_won.won_with_lines_by_association, 3),
+    Recipe(deals_won.won_in_pieces, 3),
+    Recipe(deals_won.won_after_a_line_was_removed, 2),
+    Recipe(deals_won.won_before_it_had_a_contact, 2),
+    Recipe(deals_won.won_with_stale_snapshot_after, 4),
+    Recipe(deals_won.won_after_empty_line_list, 2),
+    Recipe(deals_won.won_then_reopened, 2),
     Recipe(deals.won_without_lines, 2),
     Recipe(deals.won_without_contact, 2),
     Recipe(deals.won_and_lines_never_come, 2),
@@ -84,9 +84,9 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(payments.from_quickbooks, 2),
     Recipe(payments.migrated),
     Recipe(payments.failed, 3),
-    Recipe(payments.refunded, 4),
-    Recipe(payments.refunded_subscription, 2),
-    Recipe(payments.refunded_in_part, 3),
-    Recipe(payments.refunded_in_part_then_in_full, 3),
-    Recipe(payments.refunded_of_an_invoice, 2),
+    Recipe(refunds.refunded, 4),
+    Recipe(refunds.refunded_subscription, 2),
+    Recipe(refunds.refunded_in_part, 3),
+    Recipe(refunds.refunded_in_part_then_in_full, 3),
+    Recipe(refunds.refunded_of_an_invoice, 2),
 )
