@@ -6,7 +6,15 @@ import json
 from typing import Any
 
 from reconciler.model import AssociationList, ObjectKey, ObjectType, Related, SourceObject
-from reconciler.workflows import Enrolment, Problem, WorkflowErrors, WorkflowFile, load
+from reconciler.workflows import (
+    Enrolment,
+    Problem,
+    WorkflowErrors,
+    WorkflowFile,
+    conditions,
+    load,
+)
+from reconciler.workflows.lines import Source
 
 COMPANY = {
     "realm_id": "9341450000000001",
@@ -73,9 +81,12 @@ def messages(*workflows: object, **companies: object) -> str:
 
 
 def enrolment(*filters: object, object_type: str = "deal") -> Enrolment:
-    """The compiled enrolment of these filters."""
-    create = "expense" if object_type == "payment" else "invoice"
-    return loaded(workflow(object_type, action(create), enrol=list(filters))).workflows[0].enrol
+    """The compiled enrolment of these filters, without the rest of a file around them."""
+    found = Source()
+    compiled = conditions.enrolment(found, list(filters), ("enrol",), ObjectType(object_type))
+    assert compiled is not None
+    assert found.problems == []
+    return compiled
 
 
 def flt(name: str, operator: str, *values: object) -> dict[str, object]:
