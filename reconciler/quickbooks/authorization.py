@@ -6,10 +6,12 @@ stores nothing; nothing it raises or logs holds a token.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import aiohttp
+import msgspec
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -24,6 +26,7 @@ from reconciler.quickbooks.tokens import utc_now
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 ATTEMPTS = 3
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class AuthorizationServer:
@@ -67,14 +70,23 @@ class AuthorizationServer:
 
     async def revoke(self, refresh_token: str) -> None:
         """End the grant; an already dead one is no error. Raises RetryLater if unanswered."""
-        status, _ = await self._post(self.app.endpoints.revoke, {"token": refresh_token})
+        body = msgspec.json.encode({"token": refresh_token})  # JSON, unlike the token endpoint
+        status, _ = await self._post(
+            self.app.endpoints.revoke, body, {"Content-Type": "application/json"}
+        )
         if status == 429 or status >= 500:
             raise oauth.token_error(status, "")
 
-    async def _post(self, url: str, form: dict[str, str]) -> tuple[int, bytes]:
+    async def _post(
+        self, url: str, body: dict[str, str] | bytes, headers: Mapping[str, str] = NO_HEADERS
+    ) -> tuple[int, bytes]:
         try:
             async with self._session.post(
-                url, data=form, headers=self.app.headers, timeout=TIMEOUT, allow_redirects=False
+                url,
+                data=body,
+                headers={**self.app.headers, **headers},
+                timeout=TIMEOUT,
+                allow_redirects=False,
             ) as response:
                 return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -19,6 +19,9 @@ from typing import NamedTuple
 
 from reconciler.quickbooks.protocol import Operation, Request
 
+GUARD_SECONDS = 0.001
+"""Added to each window, so that two calls exactly a window apart are not both in it by rounding."""
+
 
 class Kind(NamedTuple):
     """What a call counts as."""
@@ -102,10 +105,10 @@ class Budget:
         self.limits = limits
         self._in_flight = 0
         self._all = (
-            Window(limits.requests_per_second, 1.0),
-            Window(limits.requests_per_minute, 60.0),
+            Window(limits.requests_per_second, 1.0 + GUARD_SECONDS),
+            Window(limits.requests_per_minute, 60.0 + GUARD_SECONDS),
         )
-        self._batches = Window(limits.batches_per_minute, 60.0)
+        self._batches = Window(limits.batches_per_minute, 60.0 + GUARD_SECONDS)
         self._paused_until = float("-inf")
         self._refused_in_a_row = 0
         self._circuit_until = float("-inf")
@@ -168,7 +171,7 @@ class Budget:
             if quota or self._refused_in_a_row >= self.limits.pauses_before_circuit:
                 self._circuit_is_open = True
                 self._circuit_until = now + self.limits.quota_probe_seconds
-        if not quota:
+        if not (kind.metered and self._circuit_is_open):  # the allowance does not concern writes
             pause = max(seconds, self.limits.pause_seconds)
             self._paused_until = max(self._paused_until, now + pause)
 
