@@ -15,7 +15,10 @@ from reconciler.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One problem at a 1-based line and column; `path` is the place within the file's structure."""
+    """One problem at a 1-based line and column.
+
+    `path` is the place within the structure of the file, of a warning the workflow or company.
+    """
 
     line: int
     column: int
