@@ -73,8 +73,7 @@ def _context(record: Record, topic: TopicSettings) -> Context:
 def _changes(document: Any, context: Context, forced: str | None, depth: int) -> list[Change]:
     for level in range(depth, _MOST_ENVELOPES):
         if type(document) is list:
-            every = (_changes(one, context, forced, level + 1) for one in document)
-            return [change for changes in every for change in changes]
+            return _each(document, context, forced, level)
         if document is None:
             return []
         if type(document) is str and document[:1] in ("{", "["):
@@ -92,6 +91,16 @@ def _changes(document: Any, context: Context, forced: str | None, depth: int) ->
         document, context = contents
         forced = None
     raise refused(Reason.TOO_DEEP, f"more than {_MOST_ENVELOPES} envelopes")
+
+
+def _each(items: list[Any], context: Context, forced: str | None, level: int) -> list[Change]:
+    """Decode an array: all of it or none, since the dead letter is the whole record."""
+    changes: list[Change] = []
+    for item in items:
+        if type(item) is not dict:
+            raise refused(Reason.UNKNOWN_SHAPE, f"a bare {type(item).__name__} in an array")
+        changes += _changes(item, context, forced, level + 1)
+    return changes
 
 
 def _shape(document: Document, context: Context) -> str:
@@ -138,6 +147,6 @@ def _by_prefix(document: Document, context: Context) -> str:
         return "airbyte"
     if any(name.startswith("properties_") for name in document):
         return "snapshot"
-    if context.columns and ("id" in document or context.id is not None):
+    if context.columns and ("id" in document or context.id or context.deleted_at is not None):
         return "snapshot"
     raise refused(Reason.UNKNOWN_SHAPE, "an object that is none of the known shapes")

@@ -21,7 +21,19 @@ from streams.formats.values import first_instant
 
 Contents = tuple[Any, Context] | None
 
-_BODIES = ("payload", "body", "event", "value", "data", "message", "record")
+_BODIES = (
+    "payload",
+    "body",
+    "event",
+    "value",
+    "data",
+    "message",
+    "record",
+    "raw",
+    "json",
+    "request",
+)
+_INBOX = {*_BODIES, "aggregateid", "aggregate_id"}
 
 
 def airbyte(document: Document, context: Context) -> Contents:
@@ -96,8 +108,7 @@ def opencdc(document: Document, context: Context) -> Contents:
         id=_opencdc_id(document.get("key")),
     )
     if document.get("operation") in ("delete", 3):
-        before = _opened(payload.get("before")) or ({} if inside.id else None)
-        return None if before is None else (before, _with_deletion(inside))
+        return _opened(payload.get("before")) or {}, _with_deletion(inside)
     return _opened(_required(payload, "after")) or {}, inside
 
 
@@ -118,7 +129,7 @@ def collection(document: Document, context: Context) -> Contents:
     return found, context
 
 
-def is_row_of_object(row: Document) -> bool:
+def _is_row_of_object(row: Document) -> bool:
     """Tell a table row that holds an object from one that holds a record about it."""
     return (
         "properties" in row
@@ -147,7 +158,7 @@ def _row(row: Document | None, context: Context) -> Contents:
         raise refused(Reason.UNKNOWN_SHAPE, "a row was written, but it is null")
     if "aggregateid" in row or "aggregate_id" in row:
         return outbox(row, context)
-    if not is_row_of_object(row):
+    if not _is_row_of_object(row):
         for name in _BODIES:
             body = row.get(name)
             if type(body) in (dict, list) or (type(body) is str and body[:1] in ("{", "[")):
@@ -155,9 +166,11 @@ def _row(row: Document | None, context: Context) -> Contents:
     return row, context
 
 
-def _deleted(row: Any, context: Context) -> Contents:
-    """A deleted row of objects is a deleted object; of an inbox, only housekeeping."""
-    if type(row) is not dict or not is_row_of_object(row):
+def _deleted(row: Document | None, context: Context) -> Contents:
+    """A deleted row of objects is a deleted object; of an inbox or outbox, only housekeeping."""
+    if row is None:
+        raise refused(Reason.UNKNOWN_SHAPE, "a row was deleted, but not said which")
+    if not _is_row_of_object(row) and not row.keys().isdisjoint(_INBOX):
         return None
     return row, _with_deletion(context)
 
