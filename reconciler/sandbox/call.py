@@ -110,7 +110,7 @@ def _get(realm: Realm, call: Call) -> Answer:
     if entity.name == "CompanyInfo" and rest and rest[0] != realm.company.realm:
         raise Fault(faults.not_found())
     if len(rest) == 1:
-        return requests.read(realm, entity, rest[0])
+        return requests.read(realm, entity, rest[0], call.flags.get("include", ""))
     if len(rest) == 2 and rest[1] == "pdf":
         return mail.pdf(realm, entity, rest[0])
     raise Fault(faults.unsupported_operation(f"GET {'/'.join(call.path)}"))

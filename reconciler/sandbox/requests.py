@@ -23,8 +23,8 @@ class Key:
     digest: bytes = b""
 
 
-def read(realm: Realm, entity: Entity, row_id: str) -> Answer:
-    """One entity by id."""
+def read(realm: Realm, entity: Entity, row_id: str, include: str = "") -> Answer:
+    """One entity by id; `include=invoiceLink` adds the link to pay an invoice by."""
     company = realm.company
     if entity.name == "CompanyInfo":
         row_id = "1"  # asked for by the realm id, kept as the one row there is
@@ -33,6 +33,9 @@ def read(realm: Realm, entity: Entity, row_id: str) -> Answer:
             raise Fault(faults.invalid_id("Id", row_id))
         raise Fault(faults.not_found())
     body = reading.shown_body(company, entity.name, row_id)
+    if entity.name == "Invoice" and "invoiceLink" in include.split(","):
+        link = f"https://connect.intuit.com/portal/app/CommerceNetwork/view/scs-{row_id}"
+        body = encode({**company.tables["Invoice"].row(row_id), "InvoiceLink": link})
     return Answer(200, entity_answer(entity.name, body, company.clock.now()))
 
 

@@ -47,6 +47,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     deposited_edits: str = "refuse"  # or "allow": 6540
     sales_receipt_needs_customer: bool = False  # one copy of the docs marks it required
 
+    missing_customer_code: str = "2020"  # or "6560"
+    sku_supported: bool = True  # False: 5030 for a Sku, as in the simpler subscriptions
+
     # tax
     automated_sales_tax: bool = True  # whether AST computes a tax that wasn't given
     sales_tax_percent: float = 8.0  # the one rate this AST knows

@@ -109,7 +109,7 @@ def _create(company: Company, request: Request) -> Written:
     row = {name: value for name, value in cleaned.items() if value is not None}
     for name in ("Id", "SyncToken", "sparse"):
         row.pop(name, None)
-    _require(entity, row)
+    _require(company, entity, row)
     resolve(company, found, None)
     given = frozenset(row)
     unit = Unit(company)
@@ -131,7 +131,7 @@ def _update(company: Company, request: Request) -> Written:
     else:
         row = {**{name: old[name] for name in SERVER_OWNED if name in old}, **values}
     row.update({name: old[name] for name in KEPT if name in old})
-    _require(entity, row)
+    _require(company, entity, row)
     resolve(company, found, old)
     saved = RULES[entity.name](Draft(unit, entity, row, old, given, request.include))
     return _written(company, entity, unit.commit(), saved["Id"])
@@ -187,10 +187,16 @@ def _clean(entity: Entity, body: Mapping[str, Any]) -> tuple[dict[str, Any], Fin
     return cleaned, found
 
 
-def _require(entity: Entity, row: Body) -> None:
-    absent = [faults.missing(name) for name in entity.required if not _is_set(row.get(name))]
+def _require(company: Company, entity: Entity, row: Body) -> None:
+    absent = [_absent(company, name) for name in entity.required if not _is_set(row.get(name))]
     if absent:
         raise Fault(*absent)
+
+
+def _absent(company: Company, name: str) -> faults.Error:
+    if name == "CustomerRef" and company.switches.missing_customer_code == "6560":
+        return faults.Error("6560", "Invalid Customer", "CustomerRef is missing", name)
+    return faults.missing(name)
 
 
 def _is_set(value: object) -> bool:

@@ -9,11 +9,15 @@ from reconciler.sandbox.exact import ZERO, cents
 from reconciler.sandbox.rules.draft import Draft
 from reconciler.sandbox.table import Body
 
+MAX_LINES = 10_000
+_LINE_CLASSES = ("ClassTrackingPerLine", "ClassTrackingPerTxnLine")  # docs and answers differ
 _UNIT_PRICE = Decimal("0.0000001")
 
 
 def settle_lines(draft: Draft) -> Decimal:
     """Check and complete the row's lines; returns the subtotal before discount and tax."""
+    if len(draft.row["Line"]) > MAX_LINES:
+        raise faults.Fault(faults.business(f"More than {MAX_LINES} lines", "Line"))
     lines: list[Body] = []
     for line in draft.row["Line"]:
         kind = line.get("DetailType")
@@ -84,8 +88,8 @@ def _settle_sale(draft: Draft, line: Body) -> Body:
         raise faults.Fault(faults.missing("Amount"))
     line["Amount"] = cents(line["Amount"])
     _check_product(line["Amount"], detail)
-    if "ClassRef" in detail and not draft.company.preference(
-        "AccountingInfoPrefs", "ClassTrackingPerLine", False
+    if "ClassRef" in detail and not _tracks(
+        draft, "ClassTrackingPerLine", "ClassTrackingPerTxnLine"
     ):
         _untracked(draft, detail, "ClassRef")
     return line
@@ -142,6 +146,11 @@ def _settle_discount(draft: Draft, line: Body, subtotal: Decimal) -> None:
     detail.setdefault("DiscountAccountRef", {"value": account, "name": name})
 
 
+def _tracks(draft: Draft, *preferences: str) -> bool:
+    prefs = draft.company.preferences["AccountingInfoPrefs"]
+    return any(prefs.get(one) for one in preferences)
+
+
 def _untracked(draft: Draft, holder: dict[str, Any], name: str) -> None:
     """A class or location while its tracking is off: dropped or refused, by switch."""
     if draft.company.switches.untracked_class == "fault":
@@ -157,6 +166,5 @@ def drop_untracked_header(draft: Draft) -> None:
         ("ClassRef", "ClassTrackingPerTxn"),
         ("DepartmentRef", "TrackDepartments"),
     ):
-        tracked = draft.company.preference("AccountingInfoPrefs", preference, False)
-        if name in draft.row and not tracked:
+        if name in draft.row and not _tracks(draft, preference):
             _untracked(draft, draft.row, name)

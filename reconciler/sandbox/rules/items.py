@@ -36,6 +36,9 @@ def write_item(draft: Draft) -> Body:
     row, old = draft.row, draft.old
     row.setdefault("Active", True)
     _check_type(draft)
+    if row.get("Sku") and not draft.company.switches.sku_supported:
+        text = "The property Sku isn't supported by this company's subscription"
+        raise faults.Fault(faults.Error("5030", "Feature Not Supported Error", text, "Sku"))
     if ":" in row["Name"]:
         raise faults.Fault(faults.business("Name can't contain ':'", "Name"))
     if old is not None and old["Active"] != row["Active"]:

@@ -15,6 +15,7 @@ from reconciler.sandbox.rules.amounts import discount_of, sale_lines
 from reconciler.sandbox.rules.draft import Draft
 from reconciler.sandbox.table import Body
 
+MAX_TAXABLE_LINES = 750
 _US_CODES = frozenset({"TAX", "NON"})
 
 
@@ -22,8 +23,8 @@ def settle_tax(draft: Draft, subtotal: Decimal) -> Decimal:
     """Set TxnTaxDetail; returns the tax of the form."""
     row, company = draft.row, draft.company
     given: Body = row.pop("TxnTaxDetail", None) or {}
-    if draft.old is not None and "TxnTaxDetail" not in draft.given and company.is_us:
-        given = {}  # amounts may have changed: tax is worked out again
+    if draft.old is not None and "TxnTaxDetail" not in draft.given:
+        given = _kept(draft)
     if company.is_us:
         row.pop("GlobalTaxCalculation", None)
         detail = _us_detail(draft, given, subtotal)
@@ -36,8 +37,15 @@ def settle_tax(draft: Draft, subtotal: Decimal) -> Decimal:
     return Decimal(detail["TotalTax"])
 
 
+def _kept(draft: Draft) -> Body:
+    """An update that leaves lines and tax alone keeps its tax; new lines have it worked out."""
+    if draft.old is None or "Line" in draft.given:
+        return {}
+    return {"TotalTax": draft.old.get("TxnTaxDetail", {}).get("TotalTax", ZERO)}
+
+
 def _us_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
-    taxable = ZERO
+    taxable, taxed = ZERO, 0
     lines = draft.row["Line"]
     for line in sale_lines(lines):
         code = line["SalesItemLineDetail"].setdefault("TaxCodeRef", {"value": "NON"})
@@ -48,6 +56,9 @@ def _us_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
         line["SalesItemLineDetail"]["TaxCodeRef"] = {"value": code["value"]}
         if code["value"] == "TAX":
             taxable += line["Amount"]
+            taxed += 1
+    if taxed > MAX_TAXABLE_LINES:
+        raise faults.Fault(faults.business(f"More than {MAX_TAXABLE_LINES} taxable lines", "Line"))
     if not draft.company.preference("TaxPrefs", "UsingSalesTax", False):
         return None
     taxable = _after_discount(draft.row, taxable, subtotal)
