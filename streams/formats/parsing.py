@@ -40,7 +40,8 @@ def value_document(value: bytes, max_bytes: int) -> Any:
         return _framed(value)
     document = _parsed(value)
     # PostgreSQL's text and jsonb refuse NUL, and no name or amount means one: it is dropped.
-    return _without_nul(document) if rb"\u0000" in value else document
+    # One byte is sought five times faster than six, and most records have no escapes at all.
+    return _without_nul(document) if b"\\" in value and rb"\u0000" in value else document
 
 
 def text_document(text: str) -> Any:
