@@ -57,7 +57,12 @@ def test_changed_to_holds_from_the_instant_the_value_is_known() -> None:
     history = {"dealstage": [(20, "closedwon")], "amount": [(10, "500")]}
     obj = source(history=history)
     assert enrolment([WON, RICH]).matches(obj) == 10
-    assert enrolment([flt("dealstage", "changed_to", "closedwon"), RICH]).matches(obj) == 20
+    changed = enrolment([flt("dealstage", "changed_to", "closedwon"), RICH])
+    assert changed.matches(obj) == 20
+    varying = {"dealstage": [(20, "closedwon")], "amount": [(10, "500"), (30, "5")]}
+    assert changed.matches(source(history=varying)) == 20
+    too_late = {"dealstage": [(40, "closedwon")], "amount": [(10, "500"), (30, "5")]}
+    assert changed.matches(source(history=too_late)) is None
 
 
 def test_an_object_of_which_nothing_is_known_enrols_by_negative_filters_only() -> None:
