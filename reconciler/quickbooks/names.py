@@ -31,6 +31,8 @@ MAX_PAYMENT_REFERENCE = 21
 
 def clean_text(text: str, limit: int) -> str:
     """Free text for a memo or description: line breaks stay, other control characters go."""
+    if text.isprintable():  # the usual case: nothing to replace
+        return clip(text.strip(), limit)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     kept = "".join(c for c in text if c in "\n\t" or not _is_forbidden(c))
     return clip(kept.strip(), limit)
@@ -38,6 +40,8 @@ def clean_text(text: str, limit: int) -> str:
 
 def clean_line(text: str, limit: int) -> str:
     """Text for a field of one line: all white space becomes single spaces."""
+    if text.isprintable():  # the usual case: no white space but spaces
+        return clip(" ".join(text.split()), limit)
     kept = "".join(" " if c.isspace() else "" if _is_forbidden(c) else c for c in text)
     return clip(" ".join(kept.split()), limit)
 
