@@ -13,16 +13,19 @@ from decimal import Decimal
 from typing import Any
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
+from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.names import (
+    clean_line,
+    clean_text,
+    company_name,
     customer_names,
     document_number,
+    email_address,
     item_names,
-    legal_email,
-    name_part,
     payment_reference,
-    truncated,
+    person_name,
+    phone_number,
 )
-from reconciler.quickbooks.references import CompanyFacts, name_key
 from reconciler.reasons import Blocked, Reason
 from reconciler.resolve import Book, Resolved, income_account
 
@@ -88,8 +91,8 @@ def _sales_form(
     if facts.using_sales_tax and content.tax:
         entity["TxnTaxDetail"] = {"TotalTax": content.tax}
     if content.customer_memo:
-        entity["CustomerMemo"] = {"value": truncated(content.customer_memo, _CUSTOMER_MEMO)}
-    if content.customer and (email := legal_email(content.customer.email)):
+        entity["CustomerMemo"] = {"value": clean_text(content.customer_memo, _CUSTOMER_MEMO)}
+    if content.customer and (email := email_address(content.customer.email)):
         entity["BillEmail"] = {"Address": email}
     if facts.custom_txn_numbers:
         _set(entity, "DocNumber", document_number(content.document_number))
@@ -128,7 +131,7 @@ def _line(line: Line, item_id: str | None, facts: CompanyFacts) -> Entity:
         "Amount": line.amount,
         "SalesItemLineDetail": detail,
     }
-    _set(entity, "Description", truncated(description, _DESCRIPTION))
+    _set(entity, "Description", clean_text(description, _DESCRIPTION))
     return entity
 
 
@@ -149,7 +152,7 @@ def _purchase(
             {
                 "DetailType": "AccountBasedExpenseLineDetail",
                 "Amount": content.total,
-                "Description": truncated(content.private_note, _DESCRIPTION),
+                "Description": clean_text(content.private_note, _DESCRIPTION),
                 "AccountBasedExpenseLineDetail": detail,
             }
         ],
@@ -166,18 +169,19 @@ def _purchase(
 
 def customer_entity(customer: Customer, book: Book) -> Entity:
     """A new customer under the first of its names that nobody in the company bears yet."""
-    names = customer_names(customer)
+    full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
+    names = customer_names(full_name or customer.email, customer.email, customer.hubspot_id)
     name = next((name for name in names if not book.name_is_taken(name)), None)
     if name is None:
-        raise Blocked(Reason.AMBIGUOUS, kind="customer", item=names[0])
+        raise Blocked(Reason.AMBIGUOUS, kind="customer", item=full_name)
     entity: Entity = {"DisplayName": name}
-    _set(entity, "GivenName", name_part(customer.first_name))
-    _set(entity, "FamilyName", name_part(customer.last_name))
-    _set(entity, "CompanyName", truncated(customer.company_name, 100))
-    if email := legal_email(customer.email):
+    _set(entity, "GivenName", person_name(customer.first_name))
+    _set(entity, "FamilyName", person_name(customer.last_name))
+    _set(entity, "CompanyName", company_name(customer.company_name))
+    if email := email_address(customer.email):
         entity["PrimaryEmailAddr"] = {"Address": email}
-    if customer.phone:
-        entity["PrimaryPhone"] = {"FreeFormNumber": truncated(customer.phone, 30)}
+    if phone := phone_number(customer.phone):
+        entity["PrimaryPhone"] = {"FreeFormNumber": phone}
     if customer.hubspot_id:
         entity["Notes"] = f"HubSpot {customer.source} {customer.hubspot_id}"
     return entity
@@ -185,30 +189,17 @@ def customer_entity(customer: Customer, book: Book) -> Entity:
 
 def item_entity(product: ProductReference, book: Book) -> Entity:
     """A new service item; QuickBooks demands an income account for it."""
-    names = item_names(product)
-    name = next((name for name in names if not book.named("Item", name)), None)
+    names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
+    name = next((name for name in names if not book.item_name_is_taken(name)), None)
     if name is None:
-        raise Blocked(Reason.AMBIGUOUS, kind="product", item=names[0])
+        raise Blocked(Reason.AMBIGUOUS, kind="product", item=product.name)
     entity: Entity = {
         "Name": name,
         "Type": "Service",
         "IncomeAccountRef": {"value": income_account(book).id},
     }
-    _set(entity, "Sku", truncated(product.sku, 100))
+    _set(entity, "Sku", clean_line(product.sku, 100))
     return entity
-
-
-def customer_key(customer: Customer) -> str:
-    """What makes two customers the same one: what they are matched by."""
-    if customer.source == "contact":
-        person = (customer.email, customer.first_name, customer.last_name)
-        return "|".join(part.casefold() for part in person)
-    return name_key(customer.display_name)
-
-
-def item_key(product: ProductReference) -> str:
-    """What makes two products the same item: the SKU where there is one, else the name."""
-    return f"sku {product.sku.casefold()}" if product.sku else f"name {name_key(product.name)}"
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -227,7 +218,7 @@ def _set_currency(entity: Entity, content: DocumentContent, facts: CompanyFacts)
 
 def _note(content: DocumentContent, marker: str) -> str:
     """The private note: the source, and last the marker, which is never cut off."""
-    return f"{truncated(content.private_note, _PRIVATE_NOTE - len(marker) - 1)}\n{marker}"
+    return f"{clean_text(content.private_note, _PRIVATE_NOTE - len(marker) - 1)}\n{marker}"
 
 
 def _set(entity: Entity, name: str, text: str) -> None:

@@ -27,14 +27,22 @@ _encode_content = msgspec.json.Encoder().encode
 
 
 class Record(Protocol):
-    """What intake needs of a Kafka record."""
+    """What intake needs of a Kafka record (`streams.records.Record`)."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_ms(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class Transaction(Protocol):

@@ -23,7 +23,7 @@ class Advance(NamedTuple):
     topic: str
     partition: int
     epoch: int
-    from_offset: int | None
+    from_offset: int
     next_offset: int
 
 
@@ -198,3 +198,22 @@ class CompanyRecord(NamedTuple):
     paused_until: datetime | None
     references_loaded_at: datetime | None
     references_changed_since: datetime | None
+
+
+class PartitionClaim(NamedTuple):
+    """A partition claimed for reading; `next_offset` None means that it was never read."""
+
+    topic: str
+    partition: int
+    epoch: int
+    next_offset: int | None
+    topic_id: str | None
+
+
+class UnpublishedOutcome(NamedTuple):
+    """An outcome in the order in which it must be published."""
+
+    sequence: int
+    kind: str
+    key: str
+    value: str

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
-from reconciler.quickbooks.references import CompanyFacts, Reference, name_key
+from reconciler.quickbooks.company import CompanyFacts
+from reconciler.quickbooks.names import email_key, name_key, person_name
+from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 
 ACCOUNTS_FOR_DEPOSITS = ("Bank", "Other Current Asset")
@@ -24,11 +28,17 @@ _PAYMENT_METHODS = {"card": "Credit Card", "cash": "Cash", "check": "Check", "ac
 
 @dataclass
 class Book:
-    """What is known of one company, as far as the documents at hand may need it."""
+    """What is known of one company, as far as the documents at hand may need it.
+
+    `made` holds what we created ourselves by what it is matched by: it stays the same customer
+    or item when someone renames it in QuickBooks.
+    """
 
     company_name: str
     facts: CompanyFacts
     references: list[Reference] = field(default_factory=list)
+    made: dict[tuple[str, str], Reference] = field(default_factory=dict)
+    _reserved: set[tuple[str, str]] = field(default_factory=set)
     _by_name: dict[tuple[str, str], list[Reference]] = field(default_factory=dict)
     _by_email: dict[str, list[Reference]] = field(default_factory=dict)
     _by_sku: dict[str, list[Reference]] = field(default_factory=dict)
@@ -57,15 +67,16 @@ class Book:
             return (known.entity, known.id) != (row.entity, row.id)
 
         self.references = list(filter(is_other, self.references))
-        for index in (self._by_name, self._by_email, self._by_sku):
-            for key, rows in index.items():  # type: ignore[attr-defined]
-                index[key] = list(filter(is_other, rows))  # type: ignore[index]
+        indexes: tuple[dict[Any, list[Reference]], ...] = (self._by_name, self._by_email, self._by_sku)
+        for index in indexes:
+            for key, rows in index.items():
+                index[key] = list(filter(is_other, rows))
 
     def named(self, entity: str, name: str) -> list[Reference]:
         return self._by_name.get((entity, name_key(name)), [])
 
     def with_email(self, email: str) -> list[Reference]:
-        return self._by_email.get(email.strip().casefold(), [])
+        return self._by_email.get(email_key(email), [])
 
     def with_sku(self, sku: str) -> list[Reference]:
         """Items of that SKU; those that spell it exactly the same come first."""
@@ -75,9 +86,17 @@ class Book:
     def with_id(self, entity: str, id_: str) -> Reference | None:
         return self._by_id.get((entity, id_))
 
+    def reserve(self, entity: str, name: str) -> None:
+        """Someone is being created under this name."""
+        self._reserved.add((entity, name_key(name)))
+
+    def item_name_is_taken(self, name: str) -> bool:
+        """Items have a name space of their own."""
+        return ("Item", name_key(name)) in self._reserved or bool(self.named("Item", name))
+
     def name_is_taken(self, name: str) -> bool:
         """Customers, vendors and employees share one name space, inactive ones included (6240)."""
-        return any(self.named(entity, name) for entity in ("Customer", "Vendor", "Employee"))
+        return ("Customer", name_key(name)) in self._reserved or any(self.named(entity, name) for entity in ("Customer", "Vendor", "Employee"))
 
 
 @dataclass(frozen=True)
@@ -134,17 +153,27 @@ def _resolve_expense(content: DocumentContent, book: Book) -> Resolved:
     )
 
 
+def resolve_payment(content: DocumentContent, customer_id: str, book: Book) -> Resolved:
+    """What the Payment of a paid invoice refers to; the customer is the invoice's."""
+    deposit = content.deposit_account
+    return Resolved(
+        customer_id=customer_id,
+        deposit_account_id=_account(deposit, ACCOUNTS_FOR_DEPOSITS, book).id if deposit else "",
+        payment_method_id=_payment_method(content, book),
+    )
+
+
 # --- the company ---------------------------------------------------------------------------------
 
 
 def _check_company(content: DocumentContent, book: Book) -> None:
     facts = book.facts
-    if facts.country.upper() not in ("US", "USA", "UNITED STATES"):
+    if not facts.is_supported:
         raise Blocked(Reason.COMPANY_NOT_US, company=book.company_name, country=facts.country)
     currency = content.currency or facts.home_currency
     if currency != facts.home_currency and not facts.multicurrency:
         raise Blocked(Reason.CURRENCY_MISMATCH, currency=currency, home=facts.home_currency)
-    if facts.book_close_date and content.txn_date <= facts.book_close_date:
+    if facts.is_closed(date.fromisoformat(content.txn_date)):
         raise Blocked(Reason.BOOKS_CLOSED, date=content.txn_date, closed=facts.book_close_date)
     if content.tax and not facts.using_sales_tax:
         raise Blocked(Reason.SALES_TAX_OFF, tax=content.tax)
@@ -168,6 +197,9 @@ def _customer(content: DocumentContent, book: Book) -> tuple[str | None, Custome
 
 def find_customer(customer: Customer, book: Book) -> Reference | None:
     """The active customer that *customer* means (R7); the lowest id where several do."""
+    made = book.made.get(("Customer", customer_key(customer)))
+    if made and made.active:
+        return made
     if customer.source == "contact":
         if customer.email:
             same = [row for row in book.with_email(customer.email) if _same_person(row, customer)]
@@ -183,9 +215,22 @@ def find_customer(customer: Customer, book: Book) -> Reference | None:
 
 def _same_person(row: Reference, customer: Customer) -> bool:
     return (
-        row.given_name.casefold() == customer.first_name.casefold()
-        and row.family_name.casefold() == customer.last_name.casefold()
+        row.given_name.casefold() == person_name(customer.first_name).casefold()
+        and row.family_name.casefold() == person_name(customer.last_name).casefold()
     )
+
+
+def customer_key(customer: Customer) -> str:
+    """What makes two customers the same one: what they are matched by."""
+    if customer.source == "contact":
+        person = (customer.email, customer.first_name, customer.last_name)
+        return "|".join(part.casefold() for part in person)
+    return name_key(customer.display_name)
+
+
+def item_key(product: ProductReference) -> str:
+    """What makes two products the same item: the SKU where there is one, else the name."""
+    return f"sku {product.sku.casefold()}" if product.sku else f"name {name_key(product.name)}"
 
 
 # --- products ------------------------------------------------------------------------------------
@@ -214,8 +259,9 @@ def _find_item(product: ProductReference, content: DocumentContent, book: Book) 
     if source == "id_map":
         mapped = book.with_id("Item", content.product_map.get(product.hubspot_product_id, ""))
         return [mapped] if mapped else []
-    found: list[Reference] = []
-    if source in ("sku", "sku_or_name") and product.sku:
+    made = book.made.get(("Item", item_key(product)))
+    found = [made] if made else []
+    if not found and source in ("sku", "sku_or_name") and product.sku:
         found = book.with_sku(product.sku)
     if not found and source in ("name", "sku_or_name") and product.name:
         found = book.named("Item", product.name)

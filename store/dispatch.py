@@ -7,7 +7,7 @@ it; no transaction is open in between. Everything is set-based over one group of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -31,10 +31,15 @@ _DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id,
 
 
 class DispatchStore:
-    """Bound to the pool; every method is one short transaction."""
+    """Bound to the pool; every method is one short transaction.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    An operation whose result is missing is looked at again only after `answer_within`: until then
+    the call of a process that died or lost its lease may still be on its way to QuickBooks.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, answer_within: timedelta) -> None:
         self._pool = pool
+        self._answer_within = answer_within
 
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
         """Documents to be created now, longest due first."""
@@ -95,7 +100,7 @@ class DispatchStore:
             )
             begun = {row[0] for row in rows}
             chosen = [op for op in operations if op.document_id is None or op.document_id in begun]
-            return await insert_operations(connection, chosen)
+            return await insert_operations(connection, chosen, self._answer_within)
 
     async def record(
         self,
@@ -116,7 +121,7 @@ class DispatchStore:
             if updates:
                 await _update_documents(connection, updates)
             if following:
-                await insert_operations(connection, following)
+                await insert_operations(connection, following, self._answer_within)
             if outcomes:
                 await insert_outcomes(connection, outcomes)
 
@@ -162,13 +167,15 @@ class DispatchStore:
         return found
 
 
-async def insert_operations(connection: Connection, operations: Sequence[Operation]) -> set[str]:
+async def insert_operations(
+    connection: Connection, operations: Sequence[Operation], answer_within: timedelta
+) -> set[str]:
     """Write operations as begun; one begun before under its key is left as it is."""
     rows = await connection.fetch(
         """
         INSERT INTO operations (realm_id, operation_key, document_id, entity, verb, request_id,
-                                b_id, marker, request, attempts)
-        SELECT n.*, 1
+                                b_id, marker, request, attempts, next_attempt_at)
+        SELECT n.*, 1, now() + $10::interval
           FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
                       $7::text[], $8::text[], $9::bytea[]) AS n
         ON CONFLICT ON CONSTRAINT operations_key DO NOTHING
@@ -183,6 +190,7 @@ async def insert_operations(connection: Connection, operations: Sequence[Operati
         [op.b_id for op in operations],
         [op.marker for op in operations],
         [op.request for op in operations],
+        answer_within,
     )
     return {row[0] for row in rows}
 

@@ -64,7 +64,8 @@ class IntakeTransaction:
                   FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
                        AS n(topic, partition, epoch, from_offset, next_offset)
                  WHERE o.group_id = $1 AND o.topic = n.topic AND o.partition = n.partition
-                   AND o.epoch = n.epoch AND o.next_offset IS NOT DISTINCT FROM n.from_offset
+                   AND o.epoch = n.epoch
+                   AND (o.next_offset IS NULL OR o.next_offset = n.from_offset)
              RETURNING 1)
             SELECT count(*) FROM moved
             """,
@@ -187,14 +188,24 @@ class IntakeTransaction:
         await insert_outcomes(self._connection, outcomes)
 
     async def save_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep records that could not be understood; a replay of the same ones adds nothing."""
+        """Keep records that could not be understood, and put an event about each in the outbox.
+
+        A replay of the same records adds nothing.
+        """
         await self._connection.execute(
             """
-            INSERT INTO dead_letters (topic, partition, record_offset, topic_id, record_key,
-                                      record_value, reason, detail)
-            SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[],
-                                 $6::bytea[], $7::text[], $8::text[])
-            ON CONFLICT ON CONSTRAINT dead_letters_position DO NOTHING
+            WITH kept AS (
+                INSERT INTO dead_letters (topic, partition, record_offset, topic_id, record_key,
+                                          record_value, reason, detail)
+                SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[],
+                                     $6::bytea[], $7::text[], $8::text[])
+                ON CONFLICT ON CONSTRAINT dead_letters_position DO NOTHING
+                RETURNING dead_letter_id, topic, partition, record_offset, reason, detail)
+            INSERT INTO outcomes (kind, key, value)
+            SELECT 'dead_letter', format('%s:%s:%s', topic, partition, record_offset),
+                   json_build_object('dead_letter_id', dead_letter_id, 'topic', topic, 'partition', partition,
+                                     'offset', record_offset, 'reason', reason, 'detail', detail)
+              FROM kept
             """,
             *zip(*(msgspec.structs.astuple(letter) for letter in letters), strict=True),
         )

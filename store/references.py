@@ -140,3 +140,16 @@ class ReferenceStore:
             list(item_ids),
         )
         return [row[0] for row in rows]
+
+    async def with_id(self, realm_id: str, entity: str, id_: str) -> str | None:
+        """One row as JSON text."""
+        row: str | None = await self._pool.fetchval(
+            """
+            SELECT data FROM quickbooks_references
+             WHERE realm_id = $1 AND entity = $2 AND quickbooks_id = $3
+            """,
+            realm_id,
+            entity,
+            id_,
+        )
+        return row

@@ -38,6 +38,14 @@ def _text(default: str | None = None, *, nullable: bool = False) -> Column[str]:
     return Column(Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'"))
 
 
+class InstallationRow(SQLModel, table=True):
+    """One row: the identity of this database, so that Kafka's notes of another are not taken for
+    its own."""
+
+    __tablename__ = "installation"
+    installation_id: str = Field(sa_column=Column(Text, primary_key=True))
+
+
 class SourceObjectRow(SQLModel, table=True):
     """A HubSpot object folded from its changes; `version` makes concurrent folds notice each other."""
 
@@ -148,7 +156,7 @@ class OutcomeRow(SQLModel, table=True):
         Index("outcomes_document", "document_id"),
     )
     outcome_id: int = Field(sa_column=_identity())
-    document_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    document_id: int | None = Field(sa_column=Column(BigInteger, nullable=True))
     kind: str = Field(sa_column=_text())
     key: str = Field(sa_column=_text())
     value: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
@@ -192,7 +200,6 @@ class DeadLetterRow(SQLModel, table=True):
     reason: str = Field(sa_column=_text())
     detail: str = Field(sa_column=_text())
     received_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
-    published_at: datetime | None = Field(sa_column=_instant())
     resolved_at: datetime | None = Field(sa_column=_instant())
     resolution: str | None = Field(sa_column=_text(nullable=True))
 

@@ -15,6 +15,8 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
+    "CREATE TABLE installation (installation_id TEXT NOT NULL, PRIMARY KEY (installation_id))",
+    "INSERT INTO installation VALUES (gen_random_uuid()::text)",
     """
     CREATE TABLE companies (
       realm_id TEXT NOT NULL,
@@ -45,7 +47,6 @@ STATEMENTS = (
       reason TEXT NOT NULL,
       detail TEXT NOT NULL,
       received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-      published_at TIMESTAMP WITH TIME ZONE,
       resolved_at TIMESTAMP WITH TIME ZONE,
       resolution TEXT,
       PRIMARY KEY (dead_letter_id),
@@ -156,7 +157,7 @@ STATEMENTS = (
     """
     CREATE TABLE outcomes (
       outcome_id BIGINT GENERATED ALWAYS AS IDENTITY,
-      document_id BIGINT NOT NULL,
+      document_id BIGINT,
       kind TEXT NOT NULL,
       key TEXT NOT NULL,
       value JSON NOT NULL,
@@ -207,6 +208,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "quickbooks_references", "outcomes", "operations", "offsets", "objects", "documents",
-        "dead_letters", "companies",
+        "dead_letters", "companies", "installation",
     ):
         op.drop_table(table)

@@ -1,0 +1,414 @@
+"""Wires the service: settings in, running parts out. The only module besides `cli` that knows all.
+
+The way of a record: `streams.consumer` → `intake` (fold, decide, ledger) → `dispatcher` →
+`company` (prepare, begin, send, record) → QuickBooks; `relay` publishes what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import asyncpg
+import structlog
+
+from reconciler.company import CompanyDispatcher, Surroundings
+from reconciler.crash import crash_point
+from reconciler.directory import Directory
+from reconciler.dispatcher import Dispatcher
+from reconciler.errors import FeedBroken, Fenced
+from reconciler.http import Health, monitoring, serve
+from reconciler.intake import Batch, Intake, Record
+from reconciler.lifecycle import RetryPolicy
+from reconciler.metrics import Metrics
+from reconciler.missing import ReferenceMaker
+from reconciler.model import Change, ObjectType
+from reconciler.ports import Advance, Lease, UnpublishedOutcome
+from reconciler.prepare import Preparer
+from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
+from reconciler.quickbooks.gate import Gate
+from reconciler.quickbooks.limits import Limits
+from reconciler.quickbooks.tokens import StaticToken, TokenSource
+from reconciler.record import Recorder
+from reconciler.relay import Relay
+from reconciler.settings import Settings
+from reconciler.workflows import WorkflowFile
+from store import leases as lease_store
+from store.dispatch import DispatchStore
+from store.intake import ConcurrentFold, transaction
+from store.migrate import upgrade
+from store.offsets import claim_partitions
+from store.outbox import Outbox, installation_id
+from store.pool import LOST, open_pool
+from store.references import ReferenceStore
+from store.reports import report
+from streams import formats, records
+from streams.cluster import Cluster
+from streams.connection import KafkaConnection, KafkaUnavailable
+from streams.consumer import IntakeConsumer
+from streams.group import GroupSettings
+from streams.positions import Claim, StartPolicy
+from streams.producer import OutcomePublisher
+from streams.records import OutgoingRecord, Partition, PartitionLog
+
+_log = structlog.get_logger("reconciler")
+
+POLL = timedelta(milliseconds=500)
+SHUTDOWN_PATIENCE = timedelta(seconds=20)
+RESTART_PART_AFTER = timedelta(seconds=1)
+TROUBLE = (*LOST, KafkaUnavailable, Fenced)
+"""What a part survives by starting anew: a lost server, or work that has another owner now."""
+
+
+def utc_now() -> datetime:
+    """The clock of the service; the parts get it as an argument."""
+    return datetime.now(UTC)
+
+
+def new_owner() -> str:
+    """A name for this process in leases and offsets."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+@dataclass
+class Service:
+    """One process of the service."""
+
+    settings: Settings
+    workflows: WorkflowFile
+    owner: str = field(default_factory=new_owner)
+    health: Health = field(default_factory=Health)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(version("hubspot-quickbooks-reconciler"))
+        self.crash_point = crash_point(self.settings.crash_point)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT; raises when the process must not go on."""
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            async with asyncio.TaskGroup() as tasks:
+                first = [tasks.create_task(self._keep(name, part)) for name, part in self._sources()]
+                dispatch = tasks.create_task(self._keep("dispatcher", self.dispatcher.run))
+                await stopping.wait()
+                _log.info("stopping", owner=self.owner)
+                self.health.stopping = True
+                for task in first:
+                    task.cancel()
+                await self.dispatcher.drain(SHUTDOWN_PATIENCE)
+                dispatch.cancel()
+        _log.info("stopped", owner=self.owner)
+
+    def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        return [
+            ("intake", self._intake),
+            ("relay", self._relay),
+            ("listener", self._listen),
+            ("watchdog", self._watch),
+        ]
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Connect to everything, in the order in which it is needed."""
+        settings = self.settings
+        wait = settings.startup_wait_seconds
+        dsn = settings.postgres_dsn.get_secret_value()
+        self.pool = await open_pool(
+            dsn, size=settings.postgres_pool_size, wait_seconds=wait, pooler=settings.postgres_pooler
+        )
+        stack.push_async_callback(self.pool.close)
+        await asyncio.to_thread(upgrade, dsn)
+        companies = {company.realm_id: company.name for company in self.workflows.companies.values()}
+        await lease_store.register_companies(self.pool, companies)
+        self.kafka = kafka_connection(settings)
+        patience = timedelta(seconds=wait)
+        self.cluster = await stack.enter_async_context(Cluster(self.kafka, patience))
+        if settings.create_topics:
+            await self._ensure_topics()
+        self.session = await stack.enter_async_context(open_session())
+        self.dispatcher = self._open_dispatcher(companies)
+        port = await stack.enter_async_context(
+            serve(monitoring(self.health, self._exposition), settings.http_host, settings.http_port)
+        )
+        _log.info("started", owner=self.owner, http_port=port, topics=list(settings.topics.values()))
+
+    async def _ensure_topics(self) -> None:
+        settings = self.settings
+        await self.cluster.ensure_topics(settings.topics.values(), partitions=3)
+        await self.cluster.ensure_topics(
+            [settings.topic_outcomes, settings.topic_dead_letters], partitions=3
+        )
+
+    async def _keep(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a part; start it anew after trouble that passes. Other errors end the process."""
+        while True:
+            try:
+                self.health.not_ready.pop(name, None)
+                return await part()
+            except FeedBroken as error:
+                _log.critical("feed broken", part=name, error=str(error))
+                self.health.broken[name] = str(error)
+                self.metrics.feed_broken.set(1)
+                return None  # the rest goes on: what is in the ledger can still be dispatched
+            except TROUBLE as error:
+                if isinstance(error, Fenced):
+                    self.metrics.fenced(name)
+                self.health.not_ready[name] = f"{type(error).__name__}: {error}"
+                _log.warning("part restarts", part=name, error=repr(error))
+                await asyncio.sleep(RESTART_PART_AFTER.total_seconds())
+
+    # --- intake --------------------------------------------------------------------------------------
+
+    async def _intake(self) -> None:
+        settings = self.settings
+        intake = Intake(
+            group_id=settings.group_id,
+            workflows=self.workflows.workflows,
+            watched=self.workflows.watched(),
+            decode=decoder(settings, self.workflows),
+            transaction=partial(transaction, self.pool),
+            concurrent=ConcurrentFold,
+            crash_point=self.crash_point,
+        )
+        group = GroupSettings(
+            group_id=settings.group_id,
+            topics=tuple(settings.topics.values()),
+            start=StartPolicy(settings.start_from),
+        )
+        owner = _Offsets(self.pool, settings.group_id, self.owner)
+        async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
+            self.consumer: IntakeConsumer | None = consumer
+            try:
+                async for batch in consumer.batches(settings.batch_records, POLL):
+                    if batch.slices:
+                        self.metrics.batch(await intake.take(as_intake_batch(batch)))
+                        consumer.stored(batch.next_offsets)
+            finally:
+                self.consumer = None
+
+    async def _watch(self) -> None:
+        """End the process when intake hangs: aiokafka can stop reading without an error."""
+        while True:
+            await asyncio.sleep(5)
+            consumer = getattr(self, "consumer", None)
+            if consumer is None:
+                continue
+            stalled = consumer.progress.stalled(time.monotonic(), self.settings.stall_seconds)
+            if stalled is not None:
+                raise Stalled(stalled)
+
+    # --- dispatch ------------------------------------------------------------------------------------
+
+    def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
+        leases = _Leases(self.pool, self.owner, timedelta(seconds=self.settings.lease_seconds))
+        return Dispatcher(
+            realm_ids=list(companies),
+            leases=leases,
+            open_company=partial(self._open_company, companies),
+            lasting=leases.lasting,
+            observer=self.metrics,
+            lost_errors=LOST,
+        )
+
+    def _open_company(self, companies: Mapping[str, str], lease: Lease) -> CompanyDispatcher:
+        settings = self.settings
+        timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
+        quickbooks = QuickBooks(
+            self.session,
+            Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
+            self._tokens(lease.realm_id),
+            Gate(Limits() if settings.quickbooks_limits else Limits.none()),
+            observe=partial(self.metrics.call, lease.realm_id),
+        )
+        policy = RetryPolicy(replay_window=timedelta(seconds=settings.replay_window_seconds))
+        store = DispatchStore(self.pool, timeout)
+        name = companies[lease.realm_id]
+        directory = Directory(lease, name, quickbooks, ReferenceStore(self.pool), utc_now)
+        maker = ReferenceMaker(lease, store, quickbooks, directory, utc_now, policy, self.crash_point)
+        return CompanyDispatcher(
+            lease=lease,
+            quickbooks=quickbooks,
+            directory=directory,
+            preparer=Preparer(lease, store, directory, maker, utc_now),
+            recorder=Recorder(lease, store, quickbooks, directory, maker, self.metrics, utc_now, policy),
+            around=Surroundings(
+                store, utc_now, partial(self.dispatcher_owns, lease.realm_id), policy,
+                crash_point=self.crash_point,
+            ),
+        )  # fmt: skip
+
+    def dispatcher_owns(self, realm_id: str) -> bool:
+        """Asked before every call to QuickBooks."""
+        return self.dispatcher.owns(realm_id)
+
+    def _tokens(self, realm_id: str) -> TokenSource:
+        token = self.settings.quickbooks_token
+        if token is not None:
+            return StaticToken(token.get_secret_value())
+        raise NotImplementedError(realm_id)
+
+    async def _listen(self) -> None:
+        """Wake companies when any process wants a document of theirs."""
+        dsn = (self.settings.postgres_direct_dsn or self.settings.postgres_dsn).get_secret_value()
+        connection = await asyncpg.connect(dsn)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: lost.set())
+
+        def wanted(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
+            self.dispatcher.wake(str(realm_id))
+
+        try:
+            await connection.add_listener("documents_wanted", wanted)
+            await lost.wait()
+            raise ConnectionResetError("the connection that listens for work was lost")
+        finally:
+            await connection.close(timeout=5)
+
+    # --- outcomes ------------------------------------------------------------------------------------
+
+    async def _relay(self) -> None:
+        settings = self.settings
+        transactional_id = f"{settings.group_id}-outcomes-{await installation_id(self.pool)}"
+        dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
+        connection = await asyncpg.connect(dsn)
+        try:
+            relay = Relay(
+                Outbox(connection),
+                partial(_open_publisher, self.kafka, settings, transactional_id),
+                self.metrics.published,
+                self.crash_point,
+            )
+            await relay.run()
+        finally:
+            await connection.close(timeout=5)
+
+    # --- metrics -------------------------------------------------------------------------------------
+
+    async def _exposition(self) -> bytes:
+        consumer = getattr(self, "consumer", None)
+        if consumer is not None:
+            self.metrics.reading(consumer.lag(), consumer.rebalances)
+        self.metrics.owning(self.dispatcher.realm_ids, self.dispatcher.owned)
+        try:
+            self.metrics.ledger_is(await report(self.pool))
+        except LOST as error:
+            _log.warning("ledger not read for metrics", error=repr(error))
+        return self.metrics.exposition()
+
+
+class Stalled(RuntimeError):
+    """Intake makes no progress though there are records; the process ends so that it is restarted."""
+
+
+@dataclass(frozen=True)
+class _Offsets:
+    """`streams.group.Owner` over Postgres."""
+
+    pool: asyncpg.Pool
+    group_id: str
+    owner: str
+
+    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+        wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
+        claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
+        return {
+            Partition(claim.topic, claim.partition): Claim(claim.epoch, claim.next_offset, claim.topic_id)
+            for claim in claims
+        }
+
+    async def release(self, partitions: Collection[Partition]) -> None:
+        """Nothing to do: a batch that is being committed now is fenced by the next claim."""
+
+
+@dataclass(frozen=True)
+class _Leases:
+    """`dispatcher.Leases` over Postgres."""
+
+    pool: asyncpg.Pool
+    owner: str
+    lasting: timedelta
+
+    async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
+        return await lease_store.take_leases(self.pool, self.owner, realm_ids, self.lasting)
+
+    async def renew(self, leases: Sequence[Lease]) -> set[str]:
+        return await lease_store.renew_leases(self.pool, leases, self.lasting)
+
+    async def give_back(self, leases: Sequence[Lease]) -> None:
+        await lease_store.give_back_leases(self.pool, leases)
+
+
+@dataclass(frozen=True)
+class _Publisher:
+    """`relay.Publisher` over Kafka: outcomes and dead letters on their topics."""
+
+    publisher: OutcomePublisher
+    outcomes: str
+    dead_letters: str
+
+    async def last_published(self) -> int | None:
+        return await self.publisher.last_published()
+
+    async def publish(self, outcomes: Sequence[UnpublishedOutcome], sequence: int) -> None:
+        await self.publisher.publish([self._record(each) for each in outcomes], sequence)
+
+    def _record(self, each: UnpublishedOutcome) -> OutgoingRecord:
+        topic = self.dead_letters if each.kind == "dead_letter" else self.outcomes
+        headers = {"kind": each.kind.encode(), "sequence": str(each.sequence).encode()}
+        return OutgoingRecord(topic, each.key.encode(), each.value.encode(), headers)
+
+
+@asynccontextmanager
+async def _open_publisher(
+    kafka: KafkaConnection, settings: Settings, transactional_id: str
+) -> AsyncIterator[_Publisher]:
+    async with OutcomePublisher(kafka, settings.topic_outcomes, transactional_id) as publisher:
+        yield _Publisher(publisher, settings.topic_outcomes, settings.topic_dead_letters)
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """How to reach Kafka, from the settings."""
+    password = settings.kafka_password
+    return KafkaConnection(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=password.get_secret_value() if password else None,
+        ca_file=settings.kafka_ca_file,
+    )
+
+
+def decoder(settings: Settings, workflows: WorkflowFile) -> Callable[[Record], list[Change]]:
+    """Decodes a record with what is known of its topic."""
+    topics = {
+        topic: formats.TopicSettings(object_type=ObjectType(kind), portal_id=workflows.portal_id)
+        for kind, topic in settings.topics.items()
+    }
+    return lambda record: formats.decode(record, topics[record.topic])
+
+
+def as_intake_batch(batch: records.Batch) -> Batch:
+    """What the consumer read, as intake takes it."""
+    return Batch(
+        records=[record for part in batch.slices for record in part.records],
+        advances=[
+            Advance(part.partition.topic, part.partition.number, part.epoch, part.from_offset, part.next_offset)
+            for part in batch.slices
+        ],
+        topic_ids={part.partition.topic: part.topic_id or "" for part in batch.slices},
+    )

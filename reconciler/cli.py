@@ -1,0 +1,87 @@
+"""The command line. Each command is a few lines that call what does the work.
+
+Exit codes: 0 done, 1 it did not work out (the text says why), 2 a file, setting or argument is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from reconciler import logs
+from reconciler.errors import ConfigurationError, ReconcilerError
+
+app = typer.Typer(
+    help="Creates QuickBooks Online documents from HubSpot changes on Kafka, each exactly once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run() -> None:
+    """Run the service; settings come from the environment (RECONCILER_...)."""
+    import uvloop
+
+    from reconciler.app import Service
+    from reconciler.settings import read_settings
+    from reconciler.workflows import load
+
+    settings = read_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
+    uvloop.run(Service(settings, workflows).run())
+
+
+@app.command()
+def check(
+    workflows: Annotated[Path, typer.Argument(help="The workflow file.")] = Path("workflows.yaml"),
+    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+) -> None:
+    """Check a workflow file: every problem at once, with its line and what to write instead."""
+    from reconciler.workflows.check import check as check_file
+
+    raise typer.Exit(check_file(workflows, Console(), as_json=json))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def sandbox(context: typer.Context) -> None:
+    """Run a QuickBooks Online company server for trying things (see `reconciler sandbox --help`)."""
+    from reconciler.sandbox.__main__ import main as run_sandbox
+
+    raise typer.Exit(run_sandbox(context.args) or 0)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Another random feed of the same kinds.")] = 1,
+    objects: Annotated[int, typer.Option(help="How many HubSpot objects the feed holds.")] = 320,
+    exit: Annotated[bool, typer.Option("--exit", help="Stop when all is settled; status 0 if the books are right.")] = False,  # noqa: A002
+) -> None:
+    """Run everything here on sample data: Postgres, Kafka, a QuickBooks sandbox and the service."""
+    from reconciler.demo.runner import run_demo
+
+    raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not exit)))
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one clear text and an exit code."""
+    try:
+        app()
+    except ConfigurationError as error:
+        Console(stderr=True).print(f"[red]{type(error).__name__}[/]: ", end="")
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except ReconcilerError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

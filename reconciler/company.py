@@ -1,0 +1,239 @@
+"""Dispatches for one company while its lease is held: prepare, begin, send, record.
+
+Started by `dispatcher`, once per company and process. The order is the fifth and seventh
+invariants': everything is resolved before the first write, the intent is committed before the
+call, the result after it, and no transaction is open in between. It keeps no state that a
+restart would miss: what was begun is found again in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.directory import Directory
+from reconciler.errors import Fenced, QuickBooksError
+from reconciler.lifecycle import RetryPolicy, may_be_forgotten
+from reconciler.locate import locate, still_exists
+from reconciler.operations import batch_request, batched, single_request
+from reconciler.ports import Lease, Operation, UnfinishedOperation
+from reconciler.prepare import Prepared, Preparer
+from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.limits import Kind
+from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
+from reconciler.record import Recorder
+from store.dispatch import DispatchStore
+
+BATCH, SINGLE = Kind(batch=True), Kind()
+CLAIM = 10 * MAX_BATCH_ITEMS
+"""Documents read from the ledger at once; large enough that reading them costs little."""
+
+IDLE_LOOK = timedelta(seconds=5)
+"""How often the ledger is looked at when nobody says that there is work."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a company's dispatch works with; the same for all companies of a process."""
+
+    store: DispatchStore
+    clock: Callable[[], datetime]
+    still_owned: Callable[[], bool]
+    policy: RetryPolicy = RetryPolicy()
+    concurrency: int = 10
+    crash_point: Callable[[str], None] = lambda name: None
+
+
+@dataclass
+class CompanyDispatcher:
+    """One company's way from wanted documents to QuickBooks."""
+
+    lease: Lease
+    quickbooks: QuickBooks
+    directory: Directory
+    preparer: Preparer
+    recorder: Recorder
+    around: Surroundings
+    _ready: deque[Prepared] = field(default_factory=deque)
+    _in_the_air: set[str] = field(default_factory=set)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
+
+    def wake(self) -> None:
+        """There may be work, or room for it."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish the calls in the air, begin nothing new."""
+        self._stopping = True
+        self.wake()
+
+    async def run(self) -> None:
+        """Dispatch until stopped. Raises `Fenced` when the company has another owner."""
+        await self.directory.ensure_loaded()
+        async with asyncio.TaskGroup() as calls:
+            while not self._stopping:
+                self._woken.clear()
+                resumed = await self._resume(calls)
+                sent = await self._send_next(calls)
+                if not resumed and not sent:
+                    await self._wait()
+
+    # --- new documents -----------------------------------------------------------------------
+
+    async def _send_next(self, calls: asyncio.TaskGroup) -> bool:
+        """Begin and send as many documents as there is room for; False if none could go."""
+        room = self._room()
+        if room == 0:
+            return False
+        if not self._ready:
+            await self._claim()
+        group = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
+        if not group:
+            return False
+        begun = await self._begin(group)
+        if begun:
+            calls.create_task(self._send(begun, group))
+        return True
+
+    async def _claim(self) -> None:
+        store, now = self.around.store, self.around.clock()
+        due = await store.due(self.lease.realm_id, CLAIM, now)
+        if due:
+            self._ready.extend(await self.preparer.prepare(due))
+
+    async def _begin(self, group: Sequence[Prepared]) -> list[Operation]:
+        operations = [prepared.operation for prepared in group]
+        if len(operations) > 1:
+            operations = batched(operations)
+        versions = {prepared.document.document_id: prepared.document.version for prepared in group}
+        self.around.crash_point("dispatch.before_begin")
+        begun = await self.around.store.begin(self.lease, operations, versions)
+        self.around.crash_point("dispatch.begun")
+        return [op for op in operations if op.operation_key in begun]
+
+    def _room(self) -> int:
+        """How many documents may go now, in one batch or alone."""
+        if len(self._in_the_air) >= self.around.concurrency * MAX_BATCH_ITEMS:
+            return 0
+        gate = self.quickbooks.gate
+        if gate.delay(BATCH) == timedelta(0):
+            return MAX_BATCH_ITEMS
+        return 1 if gate.delay(SINGLE) == timedelta(0) else 0
+
+    # --- documents begun before ----------------------------------------------------------------
+
+    async def _resume(self, calls: asyncio.TaskGroup) -> bool:
+        """Take up operations whose result is not recorded: after a crash, or without an answer."""
+        now = self.around.clock()
+        unfinished = await self.around.store.unfinished(self.lease.realm_id, now, CLAIM)
+        mine = [each for each in unfinished if each.operation.operation_key not in self._in_the_air]
+        if not mine:
+            return False
+        forgotten = [each for each in mine if self._must_look_first(each, now)]
+        for each in forgotten:
+            self._in_the_air.add(each.operation.operation_key)
+            calls.create_task(self._look_first(each))
+        for group in _by_request([each for each in mine if each not in forgotten]):
+            calls.create_task(self._send([each.operation for each in group], (), group))
+            self._in_the_air.update(each.operation.operation_key for each in group)
+        return True
+
+    def _must_look_first(self, each: UnfinishedOperation, now: datetime) -> bool:
+        return may_be_forgotten(each.first_sent_at, now, self.around.policy)
+
+    async def _look_first(self, each: UnfinishedOperation) -> None:
+        """Past the replay window: adopt what stands in the books, or send the same bytes again."""
+        op = each.operation
+        try:
+            found: BatchResult | None = await locate(self.quickbooks, op)
+        except QuickBooksError as error:
+            found = error
+        if found is None:
+            await self._send([op], (), [each])
+            return
+        try:
+            await self.recorder.record([op], {op.operation_key: found}, (), [each], adopted=True)
+        finally:
+            self._landed([op])
+
+    # --- the call --------------------------------------------------------------------------------
+
+    async def _send(
+        self,
+        operations: Sequence[Operation],
+        group: Sequence[Prepared],
+        resumed: Sequence[UnfinishedOperation] = (),
+    ) -> None:
+        """Call QuickBooks and record what it answered; then the next step of what has one."""
+        self._in_the_air.update(op.operation_key for op in operations)
+        try:
+            results = await self._call(operations)
+            self.around.crash_point("dispatch.answered")
+            if resumed:
+                results = await self._checked(operations, results)
+            following = await self.recorder.record(operations, results, group, resumed)
+            self.around.crash_point("dispatch.recorded")
+        finally:
+            self._landed(operations)
+        if following:
+            await self._send(following, group)
+
+    async def _call(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
+        """Every operation's answer or error, by operation key."""
+        self.around.crash_point("dispatch.before_call")
+        if not self.around.still_owned():
+            raise Fenced(f"the lease of company {self.lease.realm_id} may have run out")
+        try:
+            if operations[0].b_id is None:
+                answer = await self.quickbooks.send(single_request(operations[0]))
+                return {operations[0].operation_key: answer}
+            request, items = batch_request(operations)
+            by_id = read_batch(items, await self.quickbooks.send(request))
+            return {op.operation_key: by_id[op.b_id or ""] for op in operations}
+        except QuickBooksError as error:
+            return {op.operation_key: error for op in operations}
+
+    async def _checked(
+        self, operations: Sequence[Operation], results: dict[str, BatchResult]
+    ) -> dict[str, BatchResult]:
+        """A repeated request may be answered from memory; look whether the object still exists."""
+        for op in operations:
+            result = results[op.operation_key]
+            if isinstance(result, Answer):
+                results[op.operation_key] = await still_exists(self.quickbooks, op, result)
+        return results
+
+    def _landed(self, operations: Sequence[Operation]) -> None:
+        self._in_the_air.difference_update(op.operation_key for op in operations)
+        self.wake()
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Until someone says there is work, a call ends, or something becomes due."""
+        due_at = await self.around.store.next_due_at(self.lease.realm_id)
+        seconds = IDLE_LOOK.total_seconds()
+        if self._in_the_air or self._ready:
+            delays = [self.quickbooks.gate.delay(kind) for kind in (BATCH, SINGLE)]
+            known = [delay.total_seconds() for delay in delays if delay is not None]
+            seconds = min([seconds, *known]) if self._ready else seconds
+        if due_at is not None:
+            seconds = min(seconds, (due_at - self.around.clock()).total_seconds())
+        try:
+            async with asyncio.timeout(max(seconds, 0.01)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+
+def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:
+    """Operations that were begun in one batch go out in one again: Intuit keys by both ids."""
+    groups: dict[str, list[UnfinishedOperation]] = {}
+    for each in unfinished:
+        groups.setdefault(each.operation.request_id, []).append(each)
+    return list(groups.values())

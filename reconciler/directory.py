@@ -1,0 +1,219 @@
+"""Keeps what is known of a company: facts and name lists, loaded once and refreshed by CDC.
+
+Called by `company`, `prepare` and `record`. Intuit meters reads, so documents are resolved
+against the stored copy; it is looked at again only when something seems to be missing, when a
+fault says that it is stale, and every `refresh_every`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from reconciler.model import DocumentContent
+from reconciler.ports import Lease, Operation, StoredReference
+from reconciler.quickbooks.changes import LOOK_BACK
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.company import CompanyFacts
+from reconciler.quickbooks.loading import load_changes, load_company, load_references
+from reconciler.quickbooks.names import customer_names, email_key, item_names, name_key
+from reconciler.quickbooks.payload import decode
+from reconciler.quickbooks.protocol import query
+from reconciler.quickbooks.queries import resembles, select
+from reconciler.quickbooks.references import (
+    REFERENCE_ENTITIES,
+    WITHOUT_CDC,
+    Reference,
+    read_reference,
+    read_references,
+)
+from reconciler.resolve import Book
+from store.references import ReferenceStore
+
+_FOLLOWED = tuple(entity for entity in REFERENCE_ENTITIES if entity not in WITHOUT_CDC)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Reference).decode
+_decode_facts = msgspec.json.Decoder(CompanyFacts).decode
+
+REFRESH_EVERY = timedelta(minutes=15)
+LOOK_AGAIN_AFTER = timedelta(seconds=10)
+"""A person who has just created the missing product should not wait long after pressing retry."""
+OVERLAP = timedelta(minutes=5)
+"""CDC goes on from a little before its last answer: changes become visible late."""
+
+
+@dataclass
+class Directory:
+    """One company's; the small lists are in memory, customers and items in Postgres."""
+
+    lease: Lease
+    company_name: str
+    quickbooks: QuickBooks
+    store: ReferenceStore
+    clock: Callable[[], datetime]
+    refresh_every: timedelta = REFRESH_EVERY
+    _facts: CompanyFacts | None = None
+    _small: list[Reference] = field(default_factory=list)
+    _refreshed_at: datetime | None = None
+
+    async def ensure_loaded(self) -> None:
+        """Load the company the first time; afterwards read what is stored."""
+        stored = await self.store.company(self.lease.realm_id)
+        if stored is None or stored.facts is None or stored.references_changed_since is None:
+            await self._load()
+        elif self.clock() - stored.references_changed_since > LOOK_BACK - timedelta(days=1):
+            await self._load()
+        else:
+            self._facts = _decode_facts(stored.facts)
+            await self.refresh()
+        await self.store.set_connection(self.lease, "connected", "")
+
+    async def _load(self) -> None:
+        asked_at = self.clock()
+        await self._load_facts()
+        rows: list[StoredReference] = []
+        for entity in REFERENCE_ENTITIES:
+            async for page in load_references(self.quickbooks, entity):
+                rows += map(stored_reference, page)
+        await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP, replace=True)
+        await self._read_small_lists()
+
+    async def _load_facts(self) -> None:
+        self._facts = await load_company(self.quickbooks)
+        await self.store.save_facts(self.lease, _encode(self._facts).decode())
+
+    async def _read_small_lists(self) -> None:
+        rows = await self.store.small_lists(self.lease.realm_id)
+        self._small = [_decode(row) for row in rows]
+        self._refreshed_at = self.clock()
+
+    # --- refreshing --------------------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Take in what changed in QuickBooks since the last time (a CDC read, two for facts)."""
+        stored = await self.store.company(self.lease.realm_id)
+        if stored is None or stored.references_changed_since is None:
+            return await self._load()
+        asked_at = self.clock()
+        changes, _ = await load_changes(self.quickbooks, _FOLLOWED, stored.references_changed_since)
+        if changes.truncated:
+            return await self._load()
+        await self._load_facts()
+        rows = [stored_reference(row) for row in changes.references]
+        rows += [
+            StoredReference(entity, id_, "", False, "", "", "", _encode(_gone(entity, id_)).decode())
+            for entity, id_ in changes.removed_references
+        ]
+        await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP)
+        return await self._read_small_lists()
+
+    async def refresh_before_blocking(self) -> bool:
+        """Look again before saying that something is missing; False if that was done just now."""
+        now = self.clock()
+        if self._refreshed_at is not None and now - self._refreshed_at < LOOK_AGAIN_AFTER:
+            return False
+        await self.refresh()
+        return True
+
+    async def refresh_when_due(self) -> None:
+        """Called between documents, so that a quiet company's copy does not grow old."""
+        if self._refreshed_at is None or self.clock() - self._refreshed_at > self.refresh_every:
+            await self.refresh()
+
+    async def forget_freshness(self) -> None:
+        """A fault said that our picture is stale: look again before the next document."""
+        self._refreshed_at = None
+        await self.refresh_when_due()
+
+    async def disconnected(self, detail: str) -> None:
+        """Note that a person must connect the company again."""
+        await self.store.set_connection(self.lease, "disconnected", detail)
+
+    # --- looking up --------------------------------------------------------------------------------
+
+    async def book_for(self, contents: Iterable[DocumentContent]) -> Book:
+        """What these documents may refer to, in one query to Postgres."""
+        assert self._facts is not None  # ensure_loaded() came first
+        wanted = _Wanted()
+        for content in contents:
+            wanted.add(content)
+        rows = await self.store.find(
+            self.lease.realm_id, list(wanted.names), list(wanted.emails), list(wanted.skus),
+            list(wanted.item_ids),
+        )  # fmt: skip
+        return Book(self.company_name, self._facts, [*self._small, *map(_decode, rows)])
+
+    async def with_id(self, entity: str, id_: str) -> Reference | None:
+        """One customer or item as last seen."""
+        row = await self.store.with_id(self.lease.realm_id, entity, id_)
+        return _decode(row) if row else None
+
+    async def learn(self, entity: str, rows: Sequence[dict[str, Any]]) -> list[Reference]:
+        """Keep objects that QuickBooks has just told us about."""
+        references = read_references(entity, rows)
+        await self.store.save(self.lease, [stored_reference(row) for row in references])
+        return references
+
+    def read(self, entity: str, row: dict[str, Any]) -> Reference:
+        """An object as a reference, without keeping it."""
+        return read_reference(entity, row)
+
+    async def look_up_name(self, op: Operation) -> list[Reference]:
+        """Who bears the name that *op* asked for, inactive ones and other lists included."""
+        body = decode(op.request)
+        field_name = "DisplayName" if op.entity == "Customer" else "Name"
+        condition = resembles(field_name, body[field_name])
+        if condition is None:
+            return []
+        entities = ("Customer", "Vendor", "Employee") if op.entity == "Customer" else (op.entity,)
+        found: list[Reference] = []
+        for entity in entities:
+            answer = await self.quickbooks.send(query(entity, select(entity, [condition])))
+            found += await self.learn(entity, answer.rows(entity))
+        return found
+
+
+@dataclass
+class _Wanted:
+    """The keys under which customers and items of some documents may be found."""
+
+    names: set[str] = field(default_factory=set)
+    emails: set[str] = field(default_factory=set)
+    skus: set[str] = field(default_factory=set)
+    item_ids: set[str] = field(default_factory=set)
+
+    def add(self, content: DocumentContent) -> None:
+        if customer := content.customer:
+            full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
+            names = customer_names(full_name or customer.email, customer.email, customer.hubspot_id)
+            self.names.update(map(name_key, names))
+            if customer.email:
+                self.emails.add(email_key(customer.email))
+        for name in (content.vendor, content.fixed_product):
+            if name:
+                self.names.add(name_key(name))
+        self.item_ids.update(content.product_map.values())
+        for line in content.lines:
+            product = line.product
+            names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
+            self.names.update(map(name_key, names))
+            if product.name:
+                self.names.add(name_key(product.name))
+            if product.sku:
+                self.skus.add(product.sku.casefold())
+
+
+def stored_reference(row: Reference) -> StoredReference:
+    """A reference as the store keeps it."""
+    return StoredReference(
+        row.entity, row.id, row.sync_token, row.active, row.name_key, row.email_key,
+        row.sku.casefold(), _encode(row).decode(),
+    )  # fmt: skip
+
+
+def _gone(entity: str, id_: str) -> Reference:
+    return Reference(entity=entity, id=id_, sync_token="", active=False)  # noqa: S106  not a secret

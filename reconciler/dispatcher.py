@@ -1,0 +1,165 @@
+"""Owns companies: takes leases, runs a `CompanyDispatcher` for each, gives them back.
+
+Run by `app`. A company is dispatched for by one process at a time, so that Intuit's limits and
+the creation of shared customers need no cross-process coordination. The lease's token fences
+whoever lost it; a process also stops calling once its lease may have run out by its own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from reconciler.company import CompanyDispatcher
+from reconciler.errors import Disconnected, Fenced, QuickBooksError
+from reconciler.observe import Observer
+from reconciler.ports import Lease
+
+_log = structlog.get_logger("reconciler.dispatcher")
+
+COMPANY_RETRY = timedelta(seconds=10)
+"""How long a company is left alone after trouble with QuickBooks."""
+
+STORE_RETRY = timedelta(seconds=1)
+
+
+class Leases(Protocol):
+    """The store's side (`store.leases`), bound to a pool."""
+
+    async def take(self, realm_ids: Sequence[str]) -> list[Lease]: ...
+    async def renew(self, leases: Sequence[Lease]) -> set[str]: ...
+    async def give_back(self, leases: Sequence[Lease]) -> None: ...
+
+
+@dataclass
+class Owned:
+    """A company held by this process."""
+
+    lease: Lease
+    task: asyncio.Task[None]
+    company: CompanyDispatcher
+
+
+@dataclass
+class Dispatcher:
+    """This process's companies."""
+
+    realm_ids: Sequence[str]
+    leases: Leases
+    open_company: Callable[[Lease], CompanyDispatcher]
+    lasting: timedelta
+    observer: Observer
+    lost_errors: tuple[type[BaseException], ...]
+    owned: dict[str, Owned] = field(default_factory=dict)
+    renewed_at: float = 0.0
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def owns(self, realm_id: str) -> bool:
+        """Whether a call may still be made: our lease can't have run out yet."""
+        return realm_id in self.owned and time.monotonic() - self.renewed_at < self.lasting.total_seconds()
+
+    def wake(self, realm_id: str) -> None:
+        """There is work for a company, if it is ours."""
+        if owned := self.owned.get(realm_id):
+            owned.company.wake()
+
+    async def run(self) -> None:
+        """Take, renew and work until cancelled."""
+        every = self.lasting.total_seconds() / 3
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._renew()
+                    await self._take(tasks)
+                    self._ended.clear()
+                    try:
+                        async with asyncio.timeout(every):
+                            await self._ended.wait()
+                    except TimeoutError:
+                        continue
+        finally:
+            await self._give_back()
+
+    async def drain(self, patience: timedelta) -> None:
+        """Let the calls in the air be recorded, and begin none, before a shutdown."""
+        for owned in self.owned.values():
+            owned.company.stop()
+        running = [owned.task for owned in self.owned.values()]
+        if running:
+            await asyncio.wait(running, timeout=patience.total_seconds())
+
+    async def _renew(self) -> None:
+        started = time.monotonic()
+        held = {realm: owned.lease for realm, owned in self.owned.items()}
+        kept = await self.leases.renew(list(held.values())) if held else set()
+        self.renewed_at = started
+        for realm_id in held.keys() - kept:
+            self._lose(realm_id)
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> None:
+        free = [realm_id for realm_id in self.realm_ids if realm_id not in self.owned]
+        if not free:
+            return
+        for lease in await self.leases.take(free):
+            company = self.open_company(lease)
+            task = tasks.create_task(self._work(company), name=f"company {lease.realm_id}")
+            self.owned[lease.realm_id] = Owned(lease, task, company)
+            _log.info("company taken", realm_id=lease.realm_id, token=lease.token)
+
+    async def _work(self, company: CompanyDispatcher) -> None:
+        """One company until it is lost or stopped; its troubles are not the others'."""
+        while (pause := await self._work_until_trouble(company)) is not None:
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _work_until_trouble(self, company: CompanyDispatcher) -> timedelta | None:
+        """How long to leave the company alone; None when it is over here."""
+        realm_id = company.lease.realm_id
+        pause: timedelta | None = None
+        try:
+            await company.run()
+        except* Fenced:
+            self.observer.fenced("dispatch")
+            self._lose(realm_id)
+        except* Disconnected as group:
+            await self._parked(company, group)
+            pause = COMPANY_RETRY
+        except* QuickBooksError as group:
+            _log.warning("company waits", realm_id=realm_id, error=str(group.exceptions[0]))
+            pause = COMPANY_RETRY
+        except* self.lost_errors as group:
+            _log.warning("store lost", realm_id=realm_id, error=repr(group.exceptions[0]))
+            pause = STORE_RETRY
+        return pause
+
+    async def _parked(self, company: CompanyDispatcher, group: BaseException) -> None:
+        error = group.exceptions[0] if isinstance(group, BaseExceptionGroup) else group
+        _log.error("company disconnected", realm_id=company.lease.realm_id, error=str(error))
+        await _quietly(company.directory.disconnected(str(error)))
+        await asyncio.sleep(COMPANY_RETRY.total_seconds())
+
+    def _lose(self, realm_id: str) -> None:
+        if owned := self.owned.pop(realm_id, None):
+            _log.warning("company lost", realm_id=realm_id)
+            if owned.task is not asyncio.current_task():
+                owned.task.cancel()
+            self._ended.set()
+
+    async def _give_back(self) -> None:
+        leases = [owned.lease for owned in self.owned.values()]
+        self.owned.clear()
+        if leases:
+            await _quietly(self.leases.give_back(leases))
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """At the end of a company's work the store may be gone too; its lease then runs out."""
+    try:
+        await work
+    except Exception as error:
+        _log.warning("not noted", error=repr(error))

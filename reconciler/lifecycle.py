@@ -1,0 +1,156 @@
+"""The states of a document and of an operation, and what each answer does to them. Pure.
+
+`dispatcher` performs what `after` returns; `docs/architecture.md` draws TRANSITIONS. An answer
+that never came is not a "no": the same bytes go out again under the same request id, and once
+Intuit may have forgotten that id (its replay window is undocumented), the books are searched
+before anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.errors import (
+    Disconnected,
+    LookAgain,
+    OutcomeUnknown,
+    QuickBooksError,
+    RetryLater,
+)
+from reconciler.model import DocumentState as State
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import reaction
+from reconciler.reasons import WORDS, Reason
+
+
+class Event(StrEnum):
+    """What moves a document from one state to another."""
+
+    FACTS_ARRIVED = "facts arrived"
+    FACTS_MISSING = "facts missing"
+    PREREQUISITE_FAILED = "prerequisite failed"
+    RETRIED = "retried by a person, or changed in HubSpot"
+    BEGUN = "begun"
+    DONE = "done"
+    REFUSED = "refused"
+    PICTURE_STALE = "picture stale"
+    NO_ANSWER = "no answer"
+    RECREATED = "gone from QuickBooks, recreate"
+
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.WAITING, Event.FACTS_ARRIVED): State.WANTED,
+    (State.WAITING, Event.FACTS_MISSING): State.WAITING,
+    (State.WAITING, Event.PREREQUISITE_FAILED): State.BLOCKED,
+    (State.BLOCKED, Event.RETRIED): State.WANTED,
+    (State.BLOCKED, Event.FACTS_MISSING): State.WAITING,
+    (State.WANTED, Event.PREREQUISITE_FAILED): State.BLOCKED,
+    (State.WANTED, Event.FACTS_MISSING): State.WAITING,
+    (State.WANTED, Event.BEGUN): State.SENDING,
+    (State.SENDING, Event.DONE): State.CREATED,
+    (State.SENDING, Event.NO_ANSWER): State.SENDING,
+    (State.SENDING, Event.PICTURE_STALE): State.WANTED,
+    (State.SENDING, Event.REFUSED): State.BLOCKED,
+    (State.CREATED, Event.RECREATED): State.WANTED,
+}
+"""Every move a document may make; there is no way out of CREATED but a policy's new generation."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long to believe in what.
+
+    `replay_window`: within it a repeated request id is taken to replay its answer; Intuit gives
+    no number, field reports say about 24 h, so stay well below. `give_up_resolving`: how often a
+    document is resolved anew after faults that say our picture was stale.
+    """
+
+    replay_window: timedelta = timedelta(hours=1)
+    first_delay: timedelta = timedelta(seconds=1)
+    longest_delay: timedelta = timedelta(minutes=1)
+    give_up_resolving: int = 4
+
+    def delay(self, attempts: int) -> timedelta:
+        """Exponential from the first delay, bounded."""
+        factor: int = 2 ** min(attempts - 1, 16)
+        return min(self.first_delay * factor, self.longest_delay)
+
+
+@dataclass(frozen=True)
+class SendAgain:
+    """Nothing was done: the same bytes, at `at`."""
+
+    at: datetime
+    error: str
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """It may have been done: look at it again at `at`."""
+
+    at: datetime
+    error: str
+
+
+@dataclass(frozen=True)
+class ResolveAgain:
+    """What we believed of the company is stale: refresh it, and make a new request."""
+
+    at: datetime
+    error: str
+    reaction: Reaction
+
+
+@dataclass(frozen=True)
+class Block:
+    """A person must act."""
+
+    reason: Reason
+    detail: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Park:
+    """The company can't be written to until someone connects it again; its documents keep."""
+
+    at: datetime
+    detail: str
+    error: str
+
+
+Next = SendAgain | NoAnswer | ResolveAgain | Block | Park
+
+PARKED_LOOK = timedelta(minutes=5)
+"""How often a disconnected or lapsed company is tried again."""
+
+
+def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPolicy) -> Next:
+    """What an operation that ended in *error* does next; *attempts* counts this one."""
+    text = str(error)
+    if isinstance(error, RetryLater):
+        return SendAgain(now + max(error.retry_after, policy.delay(attempts)), text)
+    if isinstance(error, OutcomeUnknown):
+        return NoAnswer(now + policy.delay(attempts), text)
+    if isinstance(error, Disconnected):
+        return Park(now + PARKED_LOOK, f"{error.message} {error.remedy}".strip(), text)
+    if isinstance(error, LookAgain):
+        return ResolveAgain(now + policy.delay(attempts) - policy.first_delay, text, reaction(error))
+    return refusal(error)
+
+
+def refusal(error: QuickBooksError) -> Block:
+    """The sentence for a document that QuickBooks will not take."""
+    message = ": ".join(part for part in (error.message, error.detail) if part)
+    words = WORDS[Reason.REFUSED]
+    detail = words.sentence.format(message=message) + f" {error.remedy}"
+    code = f" (Intuit code {error.code})" if error.code else ""
+    reason = Reason.BOOKS_CLOSED if reaction(error) is Reaction.REDATE else Reason.REFUSED
+    return Block(reason, detail.strip() + code, str(error))
+
+
+def may_be_forgotten(first_sent_at: datetime, now: datetime, policy: RetryPolicy) -> bool:
+    """Whether Intuit may no longer know the request id, so that sending it could make a second."""
+    return now - first_sent_at >= policy.replay_window

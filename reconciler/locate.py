@@ -1,0 +1,80 @@
+"""Looks in the books for an operation's result when no answer came. Called by `company`.
+
+Documents are found by what can be filtered (date and customer, or the number), then recognised
+by the marker in their private note, which can't be filtered (data-queries page, read 2026-11).
+Name lists are found by their unique name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from reconciler.errors import LookAgain, QuickBooksError, Refused
+from reconciler.ports import Operation
+from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.payload import decode
+from reconciler.quickbooks.protocol import query, read
+from reconciler.quickbooks.queries import MAX_PAGE, equals, next_page, resembles, select
+
+NAME_LISTS = {"Customer": "DisplayName", "Item": "Name"}
+
+
+async def locate(quickbooks: QuickBooks, op: Operation) -> Answer | None:
+    """The object that *op* made, as if QuickBooks had answered; None if the books hold none.
+
+    Raises QuickBooksError when the books can't be read: then nothing is known yet.
+    """
+    wanted: dict[str, Any] = decode(op.request)
+    conditions = list(_conditions(op.entity, wanted))
+    start: int | None = 1
+    while start is not None:
+        statement = select(op.entity, conditions, start=start, limit=MAX_PAGE)
+        answer = await quickbooks.send(query(op.entity, statement))
+        rows = answer.rows(op.entity)
+        for row in rows:
+            if is_ours(op, row):
+                return Answer({op.entity: row}, answer.tid, answer.at)
+        start = next_page(start, len(rows))
+    return None
+
+
+def is_ours(op: Operation, entity: dict[str, Any]) -> bool:
+    """Whether an object in the books is the one *op* was to make."""
+    if name := NAME_LISTS.get(op.entity):
+        wanted: dict[str, Any] = decode(op.request)
+        return str(entity.get(name, "")).casefold() == str(wanted[name]).casefold()
+    return op.marker in str(entity.get("PrivateNote", ""))
+
+
+def _conditions(entity: str, wanted: dict[str, Any]) -> Iterable[str]:
+    if name := NAME_LISTS.get(entity):
+        if condition := resembles(name, wanted[name]):
+            yield condition
+        return
+    yield equals("TxnDate", wanted["TxnDate"])
+    if customer := wanted.get("CustomerRef"):
+        yield equals("CustomerRef", customer["value"])
+
+
+async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) -> BatchResult:
+    """A repeated request's answer, or the error to act on if its object was deleted since.
+
+    QuickBooks replays an answer even for an object that is gone (LanternOps/breeze pull 4624).
+    """
+    if op.entity in NAME_LISTS:
+        return answer
+    try:
+        return await quickbooks.send(read(op.entity, str(answer.entity(op.entity).get("Id"))))
+    except LookAgain as gone:
+        return Refused(
+            message="The document was created and then deleted in QuickBooks",
+            code=gone.code,
+            detail=gone.detail,
+            status=gone.status,
+            tid=gone.tid,
+            remedy="If it should exist, retry it: a new one is created.",
+        )
+    except QuickBooksError:
+        return answer  # it was created; whether it still exists is for the drift sweep to see

@@ -1,0 +1,207 @@
+"""Creates the customers and items that documents lack. Called by `prepare`.
+
+Each is created once however many documents want it: the operation's key is what they are matched
+by, and one process owns the company. What was created before is known by its operation even if
+it was renamed in QuickBooks since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.directory import Directory
+from reconciler.documents import customer_entity, item_entity
+from reconciler.errors import QuickBooksError
+from reconciler.lifecycle import NoAnswer, RetryPolicy, SendAgain, after
+from reconciler.model import Customer, ProductReference
+from reconciler.operations import (
+    batch_request,
+    batched,
+    marker,
+    reference_operation_key,
+    request_id,
+    single_request,
+)
+from reconciler.ports import Lease, Operation, OperationResult
+from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import reaction
+from reconciler.quickbooks.payload import encode
+from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, read
+from reconciler.reasons import Blocked
+from reconciler.resolve import Book, Resolved, customer_key, item_key
+from store.dispatch import DispatchStore
+
+MOST_NAMES = 8
+"""How many times one customer or item is tried under another operation before it is left."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A customer or item to be created; `key` is what makes two of them the same."""
+
+    entity: str
+    key: str
+    wanted: Customer | ProductReference
+
+    def body(self, book: Book) -> dict[str, Any]:
+        if isinstance(self.wanted, Customer):
+            return customer_entity(self.wanted, book)
+        return item_entity(self.wanted, book)
+
+
+@dataclass
+class ReferenceMaker:
+    """One company's."""
+
+    lease: Lease
+    store: DispatchStore
+    quickbooks: QuickBooks
+    directory: Directory
+    clock: Callable[[], datetime]
+    policy: RetryPolicy = RetryPolicy()
+    crash_point: Callable[[str], None] = lambda name: None
+
+    async def create_missing(self, documents: Sequence[Resolved], book: Book) -> None:
+        """Create what is missing and add it to *book*; what fails stays missing there."""
+        missing = _distinct(documents)
+        for number in range(1, MOST_NAMES + 1):
+            if not missing:
+                return
+            missing = await self._round(missing, number, book)
+
+    async def _round(self, missing: list[Missing], number: int, book: Book) -> list[Missing]:
+        """One attempt at each; answers those that need another one, under another operation."""
+        keys = {reference_operation_key(each.entity, each.key, number): each for each in missing}
+        known = await self.store.operation_ids(self.lease.realm_id, list(keys))
+        again: list[Missing] = []
+        fresh: list[tuple[Missing, Operation]] = []
+        for key, each in keys.items():
+            state, id_ = known.get(key, ("", ""))
+            if state == "done" and await self._is_usable(each, id_, book):
+                continue
+            if state in ("done", "refused"):
+                again.append(each)
+            elif not state:
+                try:
+                    fresh.append((each, self._operation(each, key, book)))
+                except Blocked:
+                    continue  # no name is left for it; its documents stay incomplete
+        for start in range(0, len(fresh), MAX_BATCH_ITEMS):
+            again += await self._create(fresh[start : start + MAX_BATCH_ITEMS], book)
+        return again
+
+    async def _is_usable(self, each: Missing, id_: str, book: Book) -> bool:
+        """Whether what was created before is still there and active; then it goes in the book."""
+        found = await self.directory.with_id(each.entity, id_)
+        if found is None or not found.active:
+            return False
+        book.made[each.entity, each.key] = found
+        return True
+
+    def _operation(self, each: Missing, key: str, book: Book) -> Operation:
+        request = request_id(self.lease.realm_id, key)
+        body = each.body(book)
+        book.reserve(each.entity, str(body.get("DisplayName") or body.get("Name")))
+        return Operation(
+            operation_key=key,
+            realm_id=self.lease.realm_id,
+            document_id=None,
+            entity=each.entity,
+            verb="create",
+            request_id=request,
+            b_id=None,
+            marker=marker(request),
+            request=encode(body),
+        )
+
+    async def _create(
+        self, fresh: Sequence[tuple[Missing, Operation]], book: Book
+    ) -> list[Missing]:
+        operations = [op for _, op in fresh]
+        if len(operations) > 1:
+            operations = batched(operations)
+        self.crash_point("reference.before_begin")
+        begun = await self.store.begin(self.lease, operations, {})
+        operations = [op for op in operations if op.operation_key in begun]
+        self.crash_point("reference.begun")
+        if not operations:
+            return []
+        results = await self._send(operations)
+        self.crash_point("reference.answered")
+        again = await self._record(operations, results, book)
+        by_key = {op.operation_key: each for each, op in fresh}
+        for op in operations:
+            if isinstance(result := results[op.operation_key], Answer):
+                each = by_key[op.operation_key]
+                book.made[each.entity, each.key] = self.directory.read(op.entity, result.entity(op.entity))
+        return [by_key[key] for key in again]
+
+    async def _send(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
+        try:
+            if operations[0].b_id is None:
+                answer = await self.quickbooks.send(single_request(operations[0]))
+                return {operations[0].operation_key: answer}
+            request, items = batch_request(operations)
+            by_id = read_batch(items, await self.quickbooks.send(request))
+        except QuickBooksError as error:
+            return {op.operation_key: error for op in operations}
+        return {op.operation_key: by_id[op.b_id or ""] for op in operations}
+
+    async def _record(
+        self, operations: Sequence[Operation], results: dict[str, BatchResult], book: Book
+    ) -> set[str]:
+        """Keep what was created; answers the keys to try again under another name."""
+        again = set()
+        finished = []
+        for op in operations:
+            result = results[op.operation_key]
+            finished.append(await self.result_of(op, result, book))
+            if isinstance(result, QuickBooksError) and reaction(result) is Reaction.ADOPT_NAME:
+                await self._learn_holders(op, book)
+                again.add(op.operation_key)
+        await self.store.record(self.lease, finished, (), ())
+        self.crash_point("reference.recorded")
+        return again
+
+    async def result_of(self, op: Operation, result: BatchResult, book: Book | None) -> OperationResult:
+        """What to record of one creation; what was created is learned first."""
+        if isinstance(result, Answer):
+            row = result.entity(op.entity)
+            learned = await self.directory.learn(op.entity, [row])
+            if book is not None:
+                book.add(learned)
+            return OperationResult(
+                op.operation_key, "done", str(row.get("Id")), str(row.get("SyncToken", "")),
+                tid=result.tid,
+            )  # fmt: skip
+        match after(result, 1, self.clock(), self.policy):
+            case SendAgain(at, error):
+                return OperationResult(op.operation_key, "begun", error=error, next_attempt_at=at)
+            case NoAnswer(at, error):
+                return OperationResult(op.operation_key, "unknown", error=error, next_attempt_at=at)
+            case other:
+                return OperationResult(op.operation_key, "refused", error=other.error, tid=result.tid)
+
+    async def _learn_holders(self, op: Operation, book: Book) -> None:
+        """Someone bears that name (6240): learn who, so that the next name is a free one."""
+        try:
+            book.add(await self.directory.look_up_name(op))
+        except QuickBooksError:
+            return  # the documents are postponed and try again
+
+
+def _distinct(documents: Sequence[Resolved]) -> list[Missing]:
+    found: dict[tuple[str, str], Missing] = {}
+    for resolved in documents:
+        if resolved.missing_customer is not None:
+            customer = Missing("Customer", customer_key(resolved.missing_customer), resolved.missing_customer)
+            found.setdefault((customer.entity, customer.key), customer)
+        for product in resolved.missing_items:
+            item = Missing("Item", item_key(product), product)
+            found.setdefault((item.entity, item.key), item)
+    return list(found.values())

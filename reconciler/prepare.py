@@ -1,0 +1,173 @@
+"""Turns due documents into operations ready to be sent, or says why they can't be.
+
+Called by `company`. Everything a document refers to is resolved first, against the stored copy
+of the company's lists; before a document is blocked for something that is missing, the copy is
+refreshed once. Missing customers and products are created (by `missing`) only for documents
+that are otherwise complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from reconciler.directory import Directory
+from reconciler.documents import ENTITY_OF, entity_of, payment_of
+from reconciler.missing import ReferenceMaker
+from reconciler.model import Action, DocumentContent, DocumentState
+from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
+from reconciler.outcomes import outcome
+from reconciler.ports import DocumentUpdate, DueDocument, Lease, NewOutcome, Operation
+from reconciler.quickbooks.payload import encode
+from reconciler.reasons import Blocked
+from reconciler.resolve import Book, Resolved, resolve
+from store.dispatch import DispatchStore
+
+_decode = msgspec.json.Decoder(DocumentContent).decode
+
+REFERENCE_PENDING = timedelta(seconds=5)
+"""How long a document waits for a customer or item whose creation got no answer yet."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document with everything resolved, and its first operation."""
+
+    document: DueDocument
+    content: DocumentContent
+    resolved: Resolved
+    operation: Operation
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A document on its way to being prepared."""
+
+    document: DueDocument
+    content: DocumentContent
+
+
+@dataclass
+class Preparer:
+    """One company's; holds nothing between calls."""
+
+    lease: Lease
+    store: DispatchStore
+    directory: Directory
+    maker: ReferenceMaker
+    clock: Callable[[], datetime]
+
+    async def prepare(self, due: Sequence[DueDocument]) -> list[Prepared]:
+        """The operations of those that can be sent; the others are recorded as blocked or later."""
+        candidates = [Candidate(document, _decode(document.content)) for document in due]
+        book = await self.directory.book_for([each.content for each in candidates])
+        resolved, blocked = resolve_all(candidates, book)
+        if blocked and await self.directory.refresh_before_blocking():
+            book = await self.directory.book_for([each.content for each in candidates])
+            resolved, blocked = resolve_all(candidates, book)
+        incomplete = [each for each, found in resolved if not found.is_complete]
+        if incomplete:
+            await self.maker.create_missing([found for _, found in resolved], book)
+            again, failed = resolve_all([each for each, _ in resolved], book)
+            resolved, blocked = again, blocked + failed
+        ready = [(each, found) for each, found in resolved if found.is_complete]
+        postponed = [each for each, found in resolved if not found.is_complete]
+        if blocked or postponed:
+            await self._record(blocked, postponed)
+        return [self._prepared(each, found, book) for each, found in ready]
+
+    def _prepared(self, each: Candidate, resolved: Resolved, book: Book) -> Prepared:
+        return Prepared(
+            each.document, each.content, resolved, first_operation(each, resolved, book)
+        )
+
+    async def _record(
+        self, blocked: Sequence[tuple[Candidate, Blocked]], postponed: Sequence[Candidate]
+    ) -> None:
+        later = self.clock() + REFERENCE_PENDING
+        updates = [
+            DocumentUpdate(
+                each.document.document_id, DocumentState.BLOCKED, stop.reason, stop.detail,
+                version=each.document.version,
+            )
+            for each, stop in blocked
+        ]  # fmt: skip
+        updates += [
+            DocumentUpdate(
+                each.document.document_id, DocumentState.WANTED, next_attempt_at=later,
+                version=each.document.version,
+            )
+            for each in postponed
+        ]  # fmt: skip
+        await self.store.record(self.lease, (), updates, [_blocked(*each) for each in blocked])
+
+
+def resolve_all(
+    candidates: Sequence[Candidate], book: Book
+) -> tuple[list[tuple[Candidate, Resolved]], list[tuple[Candidate, Blocked]]]:
+    """What each refers to in the company, or why it is blocked."""
+    resolved, blocked = [], []
+    for each in candidates:
+        try:
+            resolved.append((each, resolve(each.document.key.action, each.content, book)))
+        except Blocked as stop:
+            blocked.append((each, stop))
+    return resolved, blocked
+
+
+def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operation:
+    """The write that makes the document; for a paid invoice whose invoice exists, its payment."""
+    document = each.document
+    if document.quickbooks_id is not None and document.key.action is Action.PAID_INVOICE:
+        return payment_operation(document, each.content, resolved, book, document.quickbooks_id)
+    key = document_operation_key(document, DOCUMENT)
+    mark = marker(request_id(document.key.realm_id, key))
+    content = _renumbered(each.content, document.revision)
+    body = entity_of(document.key.action, content, resolved, book.facts, mark)
+    return _operation(document, key, ENTITY_OF[document.key.action], mark, encode(body))
+
+
+def payment_operation(
+    document: DueDocument,
+    content: DocumentContent,
+    resolved: Resolved,
+    book: Book,
+    invoice_id: str,
+) -> Operation:
+    """The write that pays the invoice of a paid invoice."""
+    key = document_operation_key(document, PAYMENT)
+    mark = marker(request_id(document.key.realm_id, key))
+    body = payment_of(content, resolved, book.facts, invoice_id, mark)
+    return _operation(document, key, "Payment", mark, encode(body))
+
+
+def _operation(document: DueDocument, key: str, entity: str, mark: str, body: bytes) -> Operation:
+    return Operation(
+        operation_key=key,
+        realm_id=document.key.realm_id,
+        document_id=document.document_id,
+        entity=entity,
+        verb="create",
+        request_id=request_id(document.key.realm_id, key),
+        b_id=None,
+        marker=mark,
+        request=body,
+    )
+
+
+def _renumbered(content: DocumentContent, revision: int) -> DocumentContent:
+    """After a refusal (a number already taken, say) the document asks for a number of its own."""
+    if revision == 1 or not content.document_number:
+        return content
+    return msgspec.structs.replace(content, document_number=f"{content.document_number}-{revision}")
+
+
+def _blocked(each: Candidate, stop: Blocked) -> NewOutcome:
+    document = each.document
+    return outcome(
+        document.document_id, document.key, "blocked", document.workflow,
+        reason=stop.reason, detail=stop.detail,
+    )  # fmt: skip

@@ -1,0 +1,288 @@
+"""Records what QuickBooks answered: the ledger's new states, events, and the next step.
+
+Called by `company` after every call. One transaction per call: operations, documents, outcomes
+and the operations that follow, or none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from reconciler.directory import Directory
+from reconciler.documents import ENTITY_OF
+from reconciler.errors import LookAgain, QuickBooksError
+from reconciler.lifecycle import (
+    Block,
+    NoAnswer,
+    Park,
+    ResolveAgain,
+    RetryPolicy,
+    SendAgain,
+    after,
+    refusal,
+)
+from reconciler.locate import is_ours
+from reconciler.missing import ReferenceMaker
+from reconciler.model import Action, DocumentContent, DocumentState
+from reconciler.observe import Observer
+from reconciler.outcomes import outcome
+from reconciler.ports import (
+    DocumentUpdate,
+    DueDocument,
+    Lease,
+    NewOutcome,
+    Operation,
+    OperationResult,
+    UnfinishedOperation,
+)
+from reconciler.prepare import Prepared, payment_operation
+from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import number_holder
+from reconciler.quickbooks.protocol import read
+from reconciler.reasons import Reason, Stop
+from reconciler.resolve import resolve_payment
+from store.dispatch import DispatchStore
+
+_decode = msgspec.json.Decoder(DocumentContent).decode
+
+
+@dataclass
+class Recording:
+    """What one call came to, gathered to be written at once."""
+
+    results: list[OperationResult] = field(default_factory=list)
+    updates: list[DocumentUpdate] = field(default_factory=list)
+    outcomes: list[NewOutcome] = field(default_factory=list)
+    following: list[Operation] = field(default_factory=list)
+    park: Park | None = None
+
+
+@dataclass
+class Recorder:
+    """One company's."""
+
+    lease: Lease
+    store: DispatchStore
+    quickbooks: QuickBooks
+    directory: Directory
+    maker: ReferenceMaker
+    observer: Observer
+    clock: Callable[[], datetime]
+    policy: RetryPolicy = RetryPolicy()
+
+    async def record(
+        self,
+        operations: Sequence[Operation],
+        results: Mapping[str, BatchResult],
+        group: Sequence[Prepared],
+        resumed: Sequence[UnfinishedOperation] = (),
+        *,
+        adopted: bool = False,
+    ) -> list[Operation]:
+        """Write what became of *operations*; answers those to be sent next. Raises `Fenced`."""
+        documents = {each.document.document_id: each.document for each in group}
+        unknown = [op.document_id for op in operations if op.document_id not in documents]
+        if found := [id_ for id_ in unknown if id_ is not None]:
+            documents |= {each.document_id: each for each in await self.store.documents(found)}
+        attempts = {each.operation.operation_key: each.attempts for each in resumed}
+        recording = Recording()
+        for op in operations:
+            tries = attempts.get(op.operation_key, 1)
+            result = results[op.operation_key]
+            if op.document_id is None:
+                recording.results.append(await self.maker.result_of(op, result, None))
+            elif isinstance(result, Answer):
+                await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
+            else:
+                await self._failed(recording, op, result, documents[op.document_id], tries)
+        await self.store.record(
+            self.lease, recording.results, recording.updates, recording.outcomes, recording.following
+        )
+        if recording.park is not None:
+            await self.directory.disconnected(recording.park.detail)
+        self._observe(recording, documents)
+        return recording.following
+
+    def _observe(self, recording: Recording, documents: Mapping[int, DueDocument]) -> None:
+        now = self.clock()
+        for update in recording.updates:
+            document = documents[update.document_id]
+            self.observer.document(document, update.state, update.reason, now)
+
+    # --- done ------------------------------------------------------------------------------------
+
+    async def _done(
+        self, recording: Recording, op: Operation, answer: Answer, document: DueDocument, *, adopted: bool
+    ) -> None:
+        entity = answer.entity(op.entity)
+        id_, sync_token = str(entity.get("Id")), str(entity.get("SyncToken", ""))
+        recording.results.append(
+            OperationResult(op.operation_key, "done", id_, sync_token, tid=answer.tid)
+        )
+        if adopted:
+            self.observer.adopted(op.entity)
+        if document.key.action is Action.PAID_INVOICE and op.entity == "Invoice":
+            await self._pay(recording, document, entity)
+        else:
+            self._created(recording, op, document, entity, adopted=adopted)
+
+    def _created(
+        self,
+        recording: Recording,
+        op: Operation,
+        document: DueDocument,
+        entity: Mapping[str, Any],
+        *,
+        adopted: bool,
+    ) -> None:
+        content = _decode(document.content)
+        own = op.entity == ENTITY_OF[document.key.action]
+        id_ = str(entity.get("Id")) if own else document.quickbooks_id
+        number = _text(entity.get("DocNumber")) if own else None
+        total = Decimal(str(entity.get("TotalAmt", content.total)))
+        reason, detail = _compared(total, content.total)
+        recording.updates.append(
+            DocumentUpdate(
+                document.document_id,
+                DocumentState.CREATED,
+                reason,
+                detail,
+                quickbooks_entity=ENTITY_OF[document.key.action],
+                quickbooks_id=id_,
+                sync_token=_text(entity.get("SyncToken")) if own else None,
+                document_number=number,
+                total=total,
+            )
+        )
+        recording.outcomes.append(
+            outcome(
+                document.document_id,
+                document.key,
+                "created",
+                document.workflow,
+                reason=reason,
+                detail=detail,
+                quickbooks_entity=ENTITY_OF[document.key.action],
+                quickbooks_id=id_ or "",
+                document_number=number or "",
+                total=total,
+                currency=content.currency,
+                adopted=adopted,
+            )
+        )
+
+    async def _pay(
+        self, recording: Recording, document: DueDocument, invoice: Mapping[str, Any]
+    ) -> None:
+        """The invoice of a paid invoice exists: its payment follows, in the same commit."""
+        content = _decode(document.content)
+        invoice_id = str(invoice.get("Id"))
+        customer = invoice.get("CustomerRef")
+        customer_id = str(customer.get("value")) if isinstance(customer, dict) else ""
+        book = await self.directory.book_for([content])
+        update = DocumentUpdate(
+            document.document_id,
+            DocumentState.SENDING,
+            quickbooks_entity="Invoice",
+            quickbooks_id=invoice_id,
+            sync_token=_text(invoice.get("SyncToken")),
+            document_number=_text(invoice.get("DocNumber")),
+            total=Decimal(str(invoice.get("TotalAmt", content.total))),
+        )
+        try:
+            resolved = resolve_payment(content, customer_id, book)
+        except Stop as stop:
+            blocked = msgspec.structs.replace(
+                update, state=DocumentState.BLOCKED, reason=stop.reason, detail=stop.detail
+            )
+            recording.updates.append(blocked)
+            recording.outcomes.append(_blocked(document, stop.reason, stop.detail))
+            return
+        recording.updates.append(update)
+        recording.following.append(payment_operation(document, content, resolved, book, invoice_id))
+
+    # --- not done --------------------------------------------------------------------------------
+
+    async def _failed(
+        self,
+        recording: Recording,
+        op: Operation,
+        error: QuickBooksError,
+        document: DueDocument,
+        attempts: int,
+    ) -> None:
+        key, id_ = op.operation_key, document.document_id
+        match after(error, attempts, self.clock(), self.policy):
+            case SendAgain(at, text):
+                recording.results.append(OperationResult(key, "begun", error=text, next_attempt_at=at))
+            case NoAnswer(at, text):
+                self.observer.unknown_outcome(op.entity)
+                recording.results.append(
+                    OperationResult(key, "unknown", error=text, tid=error.tid, next_attempt_at=at)
+                )
+            case Park(at, _, text) as park:
+                recording.park = park
+                recording.results.append(OperationResult(key, "begun", error=text, next_attempt_at=at))
+            case Block() as block:
+                self._block(recording, op, document, block)
+            case ResolveAgain(at, text, reaction):
+                if reaction is Reaction.ADOPT_NUMBER and (ours := await self._holder(op, error)):
+                    await self._done(recording, op, ours, document, adopted=True)
+                    return
+                if document.attempts + 1 >= self.policy.give_up_resolving:
+                    self._block(recording, op, document, refusal(error))
+                    return
+                await self.directory.forget_freshness()
+                recording.results.append(OperationResult(key, "refused", error=text, tid=error.tid))
+                recording.updates.append(
+                    DocumentUpdate(id_, DocumentState.WANTED, next_attempt_at=at, next_revision=True)
+                )
+
+    def _block(
+        self, recording: Recording, op: Operation, document: DueDocument, block: Block
+    ) -> None:
+        recording.results.append(OperationResult(op.operation_key, "refused", error=block.error))
+        recording.updates.append(
+            DocumentUpdate(
+                document.document_id, DocumentState.BLOCKED, block.reason, block.detail,
+                next_revision=True,
+            )
+        )  # fmt: skip
+        recording.outcomes.append(_blocked(document, block.reason, block.detail))
+
+    async def _holder(self, op: Operation, error: QuickBooksError) -> Answer | None:
+        """The transaction that holds our number (6140), if it is the one we made ourselves."""
+        holder = number_holder(error)
+        if holder is None or holder[0] != op.entity:
+            return None
+        try:
+            answer = await self.quickbooks.send(read(*holder))
+        except LookAgain:
+            return None
+        return answer if is_ours(op, answer.entity(op.entity)) else None
+
+
+def _compared(actual: Decimal, wanted: Decimal) -> tuple[str, str]:
+    """QuickBooks may compute another tax; the difference is shown on the created document."""
+    if actual == wanted:
+        return "", ""
+    stop = Stop(Reason.TOTAL_DIFFERS, actual=actual, wanted=wanted)
+    return stop.reason, stop.detail
+
+
+def _blocked(document: DueDocument, reason: str, detail: str) -> NewOutcome:
+    return outcome(
+        document.document_id, document.key, "blocked", document.workflow, reason=reason, detail=detail
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

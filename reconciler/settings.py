@@ -1,0 +1,175 @@
+"""The process's settings, read once from the environment (prefix RECONCILER_) by `cli`.
+
+Parts get what they need as small values; no other module reads the environment. `reconciler
+settings` prints this table with its defaults.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reconciler.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """Every setting: its meaning, unit, and why it has the default it has."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RECONCILER_", env_file=None, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    workflows: Path = Path("workflows.yaml")
+    """The workflow file."""
+
+    postgres_dsn: SecretStr = SecretStr("postgresql://postgres@localhost:5432/reconciler")
+    """Where the ledger is, as a postgresql:// address."""
+
+    postgres_pool_size: int = Field(default=10, ge=2, le=200)
+    """Most connections to Postgres. Dispatch holds one per call being recorded, not per call."""
+
+    postgres_pooler: bool = False
+    """True behind PgBouncer in transaction mode: no prepared statements are then kept."""
+
+    postgres_direct_dsn: SecretStr | None = None
+    """A direct address for LISTEN and the relay's lock where postgres_dsn is a pooler's."""
+
+    kafka_bootstrap_servers: str = "localhost:9092"
+    """Comma-separated host:port of some brokers."""
+
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to speak to the brokers."""
+
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """Used with the SASL protocols."""
+
+    kafka_username: str | None = None
+    """SASL user."""
+
+    kafka_password: SecretStr | None = None
+    """SASL password."""
+
+    kafka_ca_file: str | None = None
+    """Certificate authority of the brokers; the system's when unset."""
+
+    group_id: str = "reconciler"
+    """Consumer group; another one reads the topics again from the start and creates nothing new."""
+
+    start_from: Literal["earliest", "latest"] = "earliest"
+    """Where to start a partition that was never read."""
+
+    topic_deals: str = "crm.deals"
+    """Topic of deal changes; empty to read none."""
+
+    topic_quotes: str = "crm.quotes"
+    """Topic of quote changes; empty to read none."""
+
+    topic_payments: str = "crm.payments"
+    """Topic of payment changes; empty to read none."""
+
+    topic_contacts: str = ""
+    """Optional companion topic of contact snapshots."""
+
+    topic_line_items: str = ""
+    """Optional companion topic of line item snapshots."""
+
+    topic_companies: str = ""
+    """Optional companion topic of company snapshots."""
+
+    topic_outcomes: str = "quickbooks.documents"
+    """Where outcomes are published; it is created with one partition per 2 if it does not exist."""
+
+    topic_dead_letters: str = "crm.deadletters"
+    """Where dead letters are announced."""
+
+    create_topics: bool = True
+    """Create missing topics at start (3 partitions, the broker's replication)."""
+
+    batch_records: int = Field(default=2000, ge=1, le=50_000)
+    """Most records in one transaction."""
+
+    quickbooks_base_url: str = "https://quickbooks.api.intuit.com"
+    """Intuit's production; https://sandbox-quickbooks.api.intuit.com, or our own sandbox."""
+
+    quickbooks_token: SecretStr | None = None
+    """A fixed bearer token, for our own sandbox. Real companies are connected instead."""
+
+    quickbooks_client_id: str = ""
+    """The Intuit app's client id."""
+
+    quickbooks_client_secret: SecretStr = SecretStr("")
+    """The Intuit app's client secret."""
+
+    quickbooks_discovery_url: str = ""
+    """An OpenID discovery document to take the OAuth endpoints from; Intuit's own when empty."""
+
+    token_keys: SecretStr = SecretStr("")
+    """Comma-separated keys that seal tokens at rest; the first seals, all of them unseal."""
+
+    quickbooks_limits: bool = True
+    """Keep within Intuit's limits; off only for a server of your own."""
+
+    quickbooks_timeout_seconds: float = Field(default=30.0, gt=0, le=120)
+    """How long a call may take. An unanswered operation is taken up again after it."""
+
+    replay_window_seconds: float = Field(default=3600.0, ge=0)
+    """How long Intuit is trusted to remember a request id; after it the books are searched."""
+
+    lease_seconds: float = Field(default=15.0, gt=0)
+    """How long a company stays with a process that has died."""
+
+    http_host: str = "127.0.0.1"
+    """Address of /metrics, /healthz, /readyz and the console."""
+
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Their port; 0 for any free one."""
+
+    stall_seconds: float = Field(default=120.0, gt=0)
+    """A process whose partitions have records but that reads none for so long ends itself."""
+
+    startup_wait_seconds: float = Field(default=60.0, ge=0)
+    """How long to wait for Postgres and Kafka at start."""
+
+    log_format: Literal["json", "console"] = "json"
+    """Structured logs as JSON lines, or readable ones."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important message that is written."""
+
+    crash_point: str = ""
+    """For the fault tests: kill the process at this named point (see docs/exactly-once.md)."""
+
+    @field_validator("workflows")
+    @classmethod
+    def _exists(cls, path: Path) -> Path:
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}; write one, or point RECONCILER_WORKFLOWS at it")
+        return path
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Topic by object type, of those that are read."""
+        named = {
+            "deal": self.topic_deals,
+            "quote": self.topic_quotes,
+            "payment": self.topic_payments,
+            "contact": self.topic_contacts,
+            "line_item": self.topic_line_items,
+            "company": self.topic_companies,
+        }
+        return {kind: topic for kind, topic in named.items() if topic}
+
+
+def read_settings() -> Settings:
+    """The settings from the environment. Raises ConfigurationError naming every wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"RECONCILER_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError("\n".join(problems)) from None
