@@ -18,7 +18,7 @@ DEFAULT_COMPANY = "9341450000000001:US:USD"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     settings = load(options.config) if options.config else Configuration()
     world = build(options, settings)
     subscriptions = tuple(subscription(one) for one in settings.webhooks)
@@ -50,7 +50,7 @@ def build(options: argparse.Namespace, settings: Configuration) -> World:
     return world
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("reconciler sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9400)

@@ -266,6 +266,5 @@ def _refusing(action: Any) -> Any:
     try:
         return action()
     except Fault as fault:
-        raise web.HTTPBadRequest(
-            body=encode({"Fault": fault.body()}), content_type="application/json"
-        ) from fault
+        text = encode({"Fault": fault.body()}).decode()
+        raise web.HTTPBadRequest(text=text, content_type="application/json") from fault

@@ -23,7 +23,7 @@ class Error:
     element: str = ""
 
 
-class Fault(Exception):  # noqa: N818  # QuickBooks's word
+class Fault(Exception):  # QuickBooks's word
     """A refused request; nothing of it was kept."""
 
     def __init__(self, *errors: Error, kind: str = "ValidationFault", status: int = 400) -> None:

@@ -44,6 +44,12 @@ class BooksMachine(RuleBasedStateMachine):
             "AssetAccountRef": {"value": self.company.account("Inventory")},
         }  # fmt: skip
         self.items = [self.write("Item", one)["Id"] for one in (service, stock)]
+        for customer in self.customers:
+            for entity in ("Invoice", "Invoice", "Estimate", "SalesReceipt", "CreditMemo"):
+                self.write(entity, form(customer, sale(self.items[0], 100)))
+            owed = self.pick("Invoice", int(customer) * 2 - 2)
+            if owed is not None:
+                self.write("Payment", pays(customer, 60, (owed["Id"], 60)))
 
     def write(self, entity: str, body: Body, **more: Any) -> Body:
         """A write that must succeed."""
@@ -102,7 +108,8 @@ class BooksMachine(RuleBasedStateMachine):
         applied = [(owed["Id"], min(first, owed["Balance"]))]
         if also["Id"] != owed["Id"]:
             applied.append((also["Id"], min(second, also["Balance"])))
-        body = pays(owed["CustomerRef"]["value"], total, *applied)
+        enough = sum((one for _, one in applied), ZERO)
+        body = pays(owed["CustomerRef"]["value"], enough if other % 4 else total, *applied)
         memo = self.pick("CreditMemo", other)
         if memo is not None and pick % 3 == 0:
             link = [{"TxnId": memo["Id"], "TxnType": "CreditMemo"}]
