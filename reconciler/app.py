@@ -20,7 +20,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import aiohttp
 import asyncpg
 import structlog
 
@@ -29,13 +28,14 @@ from reconciler.crash import crash_point
 from reconciler.directory import Directory
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
+from reconciler.fold import DEFAULT_WATCHED
 from reconciler.http import Health, monitoring, serve
 from reconciler.intake import Batch, Intake, Record
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.missing import ReferenceMaker
 from reconciler.model import Change, ObjectType
-from reconciler.ports import Advance, Lease, UnpublishedOutcome
+from reconciler.ports import Advance, Lease, PartitionLag, UnpublishedOutcome
 from reconciler.prepare import Preparer
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.gate import Gate
@@ -103,7 +103,9 @@ class Service:
         async with AsyncExitStack() as stack:
             await self._open(stack)
             async with asyncio.TaskGroup() as tasks:
-                first = [tasks.create_task(self._keep(name, part)) for name, part in self._sources()]
+                first = [
+                    tasks.create_task(self._keep(name, part)) for name, part in self._sources()
+                ]
                 dispatch = tasks.create_task(self._keep("dispatcher", self.dispatcher.run))
                 await stopping.wait()
                 _log.info("stopping", owner=self.owner)
@@ -128,11 +130,16 @@ class Service:
         wait = settings.startup_wait_seconds
         dsn = settings.postgres_dsn.get_secret_value()
         self.pool = await open_pool(
-            dsn, size=settings.postgres_pool_size, wait_seconds=wait, pooler=settings.postgres_pooler
+            dsn,
+            size=settings.postgres_pool_size,
+            wait_seconds=wait,
+            pooler=settings.postgres_pooler,
         )
         stack.push_async_callback(self.pool.close)
         await asyncio.to_thread(upgrade, dsn)
-        companies = {company.realm_id: company.name for company in self.workflows.companies.values()}
+        companies = {
+            company.realm_id: company.name for company in self.workflows.companies.values()
+        }
         await lease_store.register_companies(self.pool, companies)
         self.kafka = kafka_connection(settings)
         patience = timedelta(seconds=wait)
@@ -144,7 +151,9 @@ class Service:
         port = await stack.enter_async_context(
             serve(monitoring(self.health, self._exposition), settings.http_host, settings.http_port)
         )
-        _log.info("started", owner=self.owner, http_port=port, topics=list(settings.topics.values()))
+        _log.info(
+            "started", owner=self.owner, http_port=port, topics=list(settings.topics.values())
+        )
 
     async def _ensure_topics(self) -> None:
         settings = self.settings
@@ -178,7 +187,7 @@ class Service:
         intake = Intake(
             group_id=settings.group_id,
             workflows=self.workflows.workflows,
-            watched=self.workflows.watched(),
+            watched=watched(self.workflows),
             decode=decoder(settings, self.workflows),
             transaction=partial(transaction, self.pool),
             concurrent=ConcurrentFold,
@@ -238,7 +247,9 @@ class Service:
         store = DispatchStore(self.pool, timeout)
         name = companies[lease.realm_id]
         directory = Directory(lease, name, quickbooks, ReferenceStore(self.pool), utc_now)
-        maker = ReferenceMaker(lease, store, quickbooks, directory, utc_now, policy, self.crash_point)
+        maker = ReferenceMaker(
+            lease, store, quickbooks, directory, utc_now, policy, self.crash_point
+        )
         return CompanyDispatcher(
             lease=lease,
             quickbooks=quickbooks,
@@ -301,7 +312,11 @@ class Service:
     async def _exposition(self) -> bytes:
         consumer = getattr(self, "consumer", None)
         if consumer is not None:
-            self.metrics.reading(consumer.lag(), consumer.rebalances)
+            lags = [
+                PartitionLag(p.topic, p.number, lag.records, lag.seconds)
+                for p, lag in consumer.lag().items()
+            ]
+            self.metrics.reading(lags, consumer.rebalances)
         self.metrics.owning(self.dispatcher.realm_ids, self.dispatcher.owned)
         try:
             self.metrics.ledger_is(await report(self.pool))
@@ -326,7 +341,9 @@ class _Offsets:
         wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
         claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
         return {
-            Partition(claim.topic, claim.partition): Claim(claim.epoch, claim.next_offset, claim.topic_id)
+            Partition(claim.topic, claim.partition): Claim(
+                claim.epoch, claim.next_offset, claim.topic_id
+            )
             for claim in claims
         }
 
@@ -402,12 +419,24 @@ def decoder(settings: Settings, workflows: WorkflowFile) -> Callable[[Record], l
     return lambda record: formats.decode(record, topics[record.topic])
 
 
+def watched(workflows: WorkflowFile) -> dict[ObjectType, frozenset[str]]:
+    """The properties whose history is kept: what the filters read, and what documents date by."""
+    chosen = workflows.watched()
+    return {kind: names | chosen.get(kind, frozenset()) for kind, names in DEFAULT_WATCHED.items()}
+
+
 def as_intake_batch(batch: records.Batch) -> Batch:
     """What the consumer read, as intake takes it."""
     return Batch(
         records=[record for part in batch.slices for record in part.records],
         advances=[
-            Advance(part.partition.topic, part.partition.number, part.epoch, part.from_offset, part.next_offset)
+            Advance(
+                part.partition.topic,
+                part.partition.number,
+                part.epoch,
+                part.from_offset,
+                part.next_offset,
+            )
             for part in batch.slices
         ],
         topic_ids={part.partition.topic: part.topic_id or "" for part in batch.slices},

@@ -1,11 +1,13 @@
 """The command line. Each command is a few lines that call what does the work.
 
-Exit codes: 0 done, 1 it did not work out (the text says why), 2 a file, setting or argument is wrong.
+Exit codes: 0 done, 1 it did not work out (the text says why), 2 a file, setting or argument
+is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
+import runpy
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,24 +52,29 @@ def check(
     raise typer.Exit(check_file(workflows, Console(), as_json=json))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
 def sandbox(context: typer.Context) -> None:
-    """Run a QuickBooks Online company server for trying things (see `reconciler sandbox --help`)."""
-    from reconciler.sandbox.__main__ import main as run_sandbox
-
-    raise typer.Exit(run_sandbox(context.args) or 0)
+    """Run a QuickBooks Online company server for trying things (--help for its options)."""
+    sys.argv = ["reconciler sandbox", *context.args]
+    runpy.run_module("reconciler.sandbox", run_name="__main__")  # nothing here is built on it
 
 
 @app.command()
 def demo(
     seed: Annotated[int, typer.Option(help="Another random feed of the same kinds.")] = 1,
     objects: Annotated[int, typer.Option(help="How many HubSpot objects the feed holds.")] = 320,
-    exit: Annotated[bool, typer.Option("--exit", help="Stop when all is settled; status 0 if the books are right.")] = False,  # noqa: A002
+    leave: Annotated[
+        bool,
+        typer.Option("--exit", help="Stop when all is settled; status 0 if the books are right."),
+    ] = False,
 ) -> None:
     """Run everything here on sample data: Postgres, Kafka, a QuickBooks sandbox and the service."""
     from reconciler.demo.runner import run_demo
 
-    raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not exit)))
+    raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not leave)))
 
 
 def main() -> None:

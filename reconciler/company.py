@@ -19,14 +19,13 @@ from reconciler.errors import Fenced, QuickBooksError
 from reconciler.lifecycle import RetryPolicy, may_be_forgotten
 from reconciler.locate import locate, still_exists
 from reconciler.operations import batch_request, batched, single_request
-from reconciler.ports import Lease, Operation, UnfinishedOperation
+from reconciler.ports import DispatchLedger, Lease, Operation, UnfinishedOperation
 from reconciler.prepare import Prepared, Preparer
 from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.limits import Kind
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
 from reconciler.record import Recorder
-from store.dispatch import DispatchStore
 
 BATCH, SINGLE = Kind(batch=True), Kind()
 CLAIM = 10 * MAX_BATCH_ITEMS
@@ -40,7 +39,7 @@ IDLE_LOOK = timedelta(seconds=5)
 class Surroundings:
     """What a company's dispatch works with; the same for all companies of a process."""
 
-    store: DispatchStore
+    store: DispatchLedger
     clock: Callable[[], datetime]
     still_owned: Callable[[], bool]
     policy: RetryPolicy = RetryPolicy()

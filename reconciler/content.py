@@ -225,7 +225,9 @@ def _customer(sale: Sale) -> Customer:
         return company_customer(sale.obj)
     contact = first_contact(sale.obj)
     company = sale.settings.company
-    if company.contact_filter is not None and not company.contact_filter.holds(contact.properties or {}):
+    if company.contact_filter is not None and not company.contact_filter.holds(
+        contact.properties or {}
+    ):
         raise Blocked(Reason.CONTACT_NOT_ELIGIBLE, item=contact.id, company=company.name)
     return contact_customer(contact)
 

@@ -49,7 +49,9 @@ def decide(
     an enrolment already then, without a ledger entry, met it before the workflow was turned on
     and is left to `backfill`, which passes None.
     """
-    return [found for found in examine(obj, before, workflows, ledger) if isinstance(found, Verdict)]
+    return [
+        found for found in examine(obj, before, workflows, ledger) if isinstance(found, Verdict)
+    ]
 
 
 def examine(
@@ -83,7 +85,12 @@ def document_key(obj: SourceObject, settings: ActionSettings, enrolment: int = 1
     """The unit of idempotency for one action on one object."""
     source = obj.key
     return DocumentKey(
-        settings.company.realm_id, settings.action, source.portal_id, source.type, source.id, enrolment
+        settings.company.realm_id,
+        settings.action,
+        source.portal_id,
+        source.type,
+        source.id,
+        enrolment,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from reconciler.model import DocumentContent
-from reconciler.ports import Lease, Operation, StoredReference
+from reconciler.ports import Lease, Operation, ReferenceList, StoredReference
 from reconciler.quickbooks.changes import LOOK_BACK
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.company import CompanyFacts
@@ -32,7 +32,6 @@ from reconciler.quickbooks.references import (
     read_references,
 )
 from reconciler.resolve import Book
-from store.references import ReferenceStore
 
 _FOLLOWED = tuple(entity for entity in REFERENCE_ENTITIES if entity not in WITHOUT_CDC)
 _encode = msgspec.json.Encoder().encode
@@ -53,7 +52,7 @@ class Directory:
     lease: Lease
     company_name: str
     quickbooks: QuickBooks
-    store: ReferenceStore
+    store: ReferenceList
     clock: Callable[[], datetime]
     refresh_every: timedelta = REFRESH_EVERY
     _facts: CompanyFacts | None = None
@@ -63,9 +62,12 @@ class Directory:
     async def ensure_loaded(self) -> None:
         """Load the company the first time; afterwards read what is stored."""
         stored = await self.store.company(self.lease.realm_id)
-        if stored is None or stored.facts is None or stored.references_changed_since is None:
-            await self._load()
-        elif self.clock() - stored.references_changed_since > LOOK_BACK - timedelta(days=1):
+        if (
+            stored is None
+            or stored.facts is None
+            or stored.references_changed_since is None
+            or self.clock() - stored.references_changed_since > LOOK_BACK - timedelta(days=1)
+        ):
             await self._load()
         else:
             self._facts = _decode_facts(stored.facts)
@@ -105,7 +107,9 @@ class Directory:
         await self._load_facts()
         rows = [stored_reference(row) for row in changes.references]
         rows += [
-            StoredReference(entity, id_, "", False, "", "", "", _encode(_gone(entity, id_)).decode())
+            StoredReference(
+                entity, id_, "", False, "", "", "", _encode(_gone(entity, id_)).decode()
+            )
             for entity, id_ in changes.removed_references
         ]
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP)
@@ -188,7 +192,9 @@ class _Wanted:
 
     def add(self, content: DocumentContent) -> None:
         if customer := content.customer:
-            full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
+            full_name = (
+                customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
+            )
             names = customer_names(full_name or customer.email, customer.email, customer.hubspot_id)
             self.names.update(map(name_key, names))
             if customer.email:
@@ -216,4 +222,4 @@ def stored_reference(row: Reference) -> StoredReference:
 
 
 def _gone(entity: str, id_: str) -> Reference:
-    return Reference(entity=entity, id=id_, sync_token="", active=False)  # noqa: S106  not a secret
+    return Reference(entity=entity, id=id_, sync_token="", active=False)

@@ -62,7 +62,10 @@ class Dispatcher:
 
     def owns(self, realm_id: str) -> bool:
         """Whether a call may still be made: our lease can't have run out yet."""
-        return realm_id in self.owned and time.monotonic() - self.renewed_at < self.lasting.total_seconds()
+        return (
+            realm_id in self.owned
+            and time.monotonic() - self.renewed_at < self.lasting.total_seconds()
+        )
 
     def wake(self, realm_id: str) -> None:
         """There is work for a company, if it is ours."""

@@ -70,7 +70,10 @@ class QuickBooksError(ReconcilerError):
         parts = [self.message]
         if self.detail and self.detail != self.message:
             parts.append(self.detail)
-        known = [f"code {self.code}" if self.code else "", f"HTTP {self.status}" if self.status else ""]
+        known = [
+            f"code {self.code}" if self.code else "",
+            f"HTTP {self.status}" if self.status else "",
+        ]
         suffix = ", ".join(part for part in known if part)
         return ": ".join(parts) + (f" ({suffix})" if suffix else "")
 

@@ -26,14 +26,14 @@ class Health:
         return not (self.broken or self.not_ready or self.stopping)
 
 
-def monitoring(
-    health: Health, exposition: Callable[[], Awaitable[bytes]]
-) -> web.Application:
+def monitoring(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> web.Application:
     """The routes that need no login."""
 
     async def metrics(_request: web.Request) -> web.Response:
         body = await exposition()
-        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(
+            body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     async def healthz(_request: web.Request) -> web.Response:
         status = 503 if health.broken else 200

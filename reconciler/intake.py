@@ -18,9 +18,24 @@ import msgspec
 from reconciler.decide import Verdict, decide
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
-from reconciler.model import SOURCE_TYPES, Change, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
+from reconciler.model import (
+    SOURCE_TYPES,
+    Change,
+    DocumentKey,
+    DocumentState,
+    ObjectKey,
+    ObjectType,
+    SourceObject,
+)
 from reconciler.outcomes import outcome
-from reconciler.ports import Advance, DeadLetter, LedgerEntry, NewOutcome, StoredObject, WantedDocument
+from reconciler.ports import (
+    Advance,
+    DeadLetter,
+    LedgerEntry,
+    NewOutcome,
+    StoredObject,
+    WantedDocument,
+)
 from reconciler.workflows import Workflow
 
 _encode_content = msgspec.json.Encoder().encode
@@ -214,9 +229,14 @@ def _differences(
         content = None if verdict.content is None else _encode_content(verdict.content).decode()
         if entry is None or _is_open(entry):
             document = WantedDocument(
-                verdict.key, verdict.workflow, verdict.state, verdict.reason, verdict.detail,
-                content, verdict.enrolled_at,
-            )  # fmt: skip
+                verdict.key,
+                verdict.workflow,
+                verdict.state,
+                verdict.reason,
+                verdict.detail,
+                content,
+                verdict.enrolled_at,
+            )
             if entry is None or _differs(document, entry):
                 wanted.append(document)
         elif content is not None and content != (entry.desired or entry.content):
@@ -226,14 +246,21 @@ def _differences(
 
 def _is_open(entry: LedgerEntry) -> bool:
     """Nothing of it was sent yet, so what is wanted may still change."""
-    return entry.state not in (DocumentState.SENDING, DocumentState.CREATED) and not entry.is_in_quickbooks
+    return (
+        entry.state not in (DocumentState.SENDING, DocumentState.CREATED)
+        and not entry.is_in_quickbooks
+    )
 
 
 def _differs(document: WantedDocument, entry: LedgerEntry) -> bool:
     """A document blocked at dispatch stays so until its content changes or someone retries it."""
     if document.content is not None:
         return document.content != entry.content
-    return (document.state, document.reason, document.detail) != (entry.state, entry.reason, entry.detail)
+    return (document.state, document.reason, document.detail) != (
+        entry.state,
+        entry.reason,
+        entry.detail,
+    )
 
 
 def _outcomes(
@@ -251,8 +278,12 @@ def _outcomes(
             continue
         events.append(
             outcome(
-                ids[document.key], document.key, document.state, document.workflow,
-                reason=document.reason, detail=document.detail,
-            )  # fmt: skip
+                ids[document.key],
+                document.key,
+                document.state,
+                document.workflow,
+                reason=document.reason,
+                detail=document.detail,
+            )
         )
     return events

@@ -137,7 +137,9 @@ def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPol
     if isinstance(error, Disconnected):
         return Park(now + PARKED_LOOK, f"{error.message} {error.remedy}".strip(), text)
     if isinstance(error, LookAgain):
-        return ResolveAgain(now + policy.delay(attempts) - policy.first_delay, text, reaction(error))
+        return ResolveAgain(
+            now + policy.delay(attempts) - policy.first_delay, text, reaction(error)
+        )
     return refusal(error)
 
 

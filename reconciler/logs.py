@@ -17,14 +17,18 @@ _SECRET_NAMES = re.compile(r"token|secret|password|authorization|dsn", re.IGNORE
 _CREDENTIALS = re.compile(r"(://[^:/@\s]+:)[^@\s]+@|(Bearer\s+)\S+", re.IGNORECASE)
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """Blank what looks like a secret, by its name or its form."""
     for name, value in event.items():
         if isinstance(value, str):
             if _SECRET_NAMES.search(name):
                 event[name] = "***"
             else:
-                event[name] = _CREDENTIALS.sub(lambda m: f"{m[1] or m[2]}***{'@' if m[1] else ''}", value)
+                event[name] = _CREDENTIALS.sub(
+                    lambda m: f"{m[1] or m[2]}***{'@' if m[1] else ''}", value
+                )
     return event
 
 

@@ -7,7 +7,7 @@ process is asked. Labels are bounded: realms are the companies of workflows.yaml
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -15,11 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from reconciler.intake import Taken
 from reconciler.model import DocumentState
 from reconciler.observe import Observer
-from reconciler.ports import DueDocument
+from reconciler.ports import DueDocument, PartitionLag, Report
 from reconciler.quickbooks.client import Call
-from store.reports import Report
-from streams.progress import Lag
-from streams.records import Partition
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LONG = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
@@ -40,7 +37,9 @@ class Metrics(Observer):
             "reconciler_intake_changes", "Changes decoded from records.", registry=registry
         )
         self.objects_changed = Counter(
-            "reconciler_intake_objects_changed", "Source objects that a batch changed.", registry=registry
+            "reconciler_intake_objects_changed",
+            "Source objects that a batch changed.",
+            registry=registry,
         )
         self.dead_letters = Counter(
             "reconciler_dead_letters", "Records that could not be understood.", ["topic", "reason"],
@@ -73,10 +72,13 @@ class Metrics(Observer):
         )  # fmt: skip
         self.call_seconds = Histogram(
             "reconciler_quickbooks_call_seconds", "Duration of HTTP exchanges with QuickBooks.",
-            ["operation"], buckets=_SHORT + (30, 60), registry=registry,
+            ["operation"], buckets=(*_SHORT, 30, 60), registry=registry,
         )  # fmt: skip
         self.unknown = Counter(
-            "reconciler_unknown_outcomes", "Writes that got no answer.", ["entity"], registry=registry
+            "reconciler_unknown_outcomes",
+            "Writes that got no answer.",
+            ["entity"],
+            registry=registry,
         )
         self.adoptions = Counter(
             "reconciler_adoptions", "Documents found in the books instead of sent again.", ["entity"],
@@ -117,7 +119,9 @@ class Metrics(Observer):
             ["realm_id", "state"], registry=registry,
         )  # fmt: skip
         self.outbox_age = Gauge(
-            "reconciler_outbox_oldest_seconds", "Age of the oldest outcome not published.", registry=registry
+            "reconciler_outbox_oldest_seconds",
+            "Age of the oldest outcome not published.",
+            registry=registry,
         )
         self.open_dead_letters = Gauge(
             "reconciler_dead_letters_open", "Dead letters nobody has dealt with.", registry=registry
@@ -176,14 +180,13 @@ class Metrics(Observer):
     def published(self, count: int) -> None:
         self.outcomes_published.inc(count)
 
-    def reading(self, lag: Mapping[Partition, Lag], rebalances: int) -> None:
+    def reading(self, lags: Iterable[PartitionLag], rebalances: int) -> None:
         """How far each partition that this process reads is behind."""
         self.lag_records.clear()
         self.lag_seconds.clear()
-        for partition, behind in lag.items():
-            labels = (partition.topic, str(partition.number))
-            self.lag_records.labels(*labels).set(behind.records)
-            self.lag_seconds.labels(*labels).set(behind.seconds)
+        for lag in lags:
+            self.lag_records.labels(lag.topic, str(lag.partition)).set(lag.records)
+            self.lag_seconds.labels(lag.topic, str(lag.partition)).set(lag.seconds)
         self.rebalances.set(rebalances)
 
     def owning(self, realm_ids: Iterable[str], owned: Container[str]) -> None:

@@ -25,16 +25,15 @@ from reconciler.operations import (
     request_id,
     single_request,
 )
-from reconciler.ports import Lease, Operation, OperationResult
+from reconciler.ports import DispatchLedger, Lease, Operation, OperationResult
 from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode
-from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, read
+from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
 from reconciler.reasons import Blocked
 from reconciler.resolve import Book, Resolved, customer_key, item_key
-from store.dispatch import DispatchStore
 
 MOST_NAMES = 8
 """How many times one customer or item is tried under another operation before it is left."""
@@ -59,7 +58,7 @@ class ReferenceMaker:
     """One company's."""
 
     lease: Lease
-    store: DispatchStore
+    store: DispatchLedger
     quickbooks: QuickBooks
     directory: Directory
     clock: Callable[[], datetime]
@@ -138,7 +137,9 @@ class ReferenceMaker:
         for op in operations:
             if isinstance(result := results[op.operation_key], Answer):
                 each = by_key[op.operation_key]
-                book.made[each.entity, each.key] = self.directory.read(op.entity, result.entity(op.entity))
+                book.made[each.entity, each.key] = self.directory.read(
+                    op.entity, result.entity(op.entity)
+                )
         return [by_key[key] for key in again]
 
     async def _send(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
@@ -168,7 +169,9 @@ class ReferenceMaker:
         self.crash_point("reference.recorded")
         return again
 
-    async def result_of(self, op: Operation, result: BatchResult, book: Book | None) -> OperationResult:
+    async def result_of(
+        self, op: Operation, result: BatchResult, book: Book | None
+    ) -> OperationResult:
         """What to record of one creation; what was created is learned first."""
         if isinstance(result, Answer):
             row = result.entity(op.entity)
@@ -185,7 +188,9 @@ class ReferenceMaker:
             case NoAnswer(at, error):
                 return OperationResult(op.operation_key, "unknown", error=error, next_attempt_at=at)
             case other:
-                return OperationResult(op.operation_key, "refused", error=other.error, tid=result.tid)
+                return OperationResult(
+                    op.operation_key, "refused", error=other.error, tid=result.tid
+                )
 
     async def _learn_holders(self, op: Operation, book: Book) -> None:
         """Someone bears that name (6240): learn who, so that the next name is a free one."""
@@ -199,7 +204,9 @@ def _distinct(documents: Sequence[Resolved]) -> list[Missing]:
     found: dict[tuple[str, str], Missing] = {}
     for resolved in documents:
         if resolved.missing_customer is not None:
-            customer = Missing("Customer", customer_key(resolved.missing_customer), resolved.missing_customer)
+            customer = Missing(
+                "Customer", customer_key(resolved.missing_customer), resolved.missing_customer
+            )
             found.setdefault((customer.entity, customer.key), customer)
         for product in resolved.missing_items:
             item = Missing("Item", item_key(product), product)

@@ -6,9 +6,10 @@ Kafka type crosses this line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -217,3 +218,94 @@ class UnpublishedOutcome(NamedTuple):
     kind: str
     key: str
     value: str
+
+
+# --- what dispatch asks of the store -------------------------------------------------------------
+
+
+class DispatchLedger(Protocol):
+    """The ledger's statements for dispatch (`store.dispatch.DispatchStore`).
+
+    `begin` commits before a call to QuickBooks and `record` after it; both raise `Fenced` and
+    write nothing when the lease has another owner.
+    """
+
+    async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]: ...
+    async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]: ...
+    async def next_due_at(self, realm_id: str) -> datetime | None: ...
+    async def begin(
+        self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]
+    ) -> set[str]: ...
+    async def record(
+        self,
+        lease: Lease,
+        results: Sequence[OperationResult],
+        updates: Sequence[DocumentUpdate],
+        outcomes: Sequence[NewOutcome],
+        following: Sequence[Operation] = (),
+    ) -> None: ...
+    async def unfinished(
+        self, realm_id: str, now: datetime, limit: int
+    ) -> list[UnfinishedOperation]: ...
+    async def operation_ids(
+        self, realm_id: str, keys: Sequence[str]
+    ) -> dict[str, tuple[str, str]]: ...
+
+
+class ReferenceList(Protocol):
+    """A company's facts and name lists as stored (`store.references.ReferenceStore`)."""
+
+    async def company(self, realm_id: str) -> CompanyRecord | None: ...
+    async def save_facts(self, lease: Lease, facts: str) -> None: ...
+    async def set_connection(self, lease: Lease, connection_state: str, detail: str) -> None: ...
+    async def save(
+        self,
+        lease: Lease,
+        rows: Sequence[StoredReference],
+        *,
+        changed_since: datetime | None = None,
+        replace: bool = False,
+    ) -> None: ...
+    async def small_lists(self, realm_id: str) -> list[str]: ...
+    async def find(
+        self,
+        realm_id: str,
+        names: Sequence[str],
+        emails: Sequence[str],
+        skus: Sequence[str],
+        item_ids: Sequence[str],
+    ) -> list[str]: ...
+    async def with_id(self, realm_id: str, entity: str, id_: str) -> str | None: ...
+
+
+# --- what people and metrics read ----------------------------------------------------------------
+
+
+class LedgerCount(NamedTuple):
+    """Documents in one state; `oldest_seconds` since the first of them entered it."""
+
+    realm_id: str
+    action: str
+    state: str
+    reason: str
+    documents: int
+    oldest_seconds: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The ledger at one instant."""
+
+    ledger: list[LedgerCount]
+    unfinished: dict[tuple[str, str], int]
+    outbox_oldest_seconds: float
+    open_dead_letters: int
+    connected: dict[str, bool]
+
+
+class PartitionLag(NamedTuple):
+    """How far reading of a partition is behind."""
+
+    topic: str
+    partition: int
+    records: int
+    seconds: float

@@ -20,11 +20,17 @@ from reconciler.missing import ReferenceMaker
 from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
 from reconciler.outcomes import outcome
-from reconciler.ports import DocumentUpdate, DueDocument, Lease, NewOutcome, Operation
+from reconciler.ports import (
+    DispatchLedger,
+    DocumentUpdate,
+    DueDocument,
+    Lease,
+    NewOutcome,
+    Operation,
+)
 from reconciler.quickbooks.payload import encode
 from reconciler.reasons import Blocked
 from reconciler.resolve import Book, Resolved, resolve
-from store.dispatch import DispatchStore
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 
@@ -55,7 +61,7 @@ class Preparer:
     """One company's; holds nothing between calls."""
 
     lease: Lease
-    store: DispatchStore
+    store: DispatchLedger
     directory: Directory
     maker: ReferenceMaker
     clock: Callable[[], datetime]

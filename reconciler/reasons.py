@@ -217,7 +217,7 @@ WORDS: dict[Reason, Words] = {
 }
 
 
-class Stop(Exception):  # noqa: N818  not an error: the reason why a document is not made now
+class Stop(Exception):
     """Raised inside the pure core when a document can't be made as things stand."""
 
     def __init__(self, reason: Reason, /, **facts: object) -> None:

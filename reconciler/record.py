@@ -31,8 +31,10 @@ from reconciler.locate import is_ours
 from reconciler.missing import ReferenceMaker
 from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.observe import Observer
+from reconciler.operations import batched
 from reconciler.outcomes import outcome
 from reconciler.ports import (
+    DispatchLedger,
     DocumentUpdate,
     DueDocument,
     Lease,
@@ -49,7 +51,6 @@ from reconciler.quickbooks.faults import number_holder
 from reconciler.quickbooks.protocol import read
 from reconciler.reasons import Reason, Stop
 from reconciler.resolve import resolve_payment
-from store.dispatch import DispatchStore
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 
@@ -70,7 +71,7 @@ class Recorder:
     """One company's."""
 
     lease: Lease
-    store: DispatchStore
+    store: DispatchLedger
     quickbooks: QuickBooks
     directory: Directory
     maker: ReferenceMaker
@@ -103,8 +104,14 @@ class Recorder:
                 await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
             else:
                 await self._failed(recording, op, result, documents[op.document_id], tries)
+        if len(recording.following) > 1:
+            recording.following = batched(recording.following)
         await self.store.record(
-            self.lease, recording.results, recording.updates, recording.outcomes, recording.following
+            self.lease,
+            recording.results,
+            recording.updates,
+            recording.outcomes,
+            recording.following,
         )
         if recording.park is not None:
             await self.directory.disconnected(recording.park.detail)
@@ -120,7 +127,13 @@ class Recorder:
     # --- done ------------------------------------------------------------------------------------
 
     async def _done(
-        self, recording: Recording, op: Operation, answer: Answer, document: DueDocument, *, adopted: bool
+        self,
+        recording: Recording,
+        op: Operation,
+        answer: Answer,
+        document: DueDocument,
+        *,
+        adopted: bool,
     ) -> None:
         entity = answer.entity(op.entity)
         id_, sync_token = str(entity.get("Id")), str(entity.get("SyncToken", ""))
@@ -222,7 +235,9 @@ class Recorder:
         key, id_ = op.operation_key, document.document_id
         match after(error, attempts, self.clock(), self.policy):
             case SendAgain(at, text):
-                recording.results.append(OperationResult(key, "begun", error=text, next_attempt_at=at))
+                recording.results.append(
+                    OperationResult(key, "begun", error=text, next_attempt_at=at)
+                )
             case NoAnswer(at, text):
                 self.observer.unknown_outcome(op.entity)
                 recording.results.append(
@@ -230,7 +245,9 @@ class Recorder:
                 )
             case Park(at, _, text) as park:
                 recording.park = park
-                recording.results.append(OperationResult(key, "begun", error=text, next_attempt_at=at))
+                recording.results.append(
+                    OperationResult(key, "begun", error=text, next_attempt_at=at)
+                )
             case Block() as block:
                 self._block(recording, op, document, block)
             case ResolveAgain(at, text, reaction):
@@ -243,7 +260,9 @@ class Recorder:
                 await self.directory.forget_freshness()
                 recording.results.append(OperationResult(key, "refused", error=text, tid=error.tid))
                 recording.updates.append(
-                    DocumentUpdate(id_, DocumentState.WANTED, next_attempt_at=at, next_revision=True)
+                    DocumentUpdate(
+                        id_, DocumentState.WANTED, next_attempt_at=at, next_revision=True
+                    )
                 )
 
     def _block(
@@ -280,7 +299,12 @@ def _compared(actual: Decimal, wanted: Decimal) -> tuple[str, str]:
 
 def _blocked(document: DueDocument, reason: str, detail: str) -> NewOutcome:
     return outcome(
-        document.document_id, document.key, "blocked", document.workflow, reason=reason, detail=detail
+        document.document_id,
+        document.key,
+        "blocked",
+        document.workflow,
+        reason=reason,
+        detail=detail,
     )
 
 

@@ -67,7 +67,11 @@ class Book:
             return (known.entity, known.id) != (row.entity, row.id)
 
         self.references = list(filter(is_other, self.references))
-        indexes: tuple[dict[Any, list[Reference]], ...] = (self._by_name, self._by_email, self._by_sku)
+        indexes: tuple[dict[Any, list[Reference]], ...] = (
+            self._by_name,
+            self._by_email,
+            self._by_sku,
+        )
         for index in indexes:
             for key, rows in index.items():
                 index[key] = list(filter(is_other, rows))
@@ -96,7 +100,9 @@ class Book:
 
     def name_is_taken(self, name: str) -> bool:
         """Customers, vendors and employees share one name space, inactive ones included (6240)."""
-        return ("Customer", name_key(name)) in self._reserved or any(self.named(entity, name) for entity in ("Customer", "Vendor", "Employee"))
+        return ("Customer", name_key(name)) in self._reserved or any(
+            self.named(entity, name) for entity in ("Customer", "Vendor", "Employee")
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,9 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
         return _resolve_expense(content, book)
     customer_id, missing_customer = _customer(content, book)
     items = [_item(line, content, book) for line in content.lines]
-    missing = [line.product for line, item in zip(content.lines, items, strict=True) if item is None]
+    missing = [
+        line.product for line, item in zip(content.lines, items, strict=True) if item is None
+    ]
     deposit = content.deposit_account if action not in (Action.INVOICE, Action.ESTIMATE) else ""
     return Resolved(
         customer_id=customer_id,
@@ -293,7 +301,11 @@ def income_account(book: Book) -> Reference:
     preferred = {"SalesOfProductIncome": 0, "ServiceFeeIncome": 1}
     return min(
         active,
-        key=lambda row: (preferred.get(str(row.data.get("AccountSubType")), 2), len(row.id), row.id),
+        key=lambda row: (
+            preferred.get(str(row.data.get("AccountSubType")), 2),
+            len(row.id),
+            row.id,
+        ),
     )
 
 

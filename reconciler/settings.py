@@ -19,7 +19,11 @@ class Settings(BaseSettings):
     """Every setting: its meaning, unit, and why it has the default it has."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RECONCILER_", env_file=None, frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="RECONCILER_",
+        env_file=None,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     workflows: Path = Path("workflows.yaml")
@@ -146,7 +150,9 @@ class Settings(BaseSettings):
     @classmethod
     def _exists(cls, path: Path) -> Path:
         if not path.is_file():
-            raise ValueError(f"there is no file {path}; write one, or point RECONCILER_WORKFLOWS at it")
+            raise ValueError(
+                f"there is no file {path}; write one, or point RECONCILER_WORKFLOWS at it"
+            )
         return path
 
     @property

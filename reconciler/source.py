@@ -76,7 +76,9 @@ def _line(item: Related) -> Line:
     )
 
 
-def _net_amount(found: Properties, quantity: Decimal, price: Decimal | None, item: Related) -> Decimal:
+def _net_amount(
+    found: Properties, quantity: Decimal, price: Decimal | None, item: Related
+) -> Decimal:
     """HubSpot's own net amount where given, else quantity × price less the line's discount."""
     where = f"line item {item.id}"
     amount = money(found, "amount", where)

@@ -48,7 +48,7 @@ class DispatchStore:
             SELECT {_DUE_COLUMNS} FROM documents AS d
              WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.next_attempt_at <= $3
              ORDER BY d.next_attempt_at LIMIT $2
-            """,  # noqa: S608  a constant
+            """,
             realm_id,
             limit,
             now,
@@ -58,7 +58,7 @@ class DispatchStore:
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]:
         """The same of documents whose operations are being resumed."""
         rows = await self._pool.fetch(
-            f"SELECT {_DUE_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",  # noqa: S608
+            f"SELECT {_DUE_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",
             list(document_ids),
         )
         return [_due(row) for row in rows]
@@ -125,7 +125,9 @@ class DispatchStore:
             if outcomes:
                 await insert_outcomes(connection, outcomes)
 
-    async def unfinished(self, realm_id: str, now: datetime, limit: int) -> list[UnfinishedOperation]:
+    async def unfinished(
+        self, realm_id: str, now: datetime, limit: int
+    ) -> list[UnfinishedOperation]:
         """Operations begun without a recorded result that are due for another look."""
         rows = await self._pool.fetch(
             """

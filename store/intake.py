@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(SourceObject).decode
 
 
-class ConcurrentFold(Exception):  # noqa: N818  not an error: read again and fold again
+class ConcurrentFold(Exception):
     """Another process folded one of these objects meanwhile."""
 
 
@@ -77,7 +77,9 @@ class IntakeTransaction:
             [a.next_offset for a in advances],
         )
         if moved != len(advances):
-            raise Fenced(f"{len(advances) - moved} of {len(advances)} partitions are not ours any more")
+            raise Fenced(
+                f"{len(advances) - moved} of {len(advances)} partitions are not ours any more"
+            )
 
     async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]:
         """The objects known so far, with the version to give back on saving."""

@@ -51,9 +51,7 @@ async def take_leases(
     return [Lease(realm_id, owner, token) for realm_id, token in rows]
 
 
-async def renew_leases(
-    pool: asyncpg.Pool, leases: Sequence[Lease], lasting: timedelta
-) -> set[str]:
+async def renew_leases(pool: asyncpg.Pool, leases: Sequence[Lease], lasting: timedelta) -> set[str]:
     """Prolong leases still held; answers the realm ids that are. The others are lost."""
     rows = await pool.fetch(
         """

@@ -14,7 +14,12 @@ from reconciler.errors import ConfigurationError
 
 Connection = asyncpg.Connection
 
-UNREACHABLE = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, TimeoutError)
+UNREACHABLE = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    TimeoutError,
+)
 """What asyncpg raises while a server is down, starting or stopping."""
 
 LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.ConnectionFailureError, asyncpg.AdminShutdownError,
@@ -22,7 +27,9 @@ LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.ConnectionFailureError, as
 """What a call raises when the server went away under it: nothing was committed, or it is unknown."""
 
 
-async def open_pool(dsn: str, *, size: int, wait_seconds: float, pooler: bool = False) -> asyncpg.Pool:
+async def open_pool(
+    dsn: str, *, size: int, wait_seconds: float, pooler: bool = False
+) -> asyncpg.Pool:
     """A pool of up to *size* connections, retried for *wait_seconds* while the server starts.
 
     *pooler* True when a transaction-pooling proxy (PgBouncer) stands between: prepared

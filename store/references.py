@@ -114,7 +114,11 @@ class ReferenceStore:
         return [row[0] for row in rows]
 
     async def find(
-        self, realm_id: str, names: Sequence[str], emails: Sequence[str], skus: Sequence[str],
+        self,
+        realm_id: str,
+        names: Sequence[str],
+        emails: Sequence[str],
+        skus: Sequence[str],
         item_ids: Sequence[str],
     ) -> list[str]:
         """Customers, vendors, employees and items by name, email, SKU (lower case) or id."""

@@ -35,7 +35,9 @@ def _identity() -> Column[int]:
 
 
 def _text(default: str | None = None, *, nullable: bool = False) -> Column[str]:
-    return Column(Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'"))
+    return Column(
+        Text, nullable=nullable, server_default=None if default is None else text(f"'{default}'")
+    )
 
 
 class InstallationRow(SQLModel, table=True):
@@ -65,19 +67,31 @@ class DocumentRow(SQLModel, table=True):
     __tablename__ = "documents"
     __table_args__ = (
         UniqueConstraint(
-            "portal_id", "object_type", "object_id", "action", "realm_id", "enrolment",
+            "portal_id",
+            "object_type",
+            "object_id",
+            "action",
+            "realm_id",
+            "enrolment",
             name="documents_key",
         ),
         Index(
-            "documents_due", "realm_id", "next_attempt_at",
+            "documents_due",
+            "realm_id",
+            "next_attempt_at",
             postgresql_where=text("state = 'wanted'"),
         ),
         Index(
-            "documents_stuck", "state", "reason",
+            "documents_stuck",
+            "state",
+            "reason",
             postgresql_where=text("state IN ('waiting', 'blocked')"),
         ),
         Index(
-            "documents_in_quickbooks", "realm_id", "quickbooks_entity", "quickbooks_id",
+            "documents_in_quickbooks",
+            "realm_id",
+            "quickbooks_entity",
+            "quickbooks_id",
             postgresql_where=text("quickbooks_id IS NOT NULL"),
         ),
     )
@@ -117,7 +131,9 @@ class OperationRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("realm_id", "operation_key", name="operations_key"),
         Index(
-            "operations_unfinished", "realm_id", "next_attempt_at",
+            "operations_unfinished",
+            "realm_id",
+            "next_attempt_at",
             postgresql_where=text("state IN ('begun', 'unknown')"),
         ),
         Index("operations_document", "document_id"),
@@ -150,7 +166,8 @@ class OutcomeRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("sequence", name="outcomes_sequence"),
         Index(
-            "outcomes_unpublished", "outcome_id",
+            "outcomes_unpublished",
+            "outcome_id",
             postgresql_where=text("published_at IS NULL"),
         ),
         Index("outcomes_document", "document_id"),
@@ -184,9 +201,12 @@ class DeadLetterRow(SQLModel, table=True):
 
     __tablename__ = "dead_letters"
     __table_args__ = (
-        UniqueConstraint("topic", "partition", "record_offset", "topic_id", name="dead_letters_position"),
+        UniqueConstraint(
+            "topic", "partition", "record_offset", "topic_id", name="dead_letters_position"
+        ),
         Index(
-            "dead_letters_open", "dead_letter_id",
+            "dead_letters_open",
+            "dead_letter_id",
             postgresql_where=text("resolved_at IS NULL"),
         ),
     )
@@ -230,11 +250,15 @@ class ReferenceRow(SQLModel, table=True):
     __table_args__ = (
         Index("quickbooks_references_name", "realm_id", "entity", "name_key"),
         Index(
-            "quickbooks_references_email", "realm_id", "email_key",
+            "quickbooks_references_email",
+            "realm_id",
+            "email_key",
             postgresql_where=text("email_key <> ''"),
         ),
         Index(
-            "quickbooks_references_sku", "realm_id", "sku",
+            "quickbooks_references_sku",
+            "realm_id",
+            "sku",
             postgresql_where=text("sku <> ''"),
         ),
     )

@@ -46,7 +46,9 @@ class Child:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise NotStarted(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+                raise NotStarted(
+                    f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
+                )
             if _answers(self.url + path):
                 return
             time.sleep(_POLL_SECONDS)
@@ -85,7 +87,9 @@ def start_sandbox(directory: Path, companies: Sequence[str], *options: str, port
     arguments = ["--port", str(port), *options]
     for company in companies:
         arguments += ["--company", company]
-    child = _start("sandbox", [sys.executable, "-m", "reconciler.sandbox", *arguments], port, directory, {})
+    child = _start(
+        "sandbox", [sys.executable, "-m", "reconciler.sandbox", *arguments], port, directory, {}
+    )
     child.wait_until("/admin/health")
     return child
 
@@ -160,7 +164,10 @@ def environment(directory: Path, companies: Sequence[str]) -> Iterator[Environme
     from streams.embedded import start_broker
 
     token = "demo"  # noqa: S105  the sandbox takes any
-    with start_postgres(directory / "postgres") as postgres, start_broker(directory / "kafka") as broker:
+    with (
+        start_postgres(directory / "postgres") as postgres,
+        start_broker(directory / "kafka") as broker,
+    ):
         sandbox = start_sandbox(directory, companies, "--no-limits")
         running = Environment(directory, postgres.dsn, broker.bootstrap, sandbox, token)
         try:

@@ -101,7 +101,10 @@ async def _produce(console: Console, running: Environment, feed: Feed) -> None:
             for start in range(0, len(feed.records), _CHUNK):
                 chunk = feed.records[start : start + _CHUNK]
                 await producer.send(
-                    [OutgoingRecord(r.topic, r.key, r.value, timestamp_ms=r.timestamp_ms) for r in chunk]
+                    [
+                        OutgoingRecord(r.topic, r.key, r.value, timestamp_ms=r.timestamp_ms)
+                        for r in chunk
+                    ]
                 )
                 progress.advance(task, len(chunk))
 
@@ -120,11 +123,18 @@ async def _wait_until_settled(
                 total = sum(ends.values())
                 read = await pool.fetchval("SELECT coalesce(sum(next_offset), 0)::int FROM offsets")
                 states = Counter(
-                    {r[0]: r[1] for r in await pool.fetch("SELECT state, count(*) FROM documents GROUP BY 1")}
+                    {
+                        r[0]: r[1]
+                        for r in await pool.fetch(
+                            "SELECT state, count(*) FROM documents GROUP BY 1"
+                        )
+                    }
                 )
                 busy = states["wanted"] + states["sending"]
                 progress.update(read_task, completed=read, total=total)
-                progress.update(made_task, completed=states["created"], total=states["created"] + busy)
+                progress.update(
+                    made_task, completed=states["created"], total=states["created"] + busy
+                )
                 if read >= total and not busy:
                     return True
                 await asyncio.sleep(0.2)
@@ -222,7 +232,10 @@ def _print_verdict(
     for problem in problems[:40]:
         console.print(f"Ledger: {problem}", style="red", markup=False)
     if not problems:
-        console.print("The ledger says of every other object what the feed's generator planted.", style="green")
+        console.print(
+            "The ledger says of every other object what the feed's generator planted.",
+            style="green",
+        )
     console.print(f"Done in {seconds:.0f} s.")
 
 

@@ -1,0 +1,56 @@
+"""How far each partition was read, and by whom it may be read on.
+
+Called by `app` when partitions are assigned. Claiming bumps the partition's epoch: from then on
+the former owner's batches are refused, whatever it still believes (`IntakeTransaction.advance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from reconciler.ports import PartitionClaim
+
+
+async def claim_partitions(
+    pool: asyncpg.Pool,
+    group_id: str,
+    owner: str,
+    partitions: Sequence[tuple[str, int, str | None]],
+) -> list[PartitionClaim]:
+    """Take over partitions, given as (topic, partition, Kafka's topic id or None)."""
+    rows = await pool.fetch(
+        """
+        INSERT INTO offsets AS o (group_id, topic, partition, topic_id, epoch, owner)
+        SELECT $1, n.topic, n.partition, n.topic_id, 1, $2
+          FROM unnest($3::text[], $4::int[], $5::text[]) AS n(topic, partition, topic_id)
+         ORDER BY n.topic, n.partition
+        ON CONFLICT (group_id, topic, partition) DO UPDATE
+           SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now(),
+               topic_id = coalesce(o.topic_id, excluded.topic_id)
+        RETURNING topic, partition, epoch, next_offset, topic_id
+        """,
+        group_id,
+        owner,
+        [topic for topic, _, _ in partitions],
+        [partition for _, partition, _ in partitions],
+        [topic_id for _, _, topic_id in partitions],
+    )
+    return [PartitionClaim(*row) for row in rows]
+
+
+async def forget_offsets(pool: asyncpg.Pool, group_id: str, topics: Sequence[str]) -> int:
+    """Read these topics again from where the start policy says; answers how many partitions.
+
+    Bumps the epochs, so that whoever reads them now is fenced.
+    """
+    status: str = await pool.execute(
+        """
+        UPDATE offsets SET next_offset = NULL, topic_id = NULL, epoch = epoch + 1, updated_at = now()
+         WHERE group_id = $1 AND topic = ANY($2::text[])
+        """,
+        group_id,
+        list(topics),
+    )
+    return int(status.rsplit(" ", 1)[1])
