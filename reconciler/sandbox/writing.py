@@ -158,7 +158,7 @@ def _current(company: Company, request: Request) -> Body:
     """The stored row a change is based on; 610 when gone, 5010 when the SyncToken is old."""
     entity, body = request.entity, request.body
     row_id = body.get("Id")
-    if row_id in {None, ""}:
+    if row_id is None or row_id == "":
         raise Fault(faults.missing("Id"))
     row = company.get(entity.name, str(row_id))
     if row is None:

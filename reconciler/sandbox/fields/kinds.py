@@ -137,7 +137,7 @@ class Choice(Kind):
         """Another word is 2170."""
         if value is None or value == "":
             return None
-        if value in self.words:
+        if isinstance(value, str) and value in self.words:
             return value
         found.errors.append(faults.wrong_choice(at, value))
         return None

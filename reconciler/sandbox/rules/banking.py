@@ -92,8 +92,10 @@ def write_journal_entry(draft: Draft) -> Body:
     number_lines(row["Line"], draft.old)
     if not entries:
         raise faults.Fault(faults.missing("Line"))
-    if sum((one.amount for one in entries), ZERO):
+    if _difference(row["Line"]):
         raise faults.Fault(faults.business("Debits and credits must be equal", "Line"))
+    rounding = sum((one.amount for one in entries), ZERO)
+    entries.append(Posting(draft.company.account("ExchangeGainOrLoss"), -rounding))
     row["TotalAmt"] = ZERO
     row.setdefault("Adjustment", False)
     row["LinkedTxn"] = []
@@ -101,6 +103,16 @@ def write_journal_entry(draft: Draft) -> Body:
     saved = draft.save()
     draft.unit.post("JournalEntry", saved["Id"], entries)
     return saved
+
+
+def _difference(lines: list[Body]) -> Decimal:
+    """Debits less credits, in the entry's own currency."""
+    total = ZERO
+    for line in lines:
+        if line.get("DetailType") == "JournalEntryLineDetail":
+            is_debit = line["JournalEntryLineDetail"]["PostingType"] == "Debit"
+            total += line["Amount"] if is_debit else -line["Amount"]
+    return total
 
 
 def _journal_line(draft: Draft, line: Body, rate: Decimal) -> Posting:
