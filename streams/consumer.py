@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
+    NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
@@ -26,6 +27,7 @@ from reconciler.errors import ConfigurationError
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.group import Assignment, GroupSettings, Held, Listener, Owner
+from streams.pacing import pace_fetches
 from streams.positions import TopicGone, check_identity, check_range, starting_position
 from streams.progress import Lag, Progress
 from streams.records import Batch, Partition, PartitionLog, Record, Slice
@@ -156,7 +158,7 @@ class IntakeConsumer:
 
     async def _poll(self, max_records: int, seconds: float) -> Batch:
         if not await self._assignment.is_claimed_within(seconds):
-            return Batch()
+            seconds = 0.0  # nothing can be read, but errors of the group are told here only
         number = self._assignment.number
         try:
             # During a rebalance getmany waits without regard to its own timeout.
@@ -197,7 +199,9 @@ class IntakeConsumer:
 
     async def _survive(self, error: KafkaError) -> None:
         """Return if trying again may help, else raise what is to be done about it."""
-        if isinstance(error, OffsetOutOfRangeError):
+        if isinstance(error, NoOffsetForPartitionError):
+            pass  # aiokafka looked between an assignment and our seek
+        elif isinstance(error, OffsetOutOfRangeError):
             await self._observe_if_possible()
         elif isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
             raise ConfigurationError(
@@ -260,6 +264,7 @@ class IntakeConsumer:
 
     async def _start(self) -> Any:
         consumer = AIOKafkaConsumer(**self._settings.options(), **self._connection.arguments())
+        pace_fetches(consumer._client)
         try:
             await consumer.start()
         except BaseException:

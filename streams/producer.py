@@ -12,7 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+)
 
 from reconciler.errors import Fenced
 from streams.cluster import Cluster
@@ -65,7 +71,9 @@ class RecordProducer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._close()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
         """Return once every record is acknowledged by all in-sync replicas.
@@ -81,7 +89,7 @@ class RecordProducer:
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(str(error)) from error
         except (KafkaError, TimeoutError) as error:
-            await self._close()
+            await self._give_up(producer)
             raise KafkaUnavailable(
                 f"Kafka at {self._connection.bootstrap_servers} did not acknowledge"
                 f" {len(records)} records within {self._delivery_timeout:g} s: {error!r}"
@@ -95,10 +103,10 @@ class RecordProducer:
                 )
             return self._producer
 
-    async def _close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await _stop(producer)
+    async def _give_up(self, producer: Any) -> None:
+        if self._producer is producer:  # a concurrent send may have given up on it already
+            self._producer = None
+            await _abandon(producer)
 
 
 class OutcomePublisher:
@@ -180,7 +188,7 @@ class OutcomePublisher:
             self._producer = producer
         finally:
             if self._producer is None:
-                await _stop(producer)
+                await _abandon(producer)
 
     def _translated(self, error: BaseException, sequence: int) -> Exception:
         if isinstance(error, ProducerFenced):
@@ -241,7 +249,7 @@ def _opener(options: dict[str, Any]) -> Callable[[], Any]:
         try:
             await producer.start()
         except BaseException:
-            await _stop(producer)
+            await _abandon(producer)
             raise
         return producer
 
@@ -249,11 +257,24 @@ def _opener(options: dict[str, Any]) -> Callable[[], Any]:
 
 
 async def _stop(producer: Any) -> None:
-    """Stop without waiting for a broker that may never answer."""
-    with contextlib.suppress(KafkaError, TimeoutError):
+    """Flush and close; without waiting for a broker that may never answer."""
+    try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await producer.stop()
-            return
+    except (KafkaError, TimeoutError):
+        await _abandon(producer)
+
+
+async def _abandon(producer: Any) -> None:
+    """Close without delivering what is left.
+
+    aiokafka's `stop` first waits for delivery; cut short, it leaves its sender behind, which goes
+    on trying and delivers when the broker is back.
+    """
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(_CLOSE_SECONDS):
-            await producer.client.close()
+            await producer._sender.close()
+    producer._message_accumulator.fail_all(KafkaConnectionError("the producer was abandoned"))
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await (producer.client.close() if producer._closed else producer.stop())
