@@ -19,8 +19,8 @@ POST /admin/oauth/{realm}/revoke              the administrator disconnects the 
 A bookkeeper's changes need no token, SyncToken or requestid, aren't throttled, and fire webhooks.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -33,7 +33,8 @@ from reconciler.sandbox.misfortunes import Plan
 from reconciler.sandbox.preferences import merge_preferences
 from reconciler.sandbox.realm import Realm
 from reconciler.sandbox.world import World
-from reconciler.sandbox.writing import Request, Written, write
+
+T = TypeVar("T")
 
 
 def respond(value: Any, status: int = 200) -> web.Response:
@@ -51,6 +52,14 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise web.HTTPBadRequest(text="a JSON object is needed")
     return value
+
+
+def realm_of(world: World, request: web.Request) -> Realm:
+    """The realm of the path; 404 when there is none."""
+    held = world.realms.get(request.match_info["realm"])
+    if held is None:
+        raise web.HTTPNotFound(text="no such realm")
+    return held
 
 
 class Admin:
@@ -77,18 +86,7 @@ class Admin:
             web.delete("/admin/faults", self.clear_faults),
             web.delete("/admin/faults/{id}", self.clear_faults),
             web.post("/admin/clock", self.advance),
-            web.post("/admin/company/{realm}/entities/{entity}", self.create),
-            web.post("/admin/edit/{realm}/{entity}/{id}", self.edit),
-            web.post("/admin/void/{realm}/{entity}/{id}", self.void),
-            web.post("/admin/delete/{realm}/{entity}/{id}", self.delete),
         ]
-
-    def realm(self, request: web.Request) -> Realm:
-        """The realm of the path; 404 when there is none."""
-        held = self.world.realms.get(request.match_info["realm"])
-        if held is None:
-            raise web.HTTPNotFound(text="no such realm")
-        return held
 
     async def health(self, _: web.Request) -> web.Response:
         """Whether the sandbox is up."""
@@ -110,14 +108,12 @@ class Admin:
             realm_id, str(body.get("country", "US")), str(body.get("currency", "USD"))
         )
         if isinstance(body.get("preferences"), dict):
-            realm.committed(
-                _refusing(lambda: merge_preferences(realm.company, body["preferences"]))
-            )
+            realm.committed(refusing(lambda: merge_preferences(realm.company, body["preferences"])))
         return respond(_company(realm), 201)
 
     async def books(self, request: web.Request) -> web.Response:
         """Every entity of the books, or of the types asked for."""
-        company = self.realm(request).company
+        company = realm_of(self.world, request).company
         asked = request.query.get("entities", "")
         names = [one for one in asked.split(",") if one] or list(ENTITIES)
         books: dict[str, Any] = {"Deleted": []}
@@ -135,7 +131,7 @@ class Admin:
 
     async def trial_balance(self, request: web.Request) -> web.Response:
         """Balances per account in home currency, debits positive."""
-        company = self.realm(request).company
+        company = realm_of(self.world, request).company
         balances = company.ledger.trial_balance()
         names = company.tables["Account"].names
         accounts = [
@@ -146,18 +142,18 @@ class Admin:
 
     async def stats(self, request: web.Request) -> web.Response:
         """What the realm was asked."""
-        return respond(self.realm(request).counts.shown())
+        return respond(realm_of(self.world, request).counts.shown())
 
     async def reset_stats(self, request: web.Request) -> web.Response:
         """Count from zero again."""
-        self.realm(request).counts.reset()
+        realm_of(self.world, request).counts.reset()
         return respond({})
 
     async def preferences(self, request: web.Request) -> web.Response:
         """Merge preferences; answers with all of them."""
-        realm = self.realm(request)
+        realm = realm_of(self.world, request)
         body = await body_of(request)
-        realm.committed(_refusing(lambda: merge_preferences(realm.company, body)))
+        realm.committed(refusing(lambda: merge_preferences(realm.company, body)))
         return respond(realm.company.preferences)
 
     async def switches(self, request: web.Request) -> web.Response:
@@ -201,48 +197,6 @@ class Admin:
         self.world.clock.advance(float(body.get("advance_seconds", 0)))
         return respond({"now": self.world.clock.now()})
 
-    async def create(self, request: web.Request) -> web.Response:
-        """Create an entity."""
-        return await self._write(request, "create")
-
-    async def edit(self, request: web.Request) -> web.Response:
-        """Change an entity."""
-        return await self._write(request, "update")
-
-    async def void(self, request: web.Request) -> web.Response:
-        """Void a transaction."""
-        return await self._write(request, "void")
-
-    async def delete(self, request: web.Request) -> web.Response:
-        """Delete a transaction."""
-        return await self._write(request, "delete")
-
-    async def _write(self, request: web.Request, kind: str) -> web.Response:
-        realm = self.realm(request)
-        entity = ENTITIES.get(request.match_info["entity"])
-        if entity is None:
-            raise web.HTTPNotFound(text="no such entity")
-        body = await body_of(request)
-        if kind != "create":
-            row = realm.company.get(entity.name, request.match_info["id"])
-            if row is None:
-                raise web.HTTPNotFound(text="no such row")
-            body = {**body, "Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
-        flags: Mapping[str, str] = {"operation": kind}
-        if kind == "void" and entity.voids == "include":
-            flags = {"operation": "update", "include": "void"}
-        asked = Request(
-            entity, body, flags["operation"], frozenset(filter(None, [flags.get("include", "")]))
-        )
-        done: Written = _refusing(lambda: write(realm.company, asked))
-        realm.committed(done.commit)
-        shown = (
-            done.body
-            if done.deleted
-            else reading.shown_body(realm.company, entity.name, done.row_id)
-        )
-        return respond({entity.name: raw(shown)})
-
 
 def _company(realm: Realm) -> dict[str, Any]:
     company = realm.company
@@ -261,7 +215,7 @@ def _floats(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refusing(action: Any) -> Any:
+def refusing(action: Callable[[], T]) -> T:
     """Run an action of the bookkeeper; a fault becomes HTTP 400."""
     try:
         return action()

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from reconciler.sandbox.company import PREFERENCES_ID, Company
+from reconciler.sandbox.company import Company
 from reconciler.sandbox.fields.lists import ACCOUNT_TYPES
+from reconciler.sandbox.profile import company_info, preferences
 from reconciler.sandbox.unit import Commit, Unit
 
 # name, type, subtype: what QuickBooks makes for a new service and product company
@@ -75,8 +76,8 @@ _AGENCIES = {
 def open_company(company: Company) -> Commit:
     """Fill a new company."""
     unit = Unit(company)
-    unit.create("Preferences", _preferences(company))
-    unit.create("CompanyInfo", _company_info(company))
+    unit.create("Preferences", preferences(company))
+    unit.create("CompanyInfo", company_info(company))
     for name, kind, subtype in _ACCOUNTS:
         unit.create("Account", _account(company, name, kind, subtype))
     for name, days in _TERMS:
@@ -174,88 +175,3 @@ def add_tax_code(
             "PurchaseTaxRateList": {"TaxRateDetail": []},
         },
     )
-
-
-def _company_info(company: Company) -> dict[str, Any]:
-    name = f"Sandbox Company {company.country} {company.realm[-4:]}"
-    address = {
-        "Id": "1",
-        "Line1": "1 Main Street",
-        "City": "Mountain View",
-        "CountrySubDivisionCode": "CA",
-        "PostalCode": "94043",
-        "Country": company.country,
-    }
-    return {
-        "Id": "1",
-        "CompanyName": name,
-        "LegalName": name,
-        "CompanyAddr": address,
-        "CustomerCommunicationAddr": address,
-        "LegalAddr": address,
-        "CustomerCommunicationEmailAddr": {"Address": "noreply@quickbooks.com"},
-        "PrimaryPhone": {},
-        "CompanyStartDate": company.clock.today(),
-        "FiscalYearStartMonth": "January",
-        "Country": company.country,
-        "Email": {"Address": "owner@example.com"},
-        "WebAddr": {},
-        "SupportedLanguages": "en",
-        "DefaultTimeZone": "America/Los_Angeles",
-        "NameValue": [
-            {"Name": "NeoEnabled", "Value": "true"},
-            {"Name": "IndustryType", "Value": ""},
-            {"Name": "SubscriptionStatus", "Value": "PAID"},
-            {"Name": "OfferingSku", "Value": "QuickBooks Online Plus"},
-            {"Name": "ItemCategoriesFeature", "Value": "true"},
-        ],
-    }
-
-
-def _preferences(company: Company) -> dict[str, Any]:
-    return {
-        "Id": PREFERENCES_ID,
-        "AccountingInfoPrefs": {
-            "UseAccountNumbers": False,
-            "TrackDepartments": False,
-            "ClassTrackingPerTxn": False,
-            "ClassTrackingPerTxnLine": False,
-            "ClassTrackingPerLine": False,
-            "CustomerTerminology": "Customers",
-        },
-        "ProductAndServicesPrefs": {
-            "ForSales": True,
-            "ForPurchase": True,
-            "QuantityWithPriceAndRate": True,
-            "QuantityOnHand": True,
-        },
-        "SalesFormsPrefs": {
-            "CustomTxnNumbers": False,
-            "AllowDeposit": True,
-            "AllowDiscount": True,
-            "AllowEstimates": True,
-            "AllowServiceDate": False,
-            "AllowShipping": True,
-            "ETransactionEnabledStatus": "NotApplicable",
-            "IPNSupportEnabled": False,
-            "DefaultCustomerMessage": "Thank you for your business.",
-        },
-        "EmailMessagesPrefs": {},
-        "VendorAndPurchasesPrefs": {
-            "UseCustomTxnNumbers": False,
-            "TrackingByCustomer": True,
-            "BillableExpenseTracking": True,
-        },
-        "TimeTrackingPrefs": {},
-        "TaxPrefs": (
-            {"UsingSalesTax": True, "PartnerTaxEnabled": True}
-            if company.is_us
-            else {"UsingSalesTax": True}
-        ),
-        "CurrencyPrefs": {
-            "MultiCurrencyEnabled": False,
-            "HomeCurrency": {"value": company.currency},
-        },
-        "ReportPrefs": {"ReportBasis": "Accrual", "CalcAgingReportFromTxnDate": False},
-        "OtherPrefs": {"NameValue": []},
-    }

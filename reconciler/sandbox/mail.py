@@ -4,7 +4,8 @@ from reconciler.sandbox import faults, reading
 from reconciler.sandbox.answers import Answer, entity_answer
 from reconciler.sandbox.clock import pacific
 from reconciler.sandbox.faults import Error, Fault
-from reconciler.sandbox.fields.entities import SALES_FORMS, Entity
+from reconciler.sandbox.fields.entities import SALES_FORMS
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.fields.kinds import Email, Findings
 from reconciler.sandbox.realm import Realm
 from reconciler.sandbox.table import Body

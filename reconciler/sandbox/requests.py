@@ -8,7 +8,7 @@ from reconciler.sandbox import faults, reading
 from reconciler.sandbox.answers import Answer, entity_answer, timed
 from reconciler.sandbox.exact import encode
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.fields.entities import Entity
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.query.select import run
 from reconciler.sandbox.realm import Realm
 from reconciler.sandbox.replay import Remembered

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from reconciler.sandbox.admin import Admin
 from reconciler.sandbox.api import Api
+from reconciler.sandbox.bookkeeping import Bookkeeping
 from reconciler.sandbox.oauth.endpoints import OAuth
 from reconciler.sandbox.oauth.grants import Grants
 from reconciler.sandbox.webhook_admin import WebhookAdmin
@@ -34,6 +35,7 @@ def create_app(
     app[WEBHOOKS] = webhooks
     app.router.add_route("*", "/v3/company/{realm}/{tail:.*}", Api(world, grants).handle)
     app.add_routes(Admin(world).routes())
+    app.add_routes(Bookkeeping(world).routes())
     app.add_routes(OAuth(world, grants).routes())
     app.add_routes(WebhookAdmin(webhooks).routes())
     app.cleanup_ctx.append(_delivering)

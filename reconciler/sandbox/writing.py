@@ -11,7 +11,8 @@ from typing import Any
 from reconciler.sandbox import faults
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.fields.entities import ENTITIES, Entity
+from reconciler.sandbox.fields.entities import ENTITIES
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.fields.kinds import Findings, clean_fields
 from reconciler.sandbox.preferences import merge_preferences
 from reconciler.sandbox.rules import (

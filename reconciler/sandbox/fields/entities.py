@@ -1,32 +1,10 @@
-"""Owns the table of entities: for each its path, fields, id sequence, indexes and filters."""
+"""Owns the table of entities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from reconciler.sandbox.fields import lists, transactions
+from reconciler.sandbox.fields import lists, people, transactions
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.fields.kinds import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """What the sandbox knows of one entity type."""
-
-    name: str
-    fields: Mapping[str, Kind]
-    sequence: str  # ids are shared by the types of one sequence
-    required: tuple[str, ...] = ()
-    named_by: str = ""  # the property that names a list element
-    indexed: tuple[str, ...] = ()
-    filters: frozenset[str] = field(default_factory=frozenset)
-    is_transaction: bool = False
-    can_create: bool = True
-    voids: str = ""  # "operation" (?operation=void) or "include" (?operation=update&include=void)
-
-    @property
-    def path(self) -> str:
-        """The lower-case path segment."""
-        return self.name.lower()
-
 
 _META = ("Id", "SyncToken", "MetaData.CreateTime", "MetaData.LastUpdatedTime")
 _PERSON = (
@@ -146,7 +124,7 @@ def _money(
 _ALL = (
     _people(
         "Customer",
-        lists.CUSTOMER,
+        people.CUSTOMER,
         "Job",
         "ParentRef",
         "Level",
@@ -157,8 +135,8 @@ _ALL = (
         "CurrencyRef",
         "Notes",
     ),
-    _people("Vendor", lists.VENDOR, "AcctNum", "TermRef", "Vendor1099", "CurrencyRef"),
-    _people("Employee", lists.EMPLOYEE, "EmployeeNumber", "HiredDate", "ReleasedDate"),
+    _people("Vendor", people.VENDOR, "AcctNum", "TermRef", "Vendor1099", "CurrencyRef"),
+    _people("Employee", people.EMPLOYEE, "EmployeeNumber", "HiredDate", "ReleasedDate"),
     _list(
         "Item",
         lists.ITEM,

@@ -1,4 +1,4 @@
-"""Owns the fields of name lists: people, items, accounts, terms, tax, classes, departments."""
+"""Owns the fields of the other lists: items, accounts, terms, tax, classes, departments."""
 
 from decimal import Decimal
 
@@ -26,120 +26,7 @@ from reconciler.sandbox.fields.parts import (
     WEB,
 )
 
-NO_COLON = ":\t\n\r"  # "no colon, tab or newline" in display names and name parts
 _PRICE = Number(high=Decimal(99999999999))
-
-_PERSON: dict[str, Kind] = {
-    **COMMON,
-    "DisplayName": Text(500, NO_COLON),
-    "Title": Text(16, NO_COLON),
-    "GivenName": Text(100, NO_COLON),
-    "MiddleName": Text(100, NO_COLON),
-    "FamilyName": Text(100, NO_COLON),
-    "Suffix": Text(16, NO_COLON),
-    "CompanyName": Text(100),
-    "PrintOnCheckName": Text(110),
-    "FullyQualifiedName": Derived(),
-    "PrimaryEmailAddr": EMAIL,
-    "PrimaryPhone": PHONE,
-    "AlternatePhone": PHONE,
-    "Mobile": PHONE,
-    "Fax": PHONE,
-    "OtherContactInfo": Derived(),
-    "WebAddr": WEB,
-    "Active": Flag(),
-    "UserId": Derived(),
-    "V4IDPseudonym": Derived(),
-    "Organization": Flag(),
-    "IntuitId": Derived(),
-    "DefaultTaxCodeRef": TAX_CODE,
-    "PrimaryTaxIdentifier": Text(20),
-    "SecondaryTaxIdentifier": Text(20),
-    "GSTIN": Text(15),
-    "GSTRegistrationType": Text(15),
-    "BusinessNumber": Text(20),
-    "CustomField": CUSTOM_FIELDS,
-}
-
-CUSTOMER: dict[str, Kind] = {
-    **_PERSON,
-    "BillAddr": ADDRESS,
-    "ShipAddr": ADDRESS,
-    "OtherAddr": Derived(),
-    "Notes": Text(2000),
-    "Taxable": Flag(),
-    "TaxExemptionReasonId": Whole(1, 15),
-    "ResaleNum": Text(16),
-    "SalesTermRef": Ref("Term"),
-    "PaymentMethodRef": Ref("PaymentMethod"),
-    "CurrencyRef": CURRENCY,
-    "ARAccountRef": Ref("Account"),
-    "CustomerTypeRef": Derived(),
-    "PreferredDeliveryMethod": Choice("Print", "Email", "None"),
-    "Job": Flag(),
-    "IsProject": Flag(),
-    "ParentRef": Ref("Customer"),
-    "BillWithParent": Flag(),
-    "RootCustomerRef": Derived(),
-    "ClientEntityId": Derived(),
-    "Source": Derived(),
-    "Level": Derived(),
-    "Balance": Derived(),
-    "BalanceWithJobs": Derived(),
-    "OpenBalanceDate": Derived(),
-    "CreditLimit": Number(),
-    "AcctNum": Text(100),
-    "OverDueBalance": Derived(),
-    "TotalRevenue": Derived(),
-    "TotalExpense": Derived(),
-    "ContactName": Text(100),
-    "AltContactName": Text(100),
-    "JobInfo": Derived(),
-    "SalesRepRef": Derived(),
-    "PriceLevelRef": Derived(),
-    "ExternalReference": Derived(),
-}
-
-VENDOR: dict[str, Kind] = {
-    **_PERSON,
-    "BillAddr": ADDRESS,
-    "ShipAddr": ADDRESS,
-    "AcctNum": Text(100),
-    "TermRef": Ref("Term"),
-    "TaxIdentifier": Text(20),
-    "Vendor1099": Flag(),
-    "T4AEligible": Flag(),
-    "T5018Eligible": Flag(),
-    "CurrencyRef": CURRENCY,
-    "APAccountRef": Ref("Account"),
-    "Balance": Derived(),
-    "OpenBalanceDate": Derived(),
-    "BillRate": Number(),
-    "CostRate": Number(),
-    "Source": Derived(),
-    "TaxReportingBasis": Text(20),
-    "VendorPaymentBankDetail": Derived(),
-    "HasTPAR": Flag(),
-    "ContactName": Text(100),
-    "Notes": Text(2000),
-    "CreditLimit": Number(),
-}
-
-EMPLOYEE: dict[str, Kind] = {
-    **_PERSON,
-    "PrimaryAddr": ADDRESS,
-    "EmployeeNumber": Text(100),
-    "EmployeeType": Text(40),
-    "SSN": Text(100),
-    "BillableTime": Flag(),
-    "BillRate": Number(),
-    "CostRate": Number(),
-    "BirthDate": Day(),
-    "Gender": Text(10),
-    "HiredDate": Day(),
-    "ReleasedDate": Day(),
-    "OwnerId": Derived(),
-}
 
 ITEM: dict[str, Kind] = {
     **COMMON,

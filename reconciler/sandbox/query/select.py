@@ -8,7 +8,8 @@ from reconciler.sandbox.clock import moment
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.exact import raw
 from reconciler.sandbox.faults import Error, Fault
-from reconciler.sandbox.fields.entities import BY_PATH, Entity
+from reconciler.sandbox.fields.entities import BY_PATH
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.query.conditions import Test, test_of, value_at
 from reconciler.sandbox.query.grammar import Condition, Query, parse
 from reconciler.sandbox.table import Body, Table
@@ -99,12 +100,13 @@ def _full(company: Company, entity: Entity, row: Body) -> Body:
 
 def _candidates(table: Table, conditions: list[Condition]) -> Iterable[str]:
     """The smallest set of rows an index offers; all rows when none does."""
-    best: list[str] | None = None
-    for condition in conditions:
-        found = _indexed(table, condition)
-        if found is not None and (best is None or len(found) < len(best)):
-            best = found
-    return table.rows if best is None else best
+    equal = [one for one in conditions if one.operator in _ID_OPERATORS]
+    ranges = [one for one in conditions if one.operator not in _ID_OPERATORS]
+    for tried in (equal, ranges):  # a range may name most rows: only where no equality helps
+        found = [ids for one in tried if (ids := _indexed(table, one)) is not None]
+        if found:
+            return min(found, key=len)
+    return table.rows
 
 
 def _indexed(table: Table, condition: Condition) -> list[str] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from reconciler.sandbox.company import Company
-from reconciler.sandbox.fields.entities import Entity
+from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.table import Body
 from reconciler.sandbox.unit import Unit
 

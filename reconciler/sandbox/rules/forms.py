@@ -106,7 +106,7 @@ def _write_cash_form(draft: Draft, sign: int) -> Body:
     account = cash_account(draft)
     row["LinkedTxn"] = list(old["LinkedTxn"]) if old else []
     if old is not None:
-        links.check_not_deposited(draft, old)
+        links.check_not_deposited(old)
     saved = draft.save()
     post_form(draft, saved, account, "", sign)
     return saved

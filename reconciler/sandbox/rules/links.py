@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from reconciler.sandbox import faults
 from reconciler.sandbox.exact import ZERO, cents
-from reconciler.sandbox.rules.draft import Draft
 from reconciler.sandbox.rules.header import rate_of
 from reconciler.sandbox.table import Body
 from reconciler.sandbox.unit import Unit
@@ -99,10 +98,10 @@ def _take_back(unit: Unit, payment: Body, invoice: Body, excess: Decimal) -> Dec
     return taken
 
 
-def check_not_deposited(draft: Draft, row: Body) -> None:
+def check_not_deposited(row: Body) -> None:
     """6540 for money that is in a bank deposit already."""
     in_deposit = any(one["TxnType"] == "Deposit" for one in row.get("LinkedTxn", ()))
-    if in_deposit and draft.company.switches.deposited_edits != "allow":
+    if in_deposit:
         message = "Deposited Transaction cannot be changed"
         text = "Deposited Transaction cannot be changed : remove it from the deposit first"
         raise faults.Fault(faults.Error("6540", message, text))

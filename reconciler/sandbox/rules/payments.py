@@ -21,7 +21,7 @@ def write_payment(draft: Draft) -> Body:
     row["ProcessPayment"] = False
     cash_account(draft)
     if old is not None:
-        links.check_not_deposited(draft, old)
+        links.check_not_deposited(old)
     row["LinkedTxn"] = list(old["LinkedTxn"]) if old else []
     row["Line"] = _lines(draft, links.applied(old))
     amounts = links.applied(row)

@@ -50,7 +50,7 @@ def void(draft: Draft) -> Body:
 def _check(draft: Draft) -> None:
     if draft.entity.name != "Estimate":
         header.check_open(draft, draft.row["TxnDate"])
-    links.check_not_deposited(draft, draft.row)
+    links.check_not_deposited(draft.row)
 
 
 def _unlink(draft: Draft) -> None:
