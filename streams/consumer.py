@@ -30,6 +30,7 @@ from streams.group import Assignment, GroupSettings, Held, Listener, Owner
 from streams.pacing import pace_fetches
 from streams.positions import TopicGone, check_identity, check_range, starting_position
 from streams.progress import Lag, Progress
+from streams.protocol import commit_as_member
 from streams.records import Batch, Partition, PartitionLog, Record, Slice
 
 _POLL_GRACE_SECONDS = 1.0
@@ -252,15 +253,17 @@ class IntakeConsumer:
 
     async def _commit_copy(self) -> None:
         held = self._assignment.held
-        due = {TopicPartition(*p): offset for p, offset in self._to_commit.items() if p in held}
+        due = {
+            partition: offset for partition, offset in self._to_commit.items() if partition in held
+        }
         self._to_commit = {}
         if not due:
             return
-        try:
+        done = False
+        with contextlib.suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(_SIDE_REQUEST_SECONDS):
-                await self._consumer.commit(due)
-        except (KafkaError, TimeoutError):
-            self.failed_commits += 1
+                done = await commit_as_member(self._consumer, due)
+        self.failed_commits += not done
 
     async def _start(self) -> Any:
         consumer = AIOKafkaConsumer(**self._settings.options(), **self._connection.arguments())

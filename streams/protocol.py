@@ -1,10 +1,11 @@
-"""Two Kafka requests that aiokafka 0.14 has only in older versions, built from its own types.
+"""Kafka requests that aiokafka 0.14 lacks or does more with than we want, from its own types.
 
 Metadata version 10 tells topic ids (KIP-516); OffsetFetch version 7 refuses to answer while a
-transaction on those offsets is pending (KIP-447). Called by `cluster` and `producer`. Layouts:
+transaction on those offsets is pending (KIP-447). Called by `cluster` and `consumer`. Layouts:
 https://kafka.apache.org/protocol.html (read 2026-11-24).
 """
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from aiokafka import errors
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -193,6 +195,31 @@ async def stable_offset(client: AIOKafkaClient, group_id: str, partition: Partit
             raise errors.for_code(code)(group_id)
     offset = max((answer[1] for answer in answers), default=-1)
     return offset if offset >= 0 else None
+
+
+async def commit_as_member(consumer: Any, offsets: Mapping[Partition, int]) -> bool:
+    """Commit without consequences; False if the group's coordinator did not take it.
+
+    When its commit is refused during a rebalance, `AIOKafkaConsumer.commit` forgets that it is a
+    member and joins as another, and the group waits for the one that is gone.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.coordinator_id is None or coordinator.generation < 0:
+        return False
+    by_topic: dict[str, list[Any]] = {}
+    for partition, offset in offsets.items():
+        by_topic.setdefault(partition.topic, []).append((partition.number, offset, ""))
+    request = OffsetCommitRequest(
+        coordinator.group_id,
+        coordinator.generation,
+        coordinator.member_id,
+        OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+        list(by_topic.items()),
+    )
+    response = await consumer._client.send(
+        coordinator.coordinator_id, request, group=ConnectionGroup.COORDINATION
+    )
+    return not any(code for _topic, answers in response.topics for _number, code in answers)
 
 
 _UNSTABLE_OFFSET_COMMIT = 88  # not among aiokafka's error classes

@@ -29,7 +29,7 @@ async def test_records_of_one_key_keep_their_order(
     topic = await new_topic()
     async with RecordProducer(kafka) as producer:
         await producer.send([OutgoingRecord(topic, b"k", b"%d" % n) for n in range(100)])
-        await producer.send([OutgoingRecord(topic, b"k", b"100", {"trace": b"1"}, 1_000)])
+        await producer.send([OutgoingRecord(topic, b"k", b"100", {"trace": b"1"})])
     assert await committed_values(kafka, topic) == [b"%d" % n for n in range(101)]
 
 
