@@ -24,6 +24,7 @@ import asyncpg
 import structlog
 
 from reconciler.company import CompanyDispatcher, Surroundings
+from reconciler.connect import authorization_server, sealed_tokens
 from reconciler.crash import crash_point
 from reconciler.directory import Directory
 from reconciler.dispatcher import Dispatcher
@@ -40,7 +41,7 @@ from reconciler.prepare import Preparer
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
-from reconciler.quickbooks.tokens import StaticToken, TokenSource
+from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from reconciler.record import Recorder
 from reconciler.relay import Relay
 from reconciler.settings import Settings
@@ -147,6 +148,7 @@ class Service:
         if settings.create_topics:
             await self._ensure_topics()
         self.session = await stack.enter_async_context(open_session())
+        self.tokens = await self._open_tokens()
         self.dispatcher = self._open_dispatcher(companies)
         port = await stack.enter_async_context(
             serve(monitoring(self.health, self._exposition), settings.http_host, settings.http_port)
@@ -239,7 +241,7 @@ class Service:
         quickbooks = QuickBooks(
             self.session,
             Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
-            self._tokens(lease.realm_id),
+            self.tokens(lease.realm_id),
             Gate(Limits() if settings.quickbooks_limits else Limits.none()),
             observe=partial(self.metrics.call, lease.realm_id),
         )
@@ -266,11 +268,15 @@ class Service:
         """Asked before every call to QuickBooks."""
         return self.dispatcher.owns(realm_id)
 
-    def _tokens(self, realm_id: str) -> TokenSource:
+    async def _open_tokens(self) -> Callable[[str], TokenSource]:
+        """Where a company's tokens come from. Raises ConfigurationError without keys or an app."""
         token = self.settings.quickbooks_token
         if token is not None:
-            return StaticToken(token.get_secret_value())
-        raise NotImplementedError(realm_id)
+            static = StaticToken(token.get_secret_value())
+            return lambda realm_id: static
+        store = sealed_tokens(self.settings)
+        server = await authorization_server(self.session, self.settings)
+        return lambda realm_id: SharedTokens(realm_id, store, server)
 
     async def _listen(self) -> None:
         """Wake companies when any process wants a document of theirs."""
@@ -282,8 +288,12 @@ class Service:
         def wanted(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
             self.dispatcher.wake(str(realm_id))
 
+        def connected(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
+            self.dispatcher.try_again(str(realm_id))
+
         try:
             await connection.add_listener("documents_wanted", wanted)
+            await connection.add_listener("company_connected", connected)
             await lost.wait()
             raise ConnectionResetError("the connection that listens for work was lost")
         finally:

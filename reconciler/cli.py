@@ -10,13 +10,17 @@ import asyncio
 import runpy
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from reconciler import logs
 from reconciler.errors import ConfigurationError, ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.settings import Settings
+    from reconciler.workflows import Company
 
 app = typer.Typer(
     help="Creates QuickBooks Online documents from HubSpot changes on Kafka, each exactly once.",
@@ -50,6 +54,63 @@ def check(
     from reconciler.workflows.check import check as check_file
 
     raise typer.Exit(check_file(workflows, Console(), as_json=json))
+
+
+@app.command()
+def connect(
+    company: Annotated[str, typer.Option(help="Its short name in the workflow file.")],
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Paste the address instead of listening for it.")
+    ] = False,
+) -> None:
+    """Connect a QuickBooks company: an administrator's consent in a browser, once."""
+    from reconciler import connect as connecting
+
+    settings, chosen = _company(company)
+    facts = asyncio.run(connecting.connect(settings, chosen, paste=paste, say=print))
+    print(f"Connected {company}: {facts.name}, {facts.country}, books in {facts.home_currency}.")
+
+
+@app.command()
+def disconnect(
+    company: Annotated[str, typer.Option(help="Its short name in the workflow file.")],
+) -> None:
+    """Give the connection to a QuickBooks company back; its documents wait until it is connected."""
+    from reconciler import connect as connecting
+
+    settings, chosen = _company(company)
+    done = asyncio.run(connecting.disconnect(settings, chosen))
+    print(f"{company} is disconnected." if done else f"{company} was not connected.")
+
+
+@app.command()
+def reseal() -> None:
+    """Seal all tokens with the first of RECONCILER_TOKEN_KEYS; the others may then be removed."""
+    from reconciler import connect as connecting
+    from reconciler.settings import read_settings
+
+    print(f"Companies resealed: {asyncio.run(connecting.reseal(read_settings()))}.")
+
+
+@app.command()
+def new_key() -> None:
+    """Print a new random key for RECONCILER_TOKEN_KEYS."""
+    from reconciler.quickbooks.sealing import Seal
+
+    print(Seal.new_key())
+
+
+def _company(name: str) -> tuple[Settings, Company]:
+    """The settings and a company of the workflow file. Raises ConfigurationError."""
+    from reconciler.settings import read_settings
+    from reconciler.workflows import load
+
+    settings = read_settings()
+    file = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
+    if name not in file.companies:
+        known = ", ".join(file.companies)
+        raise ConfigurationError(f"company {name} is not in {settings.workflows}: it has {known}")
+    return settings, file.companies[name]
 
 
 @app.command(

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.directory import Directory
-from reconciler.errors import Fenced, QuickBooksError
+from reconciler.errors import Disconnected, Fenced, QuickBooksError
 from reconciler.lifecycle import RetryPolicy, may_be_forgotten
 from reconciler.locate import locate, still_exists
 from reconciler.operations import batch_request, batched, single_request
@@ -61,6 +61,7 @@ class CompanyDispatcher:
     _in_the_air: set[str] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
+    _disconnected: Disconnected | None = None
 
     def wake(self) -> None:
         """There may be work, or room for it."""
@@ -72,15 +73,20 @@ class CompanyDispatcher:
         self.wake()
 
     async def run(self) -> None:
-        """Dispatch until stopped. Raises `Fenced` when the company has another owner."""
+        """Dispatch until stopped. Raises `Fenced` when the company has another owner, and
+        `Disconnected` once nothing is in the air any more when a person must connect it."""
         await self.directory.ensure_loaded()
+        self._ready.clear()
+        self._disconnected = None
         async with asyncio.TaskGroup() as calls:
-            while not self._stopping:
+            while not self._stopping and self._disconnected is None:
                 self._woken.clear()
                 resumed = await self._resume(calls)
                 sent = await self._send_next(calls)
                 if not resumed and not sent:
                     await self._wait()
+        if self._disconnected is not None:
+            raise self._disconnected
 
     # --- new documents -----------------------------------------------------------------------
 
@@ -176,6 +182,7 @@ class CompanyDispatcher:
             if resumed:
                 results = await self._checked(operations, results)
             following = await self.recorder.record(operations, results, group, resumed)
+            self._note_disconnection(results.values())
             self.around.crash_point("dispatch.recorded")
         finally:
             self._landed(operations)
@@ -206,6 +213,11 @@ class CompanyDispatcher:
             if isinstance(result, Answer):
                 results[op.operation_key] = await still_exists(self.quickbooks, op, result)
         return results
+
+    def _note_disconnection(self, results: Iterable[BatchResult]) -> None:
+        for result in results:
+            if isinstance(result, Disconnected):
+                self._disconnected = result
 
     def _landed(self, operations: Sequence[Operation]) -> None:
         self._in_the_air.difference_update(op.operation_key for op in operations)

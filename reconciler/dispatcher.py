@@ -18,8 +18,11 @@ import structlog
 
 from reconciler.company import CompanyDispatcher
 from reconciler.errors import Disconnected, Fenced, QuickBooksError
+from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
 from reconciler.ports import Lease
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import reaction
 
 _log = structlog.get_logger("reconciler.dispatcher")
 
@@ -44,6 +47,7 @@ class Owned:
     lease: Lease
     task: asyncio.Task[None]
     company: CompanyDispatcher
+    ready_again: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -56,6 +60,7 @@ class Dispatcher:
     lasting: timedelta
     observer: Observer
     lost_errors: tuple[type[BaseException], ...]
+    company_retry: timedelta = COMPANY_RETRY
     owned: dict[str, Owned] = field(default_factory=dict)
     renewed_at: float = 0.0
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,6 +76,11 @@ class Dispatcher:
         """There is work for a company, if it is ours."""
         if owned := self.owned.get(realm_id):
             owned.company.wake()
+
+    def try_again(self, realm_id: str) -> None:
+        """A person has connected the company: it need not be left alone any longer."""
+        if owned := self.owned.get(realm_id):
+            owned.ready_again.set()
 
     async def run(self) -> None:
         """Take, renew and work until cancelled."""
@@ -118,7 +128,16 @@ class Dispatcher:
     async def _work(self, company: CompanyDispatcher) -> None:
         """One company until it is lost or stopped; its troubles are not the others'."""
         while (pause := await self._work_until_trouble(company)) is not None:
-            await asyncio.sleep(pause.total_seconds())
+            owned = self.owned.get(company.lease.realm_id)
+            if owned is None:
+                return
+            try:
+                async with asyncio.timeout(pause.total_seconds()):
+                    await owned.ready_again.wait()
+            except TimeoutError:
+                continue
+            finally:
+                owned.ready_again.clear()
 
     async def _work_until_trouble(self, company: CompanyDispatcher) -> timedelta | None:
         """How long to leave the company alone; None when it is over here."""
@@ -130,21 +149,22 @@ class Dispatcher:
             self.observer.fenced("dispatch")
             self._lose(realm_id)
         except* Disconnected as group:
-            await self._parked(company, group)
-            pause = COMPANY_RETRY
+            pause = await self._parked(company, group)
         except* QuickBooksError as group:
-            _log.warning("company waits", realm_id=realm_id, error=str(group.exceptions[0]))
-            pause = COMPANY_RETRY
+            _log.warning("company waits", realm_id=realm_id, error=str(_first(group)))
+            pause = self.company_retry
         except* self.lost_errors as group:
             _log.warning("store lost", realm_id=realm_id, error=repr(group.exceptions[0]))
             pause = STORE_RETRY
         return pause
 
-    async def _parked(self, company: CompanyDispatcher, group: BaseException) -> None:
-        error = group.exceptions[0] if isinstance(group, BaseExceptionGroup) else group
+    async def _parked(self, company: CompanyDispatcher, group: BaseException) -> timedelta:
+        """Note that a person must act; answers how long until the company is looked at again."""
+        error = _first(group)
         _log.error("company disconnected", realm_id=company.lease.realm_id, error=str(error))
-        await _quietly(company.directory.disconnected(str(error)))
-        await asyncio.sleep(COMPANY_RETRY.total_seconds())
+        await _quietly(company.directory.disconnected(_sentence(error)))
+        is_lapsed = isinstance(error, Disconnected) and reaction(error) is Reaction.PARK
+        return PARKED_LOOK if is_lapsed else self.company_retry
 
     def _lose(self, realm_id: str) -> None:
         if owned := self.owned.pop(realm_id, None):
@@ -158,6 +178,19 @@ class Dispatcher:
         self.owned.clear()
         if leases:
             await _quietly(self.leases.give_back(leases))
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    """What the console shows: the message and what to do about it."""
+    if isinstance(error, QuickBooksError):
+        return f"{error.message} {error.remedy}".strip()
+    return str(error)
 
 
 async def _quietly(work: Awaitable[None]) -> None:

@@ -110,6 +110,16 @@ class Settings(BaseSettings):
     quickbooks_discovery_url: str = ""
     """An OpenID discovery document to take the OAuth endpoints from; Intuit's own when empty."""
 
+    quickbooks_redirect_uri: str = "http://localhost:8910/callback"
+    """Where Intuit sends the browser after consent; registered with the app. `reconciler connect`
+    listens there when it is on localhost; with --paste it need not lead anywhere."""
+
+    quickbooks_webhook_verifier: SecretStr = SecretStr("")
+    """Verifier token of the app's webhooks, for POST /quickbooks/webhooks; empty to refuse them."""
+
+    quickbooks_sweep_seconds: float = Field(default=900.0, gt=0)
+    """How often QuickBooks is asked what changed in a company: one metered read each time."""
+
     token_keys: SecretStr = SecretStr("")
     """Comma-separated keys that seal tokens at rest; the first seals, all of them unseal."""
 

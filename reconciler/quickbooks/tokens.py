@@ -100,6 +100,7 @@ class SharedTokens:
         self._refresher = refresher
         self._clock = clock
         self._held: Tokens | None = None
+        self._ended: tuple[str, Disconnected] | None = None
         self._turn = asyncio.Lock()
 
     async def access_token(self) -> str:
@@ -130,11 +131,13 @@ class SharedTokens:
             stored = await row.read()
             if stored is None:
                 raise Disconnected(
-                    message="The company has never been connected.",
+                    message="The company is not connected.",
                     remedy="Connect it: reconciler connect.",
                 )
             if self._replaces(stored, stale):
                 return stored
+            if self._ended is not None and self._ended[0] == stored.refresh_token:
+                raise self._ended[1]  # Intuit need not be asked about a dead grant again
             return await self._renew_stored(row, stored, stale)
 
     async def _renew_stored(self, row: LockedTokens, stored: Tokens, stale: str) -> Tokens:
@@ -145,6 +148,7 @@ class SharedTokens:
                 raise
             newer = await row.read()  # a person may have connected it again meanwhile
             if newer is None or newer.refresh_token == stored.refresh_token:
+                self._ended = (stored.refresh_token, error)
                 raise
             if self._replaces(newer, stale):
                 return newer
