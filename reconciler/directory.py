@@ -115,10 +115,14 @@ class Directory:
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP)
         return await self._read_small_lists()
 
-    async def refresh_before_blocking(self) -> bool:
-        """Look again before saying that something is missing; False if that was done just now."""
-        now = self.clock()
-        if self._refreshed_at is not None and now - self._refreshed_at < LOOK_AGAIN_AFTER:
+    async def refresh_before_blocking(self, retried_at: datetime | None = None) -> bool:
+        """Look again before saying that something is missing; False if that was done just now.
+
+        A person who retried at *retried_at* has mended something since we looked before that.
+        """
+        seen, now = self._refreshed_at, self.clock()
+        is_recent = seen is not None and now - seen < LOOK_AGAIN_AFTER
+        if is_recent and (retried_at is None or (seen is not None and seen > retried_at)):
             return False
         await self.refresh()
         return True

@@ -25,6 +25,7 @@ from reconciler.model import (
     DocumentState,
     ObjectKey,
     ObjectType,
+    Priority,
     SourceObject,
 )
 from reconciler.outcomes import outcome
@@ -39,6 +40,7 @@ from reconciler.ports import (
 from reconciler.workflows import Workflow
 
 _encode_content = msgspec.json.Encoder().encode
+_encode_headers = msgspec.msgpack.Encoder().encode
 
 
 class Record(Protocol):
@@ -106,6 +108,7 @@ class Intake:
     transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
     concurrent: type[Exception]
     crash_point: Callable[[str], None] = lambda name: None
+    priority: Priority = Priority.LIVE
 
     async def take(self, batch: Batch) -> Taken:
         """Record the batch. Raises `Fenced` if a partition is not ours any more.
@@ -190,7 +193,7 @@ class Intake:
         known = {key: entry.state for key, entry in ledger.items()}
         for obj in sources:
             taken.verdicts += decide(obj, before.get(obj.key), self.workflows, known)
-        wanted, desired = _differences(taken.verdicts, ledger)
+        wanted, desired = differences(taken.verdicts, ledger, self.priority)
         self.crash_point("intake.decided")
         if desired:
             await transaction.desire(desired)
@@ -215,11 +218,15 @@ def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> Dea
         record_value=record.value,
         reason=error.reason,
         detail=error.detail,
+        record_timestamp=record.timestamp_ms,
+        record_headers=_encode_headers(record.headers) if record.headers else None,
     )
 
 
-def _differences(
-    verdicts: Sequence[Verdict], ledger: Mapping[DocumentKey, LedgerEntry]
+def differences(
+    verdicts: Sequence[Verdict],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+    priority: Priority = Priority.LIVE,
 ) -> tuple[list[WantedDocument], dict[int, str]]:
     """Verdicts to be recorded, and what documents already sent should say now."""
     wanted: list[WantedDocument] = []
@@ -236,6 +243,7 @@ def _differences(
                 verdict.detail,
                 content,
                 verdict.enrolled_at,
+                priority,
             )
             if entry is None or _differs(document, entry):
                 wanted.append(document)
@@ -244,12 +252,12 @@ def _differences(
     return wanted, desired
 
 
+_CLOSED = (DocumentState.SENDING, DocumentState.CREATED, DocumentState.DISMISSED)
+
+
 def _is_open(entry: LedgerEntry) -> bool:
     """Nothing of it was sent yet, so what is wanted may still change."""
-    return (
-        entry.state not in (DocumentState.SENDING, DocumentState.CREATED)
-        and not entry.is_in_quickbooks
-    )
+    return entry.state not in _CLOSED and not entry.is_in_quickbooks
 
 
 def _differs(document: WantedDocument, entry: LedgerEntry) -> bool:

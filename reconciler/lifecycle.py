@@ -38,6 +38,7 @@ class Event(StrEnum):
     PICTURE_STALE = "picture stale"
     NO_ANSWER = "no answer"
     RECREATED = "gone from QuickBooks, recreate"
+    DISMISSED = "dismissed by a person"
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -54,6 +55,10 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.SENDING, Event.PICTURE_STALE): State.WANTED,
     (State.SENDING, Event.REFUSED): State.BLOCKED,
     (State.CREATED, Event.RECREATED): State.WANTED,
+    (State.WAITING, Event.DISMISSED): State.DISMISSED,
+    (State.BLOCKED, Event.DISMISSED): State.DISMISSED,
+    (State.WANTED, Event.DISMISSED): State.DISMISSED,
+    (State.DISMISSED, Event.RETRIED): State.WANTED,
 }
 """Every move a document may make; there is no way out of CREATED but a policy's new generation."""
 
@@ -135,7 +140,7 @@ def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPol
     if isinstance(error, OutcomeUnknown):
         return NoAnswer(now + policy.delay(attempts), text)
     if isinstance(error, Disconnected):
-        return Park(now + PARKED_LOOK, f"{error.message} {error.remedy}".strip(), text)
+        return Park(now, f"{error.message} {error.remedy}".strip(), text)
     if isinstance(error, LookAgain):
         return ResolveAgain(
             now + policy.delay(attempts) - policy.first_delay, text, reaction(error)

@@ -8,7 +8,7 @@ when they come from HubSpot (its own unit) and aware datetimes when they are our
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -185,6 +185,14 @@ class DocumentState(StrEnum):
     WANTED = "wanted"  # to be created, now or at next_attempt_at
     SENDING = "sending"  # an operation was begun; its outcome is not recorded yet
     CREATED = "created"  # in QuickBooks, with its id
+    DISMISSED = "dismissed"  # a person decided that it is not to be made; a retry takes it up again
+
+
+class Priority(IntEnum):
+    """Which of a company's wanted documents goes first."""
+
+    LIVE = 0
+    BACKFILL = 1
 
 
 class ProductReference(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from reconciler.model import DocumentKey, DocumentState, SourceObject
+from reconciler.model import DocumentKey, DocumentState, Priority, SourceObject
 
 # --- intake ------------------------------------------------------------------------------------
 
@@ -60,6 +60,7 @@ class WantedDocument(NamedTuple):
     detail: str
     content: str | None
     enrolled_at: int
+    priority: Priority = Priority.LIVE
 
 
 class NewOutcome(NamedTuple):
@@ -82,6 +83,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     record_value: bytes | None
     reason: str
     detail: str
+    record_timestamp: int = 0
+    record_headers: bytes | None = None  # msgpack of [[name, value], …]
 
 
 # --- dispatch ----------------------------------------------------------------------------------
@@ -109,6 +112,8 @@ class DueDocument(msgspec.Struct, frozen=True):
     enrolled_at: datetime
     quickbooks_entity: str | None
     quickbooks_id: str | None
+    priority: Priority = Priority.LIVE
+    retried_at: datetime | None = None
 
 
 class Operation(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ class Preparer:
         candidates = [Candidate(document, _decode(document.content)) for document in due]
         book = await self.directory.book_for([each.content for each in candidates])
         resolved, blocked = resolve_all(candidates, book)
-        if blocked and await self.directory.refresh_before_blocking():
+        if blocked and await self.directory.refresh_before_blocking(_last_retry(blocked)):
             book = await self.directory.book_for([each.content for each in candidates])
             resolved, blocked = resolve_all(candidates, book)
         incomplete = [each for each, found in resolved if not found.is_complete]
@@ -109,6 +109,11 @@ class Preparer:
             for each in postponed
         ]  # fmt: skip
         await self.store.record(self.lease, (), updates, [_blocked(*each) for each in blocked])
+
+
+def _last_retry(blocked: Sequence[tuple[Candidate, Blocked]]) -> datetime | None:
+    retries = [each.document.retried_at for each, _ in blocked if each.document.retried_at]
+    return max(retries, default=None)
 
 
 def resolve_all(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from reconciler.model import Action, DocumentKey, ObjectType
+from reconciler.model import Action, DocumentKey, ObjectType, Priority
 from reconciler.ports import (
     DocumentUpdate,
     DueDocument,
@@ -27,7 +27,10 @@ from store.pool import Connection
 
 _DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
-       d.enrolled_at, d.quickbooks_entity, d.quickbooks_id"""
+       d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at"""
+
+BACKFILL_AT_ONCE = 30
+"""Most documents of a backfill taken at once, so that a live one soon gets its turn."""
 
 
 class DispatchStore:
@@ -42,16 +45,27 @@ class DispatchStore:
         self._answer_within = answer_within
 
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
-        """Documents to be created now, longest due first."""
+        """Documents to be created now: live ones before those of a backfill, longest due first."""
+        found = await self._due(realm_id, limit, now, Priority.LIVE)
+        if len(found) < limit:
+            room = min(limit - len(found), BACKFILL_AT_ONCE)
+            found += await self._due(realm_id, room, now, Priority.BACKFILL)
+        return found
+
+    async def _due(
+        self, realm_id: str, limit: int, now: datetime, priority: Priority
+    ) -> list[DueDocument]:
         rows = await self._pool.fetch(
             f"""
             SELECT {_DUE_COLUMNS} FROM documents AS d
-             WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.next_attempt_at <= $3
+             WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = $4
+               AND d.next_attempt_at <= $3
              ORDER BY d.next_attempt_at LIMIT $2
             """,
             realm_id,
             limit,
             now,
+            priority,
         )
         return [_due(row) for row in rows]
 
@@ -68,7 +82,10 @@ class DispatchStore:
         found: datetime | None = await self._pool.fetchval(
             """
             SELECT least(
-                (SELECT min(next_attempt_at) FROM documents WHERE realm_id = $1 AND state = 'wanted'),
+                (SELECT min(next_attempt_at) FROM documents
+                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 0),
+                (SELECT min(next_attempt_at) FROM documents
+                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 1),
                 (SELECT min(next_attempt_at) FROM operations
                   WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
             """,
@@ -281,6 +298,8 @@ def _due(row: asyncpg.Record) -> DueDocument:
         enrolled_at=row[13],
         quickbooks_entity=row[14],
         quickbooks_id=row[15],
+        priority=Priority(row[16]),
+        retried_at=row[17],
     )
 
 

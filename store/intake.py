@@ -148,16 +148,17 @@ class IntakeTransaction:
             """
             INSERT INTO documents AS d
                    (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                    state, reason, detail, content, enrolled_at, generation, revision, version, attempts)
+                    state, reason, detail, content, enrolled_at, priority,
+                    generation, revision, version, attempts)
             SELECT n.*, 1, 1, 1, 0
               FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[],
                           $7::text[], $8::text[], $9::text[], $10::text[], $11::json[],
-                          $12::timestamptz[]) AS n
+                          $12::timestamptz[], $13::smallint[]) AS n
             ON CONFLICT ON CONSTRAINT documents_key DO UPDATE
                SET workflow = excluded.workflow, state = excluded.state, reason = excluded.reason,
                    detail = excluded.detail, content = excluded.content, desired = NULL,
                    enrolled_at = excluded.enrolled_at, version = d.version + 1, attempts = 0,
-                   next_attempt_at = now(),
+                   next_attempt_at = now(), priority = least(d.priority, excluded.priority),
                    state_since = CASE WHEN d.state = excluded.state AND d.reason = excluded.reason
                                       THEN d.state_since ELSE now() END
              WHERE d.state IN ('waiting', 'blocked', 'wanted') AND d.quickbooks_id IS NULL
@@ -171,6 +172,7 @@ class IntakeTransaction:
             [d.detail for d in documents],
             [d.content for d in documents],
             [instant(d.enrolled_at) for d in documents],
+            [d.priority for d in documents],
         )
         return {_document_key(row): row[6] for row in rows}
 
@@ -198,9 +200,11 @@ class IntakeTransaction:
             """
             WITH kept AS (
                 INSERT INTO dead_letters (topic, partition, record_offset, topic_id, record_key,
-                                          record_value, reason, detail)
+                                          record_value, reason, detail, record_timestamp,
+                                          record_headers)
                 SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[],
-                                     $6::bytea[], $7::text[], $8::text[])
+                                     $6::bytea[], $7::text[], $8::text[], $9::bigint[],
+                                     $10::bytea[])
                 ON CONFLICT ON CONSTRAINT dead_letters_position DO NOTHING
                 RETURNING dead_letter_id, topic, partition, record_offset, reason, detail)
             INSERT INTO outcomes (kind, key, value)

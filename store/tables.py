@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Numeric,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
@@ -78,6 +79,7 @@ class DocumentRow(SQLModel, table=True):
         Index(
             "documents_due",
             "realm_id",
+            "priority",
             "next_attempt_at",
             postgresql_where=text("state = 'wanted'"),
         ),
@@ -122,6 +124,8 @@ class DocumentRow(SQLModel, table=True):
     document_number: str | None = Field(sa_column=_text(nullable=True))
     total: Decimal | None = Field(sa_column=Column(Numeric(15, 2), nullable=True))
     drift: str | None = Field(sa_column=_text(nullable=True))
+    priority: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
+    retried_at: datetime | None = Field(sa_column=_instant())
 
 
 class OperationRow(SQLModel, table=True):
@@ -217,11 +221,45 @@ class DeadLetterRow(SQLModel, table=True):
     topic_id: str = Field(sa_column=_text(""))
     record_key: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     record_value: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    record_timestamp: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    record_headers: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     reason: str = Field(sa_column=_text())
     detail: str = Field(sa_column=_text())
     received_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
     resolved_at: datetime | None = Field(sa_column=_instant())
     resolution: str | None = Field(sa_column=_text(nullable=True))
+
+
+class AuditRow(SQLModel, table=True):
+    """What a person did through the console or the command line, and to what."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("audit_log_target", "target"),)
+    audit_id: int = Field(sa_column=_identity())
+    at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    actor: str = Field(sa_column=_text())
+    action: str = Field(sa_column=_text())
+    target: str = Field(sa_column=_text())
+    detail: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class ReplayRow(SQLModel, table=True):
+    """A replay or backfill, and how far it got, so that it goes on after it was stopped."""
+
+    __tablename__ = "replays"
+    replay_id: int = Field(sa_column=_identity())
+    kind: str = Field(sa_column=_text())
+    actor: str = Field(sa_column=_text())
+    request: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    positions: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    done: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    total: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    counts: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    started_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    finished_at: datetime | None = Field(sa_column=_instant())
 
 
 class CompanyRow(SQLModel, table=True):

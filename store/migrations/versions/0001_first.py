@@ -18,6 +18,34 @@ STATEMENTS = (
     "CREATE TABLE installation (installation_id TEXT NOT NULL, PRIMARY KEY (installation_id))",
     "INSERT INTO installation VALUES (gen_random_uuid()::text)",
     """
+    CREATE TABLE audit_log (
+      audit_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      actor TEXT NOT NULL,
+      action TEXT NOT NULL,
+      target TEXT NOT NULL,
+      detail JSON NOT NULL,
+      PRIMARY KEY (audit_id)
+    )
+    """,
+    "CREATE INDEX audit_log_target ON audit_log (target)",
+    """
+    CREATE TABLE replays (
+      replay_id BIGINT GENERATED ALWAYS AS IDENTITY,
+      kind TEXT NOT NULL,
+      actor TEXT NOT NULL,
+      request JSON NOT NULL,
+      positions JSON NOT NULL,
+      done BIGINT DEFAULT 0 NOT NULL,
+      total BIGINT DEFAULT 0 NOT NULL,
+      counts JSON NOT NULL,
+      started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      finished_at TIMESTAMP WITH TIME ZONE,
+      PRIMARY KEY (replay_id)
+    )
+    """,
+    """
     CREATE TABLE companies (
       realm_id TEXT NOT NULL,
       name TEXT DEFAULT '' NOT NULL,
@@ -44,6 +72,8 @@ STATEMENTS = (
       topic_id TEXT DEFAULT '' NOT NULL,
       record_key BYTEA,
       record_value BYTEA,
+      record_timestamp BIGINT DEFAULT 0 NOT NULL,
+      record_headers BYTEA,
       reason TEXT NOT NULL,
       detail TEXT NOT NULL,
       received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -85,12 +115,14 @@ STATEMENTS = (
       document_number TEXT,
       total NUMERIC(15, 2),
       drift TEXT,
+      priority SMALLINT DEFAULT 0 NOT NULL,
+      retried_at TIMESTAMP WITH TIME ZONE,
       PRIMARY KEY (document_id),
       CONSTRAINT documents_key UNIQUE (portal_id, object_type, object_id, action, realm_id, enrolment)
     ) WITH (fillfactor = 80)
     """,
     """
-    CREATE INDEX documents_due ON documents (realm_id, next_attempt_at) WHERE state = 'wanted'
+    CREATE INDEX documents_due ON documents (realm_id, priority, next_attempt_at) WHERE state = 'wanted'
     """,
     """
     CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id) WHERE quickbooks_id IS NOT NULL
@@ -208,6 +240,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "quickbooks_references", "outcomes", "operations", "offsets", "objects", "documents",
-        "dead_letters", "companies", "installation",
+        "dead_letters", "companies", "installation", "audit_log", "replays",
     ):
         op.drop_table(table)
