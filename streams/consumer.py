@@ -160,7 +160,6 @@ class IntakeConsumer:
     async def _poll(self, max_records: int, seconds: float) -> Batch:
         if not await self._assignment.is_claimed_within(seconds):
             seconds = 0.0  # nothing can be read, but errors of the group are told here only
-        number = self._assignment.number
         try:
             # During a rebalance getmany waits without regard to its own timeout.
             async with asyncio.timeout(seconds + _POLL_GRACE_SECONDS):
@@ -168,15 +167,23 @@ class IntakeConsumer:
                     timeout_ms=round(seconds * 1000), max_records=max_records
                 )
         except TimeoutError:
+            self._rewind()
             return Batch()
         except KafkaError as error:
+            self._rewind()
             await self._survive(error)
             return Batch()
         self._failing_since = None
-        if not self._assignment.still(number):
-            # aiokafka reads between an assignment and our seek too, from Kafka's group offsets.
+        # Records are taken out and returned in one step of the event loop, and so are our seek and
+        # the end of a claim: what comes while unclaimed was read from Kafka's own group offsets.
+        if not self._assignment.claimed.is_set():
             return Batch()
         return Batch(tuple([part async for part in self._slices(polled)]))
+
+    def _rewind(self) -> None:
+        """Read again what was not handed out: an error of one partition drops others' records."""
+        for partition, held in self._assignment.held.items():
+            self._consumer.seek(TopicPartition(*partition), held.next_offset)
 
     async def _slices(self, polled: Mapping[Any, Any]) -> AsyncIterator[Slice]:
         for partition, held in self._assignment.held.items():
