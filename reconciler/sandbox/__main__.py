@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     settings = load(options.config) if options.config else Configuration()
     world = build(options, settings)
+    address = f"http://{options.host}:{options.port}"
+    print(f"QuickBooks sandbox with {len(world.realms)} companies on {address}", flush=True)
     subscriptions = tuple(subscription(one) for one in settings.webhooks)
     web.run_app(
         create_app(world, subscriptions, options.data and options.data / "grants.json"),

@@ -6,6 +6,7 @@ before or after the books have changed.
 
 import asyncio
 import itertools
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from aiohttp import web
 from reconciler.sandbox import breakage, gate
 from reconciler.sandbox.answers import JSON, XML, Answer, as_xml, fault_answer
 from reconciler.sandbox.call import METERED, Call, perform
-from reconciler.sandbox.faults import Error, Fault, duplicate_request
+from reconciler.sandbox.faults import Error, Fault, duplicate_request, system
 from reconciler.sandbox.misfortunes import Plan
 from reconciler.sandbox.oauth.grants import Grants
 from reconciler.sandbox.realm import Realm
@@ -31,6 +32,7 @@ _BEFORE = frozenset(
         "drop_before_commit",
     }
 )
+_log = logging.getLogger(__name__)
 _HTML = b"<html><head><title>Service Unavailable</title></head><body>Try later</body></html>"
 
 
@@ -145,6 +147,9 @@ class Api:
         except Fault as fault:
             status = switches.fault_status if fault.status == 400 else fault.status
             return fault_answer(fault, self.world.clock.now(), status)
+        except Exception:  # an error of the sandbox looks like one of QuickBooks's own
+            _log.exception("%s %s failed", call.method, "/".join(call.path))
+            return fault_answer(system(), self.world.clock.now(), 500)
         if operation in METERED:
             realm.counts.metered_reads += 1
             realm.limits.count_read()

@@ -50,7 +50,7 @@ class Call:
             self.parsed = decode(self.raw_body)
         except UnicodeDecodeError as error:
             raise Fault(Error("500", "Unsupported Operation", "Invalid UTF-8")) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Fault(
                 faults.unsupported_property("Failed to parse json object; a property")
             ) from error

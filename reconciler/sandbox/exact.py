@@ -4,13 +4,16 @@ A float never appears: numbers with a point are decoded as `Decimal` and encoded
 with the same digits, so 10.10 can't come back as 10.100000000000001.
 """
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 ZERO = Decimal("0.00")
 CENT = Decimal("0.01")
+_WIDE = Context(
+    prec=80
+)  # the default 28 digits are too few for the product of two 15-digit numbers
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -33,7 +36,12 @@ def raw(data: bytes) -> msgspec.Raw:
 
 def cents(value: Decimal | int) -> Decimal:
     """Round half up to two places, as QuickBooks rounds money."""
-    return Decimal(value).quantize(CENT, ROUND_HALF_UP)
+    return rounded(Decimal(value), CENT)
+
+
+def rounded(value: Decimal, to: Decimal) -> Decimal:
+    """Round half up to the places of `to`, however large the value."""
+    return value.quantize(to, ROUND_HALF_UP, _WIDE)
 
 
 def number(value: object) -> Decimal | None:

@@ -1,12 +1,15 @@
 """Independent clients drive the sandbox: python-quickbooks and Intuit's own intuit-oauth."""
 
 import asyncio
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import quickbooks.objects
 from intuitlib.client import AuthClient
 from intuitlib.enums import Scopes
 from intuitlib.exceptions import AuthClientError
@@ -34,6 +37,8 @@ from quickbooks.objects.detailline import (
 )
 from quickbooks.objects.payment import PaymentLine
 
+from reconciler.sandbox.fields.entities import ENTITIES
+from reconciler.sandbox.fields.kinds import Many, Nested
 from tests.contract.books import REALM, Books, opened
 
 
@@ -275,3 +280,41 @@ async def test_intuit_oauth_gets_refreshes_and_revokes(books: Books) -> None:
     assert await asyncio.to_thread(client.revoke)
     books.token = client.access_token
     assert (await books.call("GET", f"companyinfo/{REALM}"))[0] == 401
+
+
+def keys_of(kind: Any) -> dict[str, Any]:
+    """The property names of a library class, with the class of those that are objects."""
+    names = dict.fromkeys(kind().__dict__)
+    return {**names, **(kind.class_dict or {}), **(getattr(kind, "list_dict", None) or {})}
+
+
+def unknown(kind: Any, fields: Any, at: str) -> list[str]:
+    """Paths of the library's properties that the sandbox doesn't know."""
+    found: list[str] = []
+    for name, inner in keys_of(kind).items():
+        field = fields.get(name)
+        if isinstance(field, Many):
+            field = field.kind
+        if field is None and not name.startswith("_"):
+            found.append(f"{at}.{name}")
+        elif inner is not None and isinstance(field, Nested):
+            found += unknown(inner, field.fields, f"{at}.{name}")
+    return found
+
+
+def library_classes() -> dict[str, Any]:
+    """The library's class of every entity of the sandbox."""
+    found = {}
+    for module in pkgutil.iter_modules(quickbooks.objects.__path__):
+        held = vars(importlib.import_module(f"quickbooks.objects.{module.name}"))
+        for kind in held.values():
+            if getattr(kind, "qbo_object_name", None) in ENTITIES:
+                found[kind.qbo_object_name] = kind
+    return found
+
+
+@pytest.mark.parametrize("entity", sorted(set(ENTITIES) - {"Preferences"}))
+def test_knows_what_python_quickbooks_sends(entity: str) -> None:
+    """Every property that python-quickbooks may send is known, at every depth."""
+    kind = library_classes()[entity]
+    assert unknown(kind, ENTITIES[entity].fields, entity) == []

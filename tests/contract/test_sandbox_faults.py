@@ -239,6 +239,28 @@ async def test_6000_rules(books: Books) -> None:
         assert await books.refused(entity, body) == "6000", body
 
 
+async def test_6000_system_accounts(books: Books) -> None:
+    """The accounts QuickBooks itself posts to can't be made inactive or another type."""
+    keys = {"Id": books.account("UndepositedFunds"), "SyncToken": "0", "sparse": True}
+    assert await books.refused("Account", {**keys, "Active": False}) == "6000"
+    assert await books.refused("Account", {**keys, "AccountSubType": "Checking"}) == "6000"
+    await books.write("Account", {**keys, "Description": "money not yet at the bank"})
+
+
+async def test_large_and_odd_numbers(books: Books) -> None:
+    """Numbers at their limits are computed exactly or refused, never a failure."""
+    ann, item = await books.customer(), await books.item()
+    most = 999_999_999_999_999
+    huge = sale(item, 1, Qty=most, UnitPrice=most)
+    assert await books.refused("Invoice", form(ann, huge)) == "6070"
+    await books.write("Invoice", form(ann, sale(item, most, Qty="0.0000001")))
+    made = await books.write("Invoice", form(ann, sale(item, "12345678901234.99")))
+    assert str(made["TotalAmt"]) == "12345678901234.99"
+    assert await books.refused("Customer", b'{"DisplayName":"\\ud800"}') == "2010"
+    assert await books.refused("Customer", b'{"a":' * 2000 + b"1" + b"}" * 2000) == "2010"
+    assert await books.trial_balance() == 0
+
+
 async def test_6000_purchase_account(books: Books) -> None:
     """An expense is paid from a bank account, or a card account for a card."""
     line = {

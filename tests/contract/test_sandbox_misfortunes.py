@@ -1,12 +1,14 @@
 """Faults on demand: each kind, before and after the books change, by filter, count and rate."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
+from reconciler.sandbox.exact import decode
 from tests.contract.books import CANADA, REALM, Books, form, opened, sale
 
 
@@ -126,3 +128,35 @@ async def test_faults_are_listed_and_cleared(books: Books) -> None:
     assert [one["kind"] for one in await books.admin("faults")] == ["reset"]
     await books.admin("faults", method="DELETE")
     assert await books.admin("faults") == []
+
+
+async def keep_trying(books: Books, request_id: str, body: Any) -> str:
+    """Repeat the same request until it is answered; returns the object's id."""
+    for _ in range(100):
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, ValueError):
+            status, text, _ = await books.call("POST", f"invoice?requestid={request_id}", body)
+            if status == 200:
+                return str(decode(text)["Invoice"]["Id"])
+    raise AssertionError(request_id)
+
+
+async def test_same_requestid_under_any_fault_creates_once(books: Books) -> None:
+    """With every kind of fault at 20 %, repeating the same request makes each object once."""
+    ann, item = await books.customer(), await books.item()
+    for kind in (
+        "drop_before_commit",
+        "drop_after_commit",
+        "status_before_commit",
+        "status_after_commit",
+        "throttle",
+        "expired_token",
+        "reset",
+        "truncate",
+        "wrong_content_type",
+    ):
+        await books.admin("faults", {"kind": kind, "rate": 0.2, "seed": len(kind)})
+    await books.admin("faults", {"kind": "delay", "rate": 0.2, "seconds": 0.001})
+    made = [await keep_trying(books, f"r{at}", form(ann, sale(item, at))) for at in range(1, 61)]
+    assert len(set(made)) == 60
+    assert len(books.world.realms[REALM].company.tables["Invoice"].rows) == 60
+    assert await books.trial_balance() == 0

@@ -148,6 +148,7 @@ DEPOSIT_LINES = Many(
     Nested(
         _SHARED,
         DetailType=Choice("DepositLineDetail"),
+        DepositToAccountRef=Derived(),
         DepositLineDetail=Nested(
             {
                 "AccountRef": Ref("Account"),

@@ -126,6 +126,7 @@ EMPLOYEE: dict[str, Kind] = {
     "EmployeeNumber": Text(100),
     "EmployeeType": Text(40),
     "SSN": Text(100),
+    "EmailAddress": Derived(),
     "BillableTime": Flag(),
     "BillRate": Number(),
     "CostRate": Number(),

@@ -123,6 +123,7 @@ CREDIT_MEMO: dict[str, Kind] = {
     **_FORM,
     "InvoiceRef": Derived(),
     "RemainingCredit": Derived(),
+    "DepositToAccountRef": Derived(),
     "PaymentMethodRef": Ref("PaymentMethod"),
 }
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconciler.sandbox import faults
-from reconciler.sandbox.exact import ZERO, cents
+from reconciler.sandbox.exact import ZERO, cents, rounded
 from reconciler.sandbox.rules.draft import Draft
 from reconciler.sandbox.table import Body
 
@@ -108,7 +108,7 @@ def _check_product(amount: Decimal, detail: dict[str, Any]) -> None:
             detail_text = f"Amount is not equal to UnitPrice * Qty. Supplied value:{amount}"
             raise faults.Fault(faults.Error("6070", message, detail_text, "Line"))
     elif quantity:
-        detail["UnitPrice"] = (amount / quantity).quantize(_UNIT_PRICE).normalize()
+        detail["UnitPrice"] = rounded(amount / quantity, _UNIT_PRICE).normalize()
 
 
 def _settle_group(draft: Draft, line: Body) -> Body:

@@ -48,12 +48,28 @@ _TYPE_OF_SUBTYPE = {
     "ExchangeGainOrLoss": "Other Expense",
 }
 
+SYSTEM_SUBTYPES = frozenset(
+    {
+        "AccountsReceivable",
+        "UndepositedFunds",
+        "SalesTaxPayable",
+        "OpeningBalanceEquity",
+        "DiscountsRefundsGiven",
+        "OtherPrimaryIncome",
+        "SalesOfProductIncome",
+        "UnappliedCashPaymentIncome",
+        "ExchangeGainOrLoss",
+        "OtherBusinessExpenses",
+    }
+)
+
 
 def write_account(draft: Draft) -> Body:
     """Create or update an Account."""
     row, company = draft.row, draft.company
     row.setdefault("Active", True)
     _classify(row)
+    _keep_system_account(draft)
     number = row.get("AcctNum")
     longest = 20 if company.country in {"AU", "CA"} else 7
     if number and len(number) > longest:
@@ -64,6 +80,18 @@ def write_account(draft: Draft) -> Body:
     place(draft, "Name")
     row.setdefault("CurrencyRef", {"value": company.currency})
     return draft.save()
+
+
+def _keep_system_account(draft: Draft) -> None:
+    """The accounts QuickBooks posts to by itself keep their kind and stay active."""
+    row, old, company = draft.row, draft.old, draft.company
+    if old is None or old["AccountSubType"] not in SYSTEM_SUBTYPES:
+        return
+    if company.account(old["AccountSubType"]) != old["Id"]:
+        return
+    if row["AccountSubType"] != old["AccountSubType"] or not row["Active"]:
+        text = "This account is used by QuickBooks and can't be made inactive or change its type"
+        raise faults.Fault(faults.business(text, "AccountType"))
 
 
 def _classify(row: Body) -> None:
