@@ -195,10 +195,14 @@ class Service:
             concurrent=ConcurrentFold,
             crash_point=self.crash_point,
         )
+        session = timedelta(seconds=settings.session_timeout_seconds)
         group = GroupSettings(
             group_id=settings.group_id,
             topics=tuple(settings.topics.values()),
             start=StartPolicy(settings.start_from),
+            group_instance_id=settings.group_instance_id or None,
+            session_timeout=session,
+            heartbeat_interval=min(session / 4, timedelta(seconds=3)),
         )
         owner = _Offsets(self.pool, settings.group_id, self.owner)
         async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:

@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     group_id: str = "reconciler"
     """Consumer group; another one reads the topics again from the start and creates nothing new."""
 
+    group_instance_id: str = ""
+    """A name that this process keeps over restarts, unique in the group (a pod's, say); its restart
+    within the session timeout then moves no partition. Empty: each start is a new member."""
+
+    session_timeout_seconds: float = Field(default=45.0, ge=1)
+    """How long Kafka waits for a member that died before its partitions move to others."""
+
     start_from: Literal["earliest", "latest"] = "earliest"
     """Where to start a partition that was never read."""
 
