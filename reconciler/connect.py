@@ -110,7 +110,9 @@ async def _read_facts(
     facts = await load_company(QuickBooks(session, endpoint, StaticToken(tokens.access_token)))
     if not facts.is_supported:
         words = WORDS[Reason.COMPANY_NOT_US]
-        sentence = words.sentence.format(company=company.name, country=facts.country or "no country")
+        sentence = words.sentence.format(
+            company=company.name, country=facts.country or "no country"
+        )
         raise Refused(message=sentence, remedy=words.fix)
     return facts
 

@@ -108,9 +108,7 @@ class LockedRow:
             self._realm_id,
             name,
         )
-        await self._connection.execute(
-            "SELECT pg_notify('company_connected', $1)", self._realm_id
-        )
+        await self._connection.execute("SELECT pg_notify('company_connected', $1)", self._realm_id)
 
     async def forget(self, detail: str) -> None:
         """Drop the tokens and note why."""
