@@ -142,11 +142,14 @@ class Admin:
 
     async def stats(self, request: web.Request) -> web.Response:
         """What the realm was asked."""
-        return respond(realm_of(self.world, request).counts.shown())
+        realm = realm_of(self.world, request)
+        return respond({**realm.counts.shown(), "peaks": realm.limits.peaks})
 
     async def reset_stats(self, request: web.Request) -> web.Response:
         """Count from zero again."""
-        realm_of(self.world, request).counts.reset()
+        realm = realm_of(self.world, request)
+        realm.counts.reset()
+        realm.limits.peaks.clear()
         return respond({})
 
     async def preferences(self, request: web.Request) -> web.Response:

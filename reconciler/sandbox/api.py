@@ -80,6 +80,7 @@ class Api:
         subjects = call.subjects() if broken is None else [(call.path[0], "update")]
         operation = subjects[0][1]
         plans = self.world.misfortunes.striking(realm.company.realm, subjects)
+        realm.counts.struck += len(plans)
         for plan in plans:
             if plan.kind == "delay" and plan.phase == "before":
                 async with self._held_in_work(realm, call):

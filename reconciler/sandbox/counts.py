@@ -15,6 +15,7 @@ class Counts:
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.throttled = 0
+        self.struck = 0  # by planned misfortunes
         self.batch_items = 0
         self.replays = 0
         self.metered_reads = 0
@@ -36,6 +37,7 @@ class Counts:
             "total_requests": sum(self.requests.values()),
             "faults": dict(self.faults),
             "throttled": self.throttled,
+            "struck": self.struck,
             "batches": self.batches,
             "batch_items": self.batch_items,
             "replays": self.replays,

@@ -40,6 +40,7 @@ class Limits:
     def __init__(self, clock: Clock, enforced: bool) -> None:
         self._clock = clock
         self.enforced = enforced
+        self.peaks: dict[str, int] = {}  # the most that was counted in any window
         self._minute = Window(MINUTE)
         self._second = Window(1.0)
         self._batches = Window(MINUTE)
@@ -49,25 +50,30 @@ class Limits:
         self._month_reads = 0
 
     def admits(self, switches: Switches, is_batch: bool) -> bool:
-        """Count a request; False when it is one too many."""
-        if not self.enforced:
-            return True
+        """Count a request; False, and not counted, when it is one too many."""
         now = self._clock.now()
-        minute = self._minute.count(now)
-        if minute >= min(switches.requests_per_minute, switches.all_requests_per_minute):
-            return False
-        if switches.per_second_rule == "concurrent":
-            if self._in_work >= switches.requests_per_second:
+        minute, second = self._minute.count(now), self._second.count(now)
+        batches = self._batches.count(now)
+        if self.enforced:
+            if minute >= min(switches.requests_per_minute, switches.all_requests_per_minute):
                 return False
-        elif self._second.count(now) >= switches.requests_per_second:
-            return False
-        if is_batch:
-            if self._batches.count(now) >= switches.batches_per_minute:
+            held = self._in_work if switches.per_second_rule == "concurrent" else second
+            if held >= switches.requests_per_second:
                 return False
-            self._batches.add(now)
+            if is_batch and batches >= switches.batches_per_minute:
+                return False
         self._minute.add(now)
         self._second.add(now)
+        self._peak("requests_in_a_minute", minute + 1)
+        self._peak("requests_in_a_second", second + 1)
+        if is_batch:
+            self._batches.add(now)
+            self._peak("batches_in_a_minute", batches + 1)
         return True
+
+    def _peak(self, name: str, count: int) -> None:
+        if count > self.peaks.get(name, 0):
+            self.peaks[name] = count
 
     @contextmanager
     def working(self) -> Iterator[None]:

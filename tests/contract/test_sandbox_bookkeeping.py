@@ -143,6 +143,16 @@ async def test_discount_subtotal_and_note_lines(books: Books) -> None:
     assert await books.trial_balance() == 0
 
 
+async def test_group_lines(books: Books) -> None:
+    """A group line's amount is that of the lines in it, and they are what is posted."""
+    ann, item = await books.customer(), await books.item()
+    inside = [sale(item, 3), sale(item, 4)]
+    group = {"DetailType": "GroupLineDetail", "GroupLineDetail": {"Line": inside}}
+    made = await books.write("Invoice", form(ann, group))
+    assert (made["TotalAmt"], made["Line"][0]["Amount"]) == (7, 7)
+    assert (await balances(books))["Services"] == -7
+
+
 async def test_us_tax(books: Books) -> None:
     """Explicit TotalTax is honoured, else AST computes; off, the detail is dropped."""
     ann, item = await books.customer(), await books.item()

@@ -351,6 +351,8 @@ async def test_forty_batches_a_minute(limited: Books) -> None:
         found.append((await limited.call("POST", "batch", body))[0])
     assert found == [200] * 40 + [429]
     assert (await limited.call("GET", "preferences"))[0] == 200
+    peaks = (await limited.admin(f"stats/{REALM}"))["peaks"]
+    assert (peaks["batches_in_a_minute"], peaks["requests_in_a_minute"]) == (40, 41)
 
 
 @pytest.mark.parametrize(
