@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from reconciler.sandbox.configuration import Configuration, configure, load
+from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.log import Log
 from reconciler.sandbox.server import create_app
 from reconciler.sandbox.webhook_admin import subscription
@@ -19,8 +21,13 @@ DEFAULT_COMPANY = "9341450000000001:US:USD"
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted."""
     options = parser().parse_args(argv)
-    settings = load(options.config) if options.config else Configuration()
-    world = build(options, settings)
+    try:
+        settings = load(options.config) if options.config else Configuration()
+        world = build(options, settings)
+    except (OSError, msgspec.MsgspecError, Fault) as error:
+        raise SystemExit(
+            f"reconciler sandbox: {options.config or options.data}: {error}"
+        ) from error
     address = f"http://{options.host}:{options.port}"
     print(f"QuickBooks sandbox with {len(world.realms)} companies on {address}", flush=True)
     subscriptions = tuple(subscription(one) for one in settings.webhooks)

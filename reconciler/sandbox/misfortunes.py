@@ -113,6 +113,14 @@ class Misfortunes:
             if not (in_batch and one.plan.kind == "fault") and one.strikes(realm, subjects)
         ]
 
+    def striking_token(self) -> Plan | None:
+        """What goes wrong with the token endpoint: only a plan that names it."""
+        for one in self._held.values():
+            named = "token" in {one.plan.entity.lower(), one.plan.operation.lower()}
+            if named and one.strikes(one.plan.realm, [("Token", "token")]):
+                return one.plan
+        return None
+
     def striking_item(self, realm: str, subject: Subject) -> Plan | None:
         """The planned fault of one batch item."""
         for one in self._held.values():

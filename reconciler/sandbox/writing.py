@@ -11,7 +11,6 @@ from typing import Any
 from reconciler.sandbox import faults
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.fields.entities import ENTITIES
 from reconciler.sandbox.fields.entity import Entity
 from reconciler.sandbox.fields.kinds import Findings, clean_fields
 from reconciler.sandbox.preferences import merge_preferences
@@ -210,8 +209,3 @@ def _written(
     table = company.tables[entity.name]
     body = table.removed[row_id] if deleted else table.rows[row_id]
     return Written(entity.name, row_id, body, commit, deleted)
-
-
-def entity_named(name: str) -> Entity | None:
-    """The entity of a property name such as `Invoice`."""
-    return ENTITIES.get(name)

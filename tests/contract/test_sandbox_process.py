@@ -136,6 +136,22 @@ def test_configuration_file(tmp_path: Path, suffix: str) -> None:
     assert settings.webhooks[0].verifier_token == "secret"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "switches: {nonsense: 1}",
+        "companies: [{}]",
+        "companies: [{realm: '1', preferences: {X: {}}}]",
+    ],
+)
+def test_wrong_configuration_is_said(tmp_path: Path, text: str) -> None:
+    """A wrong file ends the program with the file's name and what is wrong, not a traceback."""
+    path = tmp_path / "sandbox.yaml"
+    path.write_text(text)
+    with pytest.raises(SystemExit, match="sandbox.yaml: "):
+        command.main(["--config", str(path)])
+
+
 def test_command_line() -> None:
     """Companies, token and limits are options; a company is there by default."""
     options = command.parser().parse_args([*COMPANIES, "--token", "t", "--no-limits"])

@@ -4,6 +4,7 @@ Paths follow Intuit's (developer.intuit.com, OAuth 2.0; read 2026-11) on this se
 plain HTTP needs OAUTHLIB_INSECURE_TRANSPORT=1 in Intuit's Python client. Any client id is an app.
 """
 
+import asyncio
 import base64
 import binascii
 from html import escape
@@ -90,29 +91,37 @@ class OAuth:
         return _redirect(target, {"code": code, "state": asked.get("state", ""), "realmId": realm})
 
     async def token(self, request: web.Request) -> web.StreamResponse:
-        """The token endpoint: authorization_code and refresh_token."""
-        struck = self.world.misfortunes.striking("", [("Token", "token")])
-        before = next((one for one in struck if one.kind == "drop_before_commit"), None)
-        if before is not None:
+        """The token endpoint, and what may go wrong with it before or after tokens change."""
+        plan = self.world.misfortunes.striking_token()
+        if plan is not None and plan.kind == "drop_before_commit":
             return breakage.drop(request)
+        if plan is not None and plan.kind in {"status_before_commit", "throttle"}:
+            return web.Response(status=429 if plan.kind == "throttle" else plan.status)
+        if plan is not None and plan.kind == "delay":
+            await asyncio.sleep(plan.seconds)
+        answer = await self._grant(request)
+        if plan is None or plan.kind == "delay":
+            return answer
+        if plan.kind == "truncate":
+            return await breakage.truncate(request, answer)
+        if plan.kind == "status_after_commit":
+            return web.Response(status=plan.status)
+        return breakage.drop(request)
+
+    async def _grant(self, request: web.Request) -> web.Response:
+        """Tokens for an authorisation code or a refresh token."""
         client_id = _client_id(request.headers.get("Authorization", ""))
         if client_id is None:
             return respond({"error": "invalid_client"}, 401)
         form = await request.post()
         kind = str(form.get("grant_type", ""))
         if kind == "authorization_code":
-            tokens = self.grants.exchange_code(
-                str(form.get("code", "")), client_id, str(form.get("redirect_uri", ""))
-            )
+            code, target = str(form.get("code", "")), str(form.get("redirect_uri", ""))
+            tokens = self.grants.exchange_code(code, client_id, target)
         elif kind == "refresh_token":
             tokens = self.grants.refresh(str(form.get("refresh_token", "")), client_id)
         else:
             return respond({"error": "unsupported_grant_type"}, 400)
-        if any(one.kind in {"drop_after_commit", "reset"} for one in struck):
-            return breakage.drop(request)
-        failing = next((one for one in struck if one.kind.startswith("status_")), None)
-        if failing is not None:
-            return web.Response(status=failing.status)
         if tokens is None:
             return respond(_INVALID_GRANT, 400)
         return respond(_shown(tokens, _HARD_EXPIRES in request.headers))
