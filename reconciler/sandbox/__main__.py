@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"reconciler sandbox: {options.config or options.data}: {error}"
         ) from error
     address = f"http://{options.host}:{options.port}"
-    print(f"QuickBooks sandbox with {len(world.realms)} companies on {address}", flush=True)
+    print(f"QuickBooks sandbox on {address}: {', '.join(world.realms)}", flush=True)
     subscriptions = tuple(subscription(one) for one in settings.webhooks)
     web.run_app(
         create_app(world, subscriptions, options.data and options.data / "grants.json"),

@@ -148,7 +148,7 @@ def test_wrong_configuration_is_said(tmp_path: Path, text: str) -> None:
     """A wrong file ends the program with the file's name and what is wrong, not a traceback."""
     path = tmp_path / "sandbox.yaml"
     path.write_text(text)
-    with pytest.raises(SystemExit, match="sandbox.yaml: "):
+    with pytest.raises(SystemExit, match=r"sandbox\.yaml: "):
         command.main(["--config", str(path)])
 
 
