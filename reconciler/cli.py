@@ -20,7 +20,7 @@ from reconciler.errors import ConfigurationError, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
-    from reconciler.workflows import Company
+    from reconciler.workflows import Company, WorkflowFile
 
 app = typer.Typer(
     help="Creates QuickBooks Online documents from HubSpot changes on Kafka, each exactly once.",
@@ -43,6 +43,16 @@ def run() -> None:
     logs.configure(settings.log_format, settings.log_level)
     workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
     uvloop.run(Service(settings, workflows).run())
+
+
+@app.command()
+def gateway() -> None:
+    """Receive HubSpot's webhooks and put them on Kafka (see docs/hubspot.md)."""
+    import uvloop
+
+    from reconciler.feeds import run_gateway
+
+    uvloop.run(run_gateway(*_configured()))
 
 
 @app.command()
@@ -136,6 +146,16 @@ def demo(
     from reconciler.demo.runner import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not leave)))
+
+
+def _configured() -> tuple[Settings, WorkflowFile]:
+    """Settings and workflow file of a process that serves, with its log set up."""
+    from reconciler.settings import read_settings
+    from reconciler.workflows import load
+
+    settings = read_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    return settings, load(settings.workflows.read_text("utf-8"), str(settings.workflows))
 
 
 def main() -> None:

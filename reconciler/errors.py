@@ -5,6 +5,9 @@
     ├── UndecodableRecord       the record becomes a dead letter
     ├── Fenced                  another process owns this now: drop the work, write nothing
     ├── FeedBroken              the Kafka log is not the one we read: stop intake, call a person
+    ├── HubSpotError            an answer from HubSpot, or the lack of one
+    │   ├── HubSpotBusy         nothing is wrong: ask again, not before `retry_after`
+    │   └── HubSpotRefused      repeating won't help: a person changes the app or a setting
     └── QuickBooksError         an answer from QuickBooks, or the lack of one
         ├── RetryLater          nothing happened: the same bytes again, not before `retry_after`
         ├── LookAgain           our picture is stale: read, then decide anew
@@ -104,3 +107,26 @@ class Disconnected(QuickBooksError):
 @dataclass(eq=False)
 class OutcomeUnknown(QuickBooksError):
     """Timeout, reset, 5xx or fault 600: the write may or may not have been done."""
+
+
+@dataclass(eq=False)
+class HubSpotError(ReconcilerError):
+    """What HubSpot answered instead of doing what was asked; `status` is 0 when nothing came."""
+
+    message: str
+    status: int = 0
+
+    def __str__(self) -> str:
+        return f"HubSpot: {self.message}" + (f" (HTTP {self.status})" if self.status else "")
+
+
+@dataclass(eq=False)
+class HubSpotBusy(HubSpotError):
+    """Throttled, unreachable or in trouble of its own: every call we make may be repeated."""
+
+    retry_after: timedelta = field(default=timedelta(seconds=10))
+
+
+@dataclass(eq=False)
+class HubSpotRefused(HubSpotError):
+    """A scope, a property or an object is missing, or the object can't be changed."""

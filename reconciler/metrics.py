@@ -126,6 +126,10 @@ class Metrics(Observer):
         self.open_dead_letters = Gauge(
             "reconciler_dead_letters_open", "Dead letters nobody has dealt with.", registry=registry
         )
+        self.drifted = Gauge(
+            "reconciler_documents_drifted", "Documents that QuickBooks shows otherwise than we wrote them.",
+            ["realm_id", "drift"], registry=registry,
+        )  # fmt: skip
         self.connected = Gauge(
             "reconciler_company_connected", "1 while the company's connection works.", ["realm_id"],
             registry=registry,
@@ -135,6 +139,8 @@ class Metrics(Observer):
             "reconciler_feed_broken", "1 when intake stopped because a topic was re-created or lost records.",
             registry=registry,
         )  # fmt: skip
+
+        self.hubspot = HubSpotMetrics(registry)
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""
@@ -210,5 +216,65 @@ class Metrics(Observer):
             self.unfinished.labels(*key).set(count)
         self.outbox_age.set(report.outbox_oldest_seconds)
         self.open_dead_letters.set(report.open_dead_letters)
+        self.drifted.clear()
+        for key, count in report.drifted.items():
+            self.drifted.labels(*key).set(count)
         for realm_id, connected in report.connected.items():
             self.connected.labels(realm_id).set(connected)
+
+
+class HubSpotMetrics:
+    """What the HubSpot side counts: gateway, journal, hydration, write back."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "reconciler_gateway_requests", "Webhook deliveries, by what became of them.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.request_seconds = Histogram(
+            "reconciler_gateway_request_seconds", "From a delivery's headers to its answer.",
+            buckets=_SHORT, registry=registry,
+        )  # fmt: skip
+        self.feed_events = Counter(
+            "reconciler_feed_events", "Events received from HubSpot, by type of object.",
+            ["object_type"], registry=registry,
+        )  # fmt: skip
+        self.journal_read_at = Gauge(
+            "reconciler_journal_read_timestamp_seconds", "When the journal was last read to its end.",
+            registry=registry,
+        )  # fmt: skip
+        self.journal_lost = Gauge(
+            "reconciler_journal_lost", "1 when HubSpot forgot events before they were read.",
+            registry=registry,
+        )  # fmt: skip
+        self.hubspot_calls = Counter(
+            "reconciler_hubspot_calls", "HTTP exchanges with HubSpot.", ["operation", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self.hydrations = Counter(
+            "reconciler_hydrations", "Objects fetched from HubSpot for want of facts.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        self.write_backs = Counter(
+            "reconciler_write_backs", "Documents written back to HubSpot.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+
+    def request(self, result: str, seconds: float) -> None:
+        self.requests.labels(result).inc()
+        self.request_seconds.observe(seconds)
+
+    def events(self, object_type: str, count: int) -> None:
+        self.feed_events.labels(object_type).inc(count)
+
+    def journal_read(self, at_seconds: float) -> None:
+        self.journal_read_at.set(at_seconds)
+
+    def hubspot_call(self, operation: str, status: int) -> None:
+        self.hubspot_calls.labels(operation, str(status)).inc()
+
+    def hydrated(self, result: str, count: int) -> None:
+        self.hydrations.labels(result).inc(count)
+
+    def written_back(self, result: str) -> None:
+        self.write_backs.labels(result).inc()

@@ -139,6 +139,42 @@ class Settings(BaseSettings):
     replay_window_seconds: float = Field(default=3600.0, ge=0)
     """How long Intuit is trusted to remember a request id; after it the books are searched."""
 
+    hubspot_client_secrets: SecretStr = SecretStr("")
+    """Comma-separated client secrets of the HubSpot app that sends the webhooks; two while rotating."""
+
+    hubspot_client_id: str = ""
+    """The HubSpot app's client id; only the journal poller needs it (with the first secret)."""
+
+    hubspot_token: SecretStr = SecretStr("")
+    """Token of a HubSpot private app: for fetching missing facts and writing back. Empty: neither."""
+
+    hubspot_base_url: str = "https://api.hubapi.com"
+    """HubSpot's API, or our own sandbox of it."""
+
+    hubspot_requests_per_10s: int = Field(default=90, ge=1, le=250)
+    """Most calls of one process; HubSpot allows a private app 100 (190 from Professional on)."""
+
+    hubspot_property_prefix: str = Field(default="quickbooks_", pattern="^[a-z][a-z0-9_]*$")
+    """What the properties written back start with: document_number, document_id, status, link."""
+
+    gateway_host: str = "0.0.0.0"  # noqa: S104  HubSpot calls it from outside
+    """Address of the webhook gateway."""
+
+    gateway_port: int = Field(default=8081, ge=0, le=65535)
+    """Its port; 0 for any free one."""
+
+    gateway_public_url: str = ""
+    """The target URL exactly as it stands in the HubSpot app. Needed behind a proxy: it is signed."""
+
+    gateway_max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    """Largest delivery taken. HubSpot sends less than 100 events, a property has at most 64 KiB."""
+
+    gateway_most_requests: int = Field(default=200, ge=1)
+    """Most deliveries at once; further ones are answered 503 and come again."""
+
+    gateway_most_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """Most bytes of deliveries at once."""
+
     lease_seconds: float = Field(default=15.0, gt=0)
     """How long a company stays with a process that has died."""
 
