@@ -114,6 +114,44 @@ class DueDocument(msgspec.Struct, frozen=True):
     quickbooks_id: str | None
     priority: Priority = Priority.LIVE
     retried_at: datetime | None = None
+    concessions: str = ""
+
+
+class StandingDocument(msgspec.Struct, frozen=True):
+    """A document that is in QuickBooks, as recorded; contents are JSON text.
+
+    `request` is what we wrote last (the entity's bytes), `total` what QuickBooks then made it.
+    """
+
+    document: DueDocument
+    desired: str | None
+    sync_token: str
+    document_number: str
+    total: Decimal | None
+    drift: str
+    change: str
+    request: bytes
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """News of a document that is in QuickBooks: updated, changed in HubSpot, or drifted.
+
+    None leaves a field as it is. `change` is `Change`'s word for what became of what is desired;
+    with `content` (what the document says now) nothing else is desired any more, unless intake
+    has heard of something newer. `recreate` gives the document up: it is wanted anew, as a new
+    generation.
+    """
+
+    document_id: int
+    change: str | None = None
+    reason: str = ""
+    detail: str = ""
+    content: str | None = None
+    sync_token: str | None = None
+    total: Decimal | None = None
+    drift: str | None = None
+    recreate: bool = False
+    next_attempt_at: datetime | None = None
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -121,7 +159,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     `request` holds the exact bytes of the entity; with `b_id` None it is sent alone under
     `request_id`, else as that item of the batch `request_id`. `marker` is the text by which the
-    result is recognised in QuickBooks when no answer came.
+    result is recognised in QuickBooks when no answer came. `content` is what the document says
+    once an update is done (JSON text).
     """
 
     operation_key: str
@@ -133,6 +172,7 @@ class Operation(msgspec.Struct, frozen=True):
     b_id: str | None
     marker: str
     request: bytes
+    content: str | None = None
 
 
 class UnfinishedOperation(msgspec.Struct, frozen=True):
@@ -178,6 +218,7 @@ class DocumentUpdate(msgspec.Struct, frozen=True):
     total: Decimal | None = None
     version: int | None = None
     is_another_attempt: bool = False
+    concession: str = ""
 
 
 class StoredReference(NamedTuple):
@@ -257,6 +298,25 @@ class DispatchLedger(Protocol):
     ) -> dict[str, tuple[str, str]]: ...
 
 
+class StandingLedger(Protocol):
+    """The ledger's statements about documents in QuickBooks (`store.standing.StandingStore`)."""
+
+    async def changed(self, realm_id: str, limit: int, now: datetime) -> list[StandingDocument]: ...
+    async def in_quickbooks(
+        self, realm_id: str, found: Sequence[tuple[str, str]]
+    ) -> list[StandingDocument]: ...
+    async def begin_change(
+        self, lease: Lease, operation: Operation, retry_at: datetime
+    ) -> bool: ...
+    async def amend(
+        self,
+        lease: Lease,
+        amendments: Sequence[Amendment],
+        outcomes: Sequence[NewOutcome],
+        results: Sequence[OperationResult] = (),
+    ) -> None: ...
+
+
 class ReferenceList(Protocol):
     """A company's facts and name lists as stored (`store.references.ReferenceStore`)."""
 
@@ -305,6 +365,7 @@ class Report(msgspec.Struct, frozen=True):
     outbox_oldest_seconds: float
     open_dead_letters: int
     connected: dict[str, bool]
+    drifted: dict[tuple[str, str], int] = {}
 
 
 class PartitionLag(NamedTuple):

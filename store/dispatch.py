@@ -25,9 +25,10 @@ from store.intake import insert_outcomes
 from store.leases import hold
 from store.pool import Connection
 
-_DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
-       d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at"""
+       d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at,
+       d.concessions"""
 
 BACKFILL_AT_ONCE = 30
 """Most documents of a backfill taken at once, so that a live one soon gets its turn."""
@@ -57,7 +58,7 @@ class DispatchStore:
     ) -> list[DueDocument]:
         rows = await self._pool.fetch(
             f"""
-            SELECT {_DUE_COLUMNS} FROM documents AS d
+            SELECT {DUE_COLUMNS} FROM documents AS d
              WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = $4
                AND d.next_attempt_at <= $3
              ORDER BY d.next_attempt_at LIMIT $2
@@ -67,15 +68,15 @@ class DispatchStore:
             now,
             priority,
         )
-        return [_due(row) for row in rows]
+        return [due_document(row) for row in rows]
 
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]:
         """The same of documents whose operations are being resumed."""
         rows = await self._pool.fetch(
-            f"SELECT {_DUE_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",
+            f"SELECT {DUE_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",
             list(document_ids),
         )
-        return [_due(row) for row in rows]
+        return [due_document(row) for row in rows]
 
     async def next_due_at(self, realm_id: str) -> datetime | None:
         """When the next document or unfinished operation wants attention; None if nothing does."""
@@ -86,6 +87,7 @@ class DispatchStore:
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 0),
                 (SELECT min(next_attempt_at) FROM documents
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 1),
+                (SELECT min(next_attempt_at) FROM documents WHERE realm_id = $1 AND change = 'open'),
                 (SELECT min(next_attempt_at) FROM operations
                   WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
             """,
@@ -134,7 +136,7 @@ class DispatchStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             if results:
-                await _finish_operations(connection, lease.realm_id, results)
+                await finish_operations(connection, lease.realm_id, results)
             if updates:
                 await _update_documents(connection, updates)
             if following:
@@ -150,7 +152,7 @@ class DispatchStore:
             """
             SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                    o.operation_id, o.operation_key, o.document_id, o.entity, o.verb, o.request_id,
-                   o.b_id, o.marker, o.request, o.state, o.attempts, o.first_sent_at
+                   o.b_id, o.marker, o.request, o.content, o.state, o.attempts, o.first_sent_at
               FROM operations AS o LEFT JOIN documents AS d ON d.document_id = o.document_id
              WHERE o.realm_id = $1 AND o.state IN ('begun', 'unknown') AND o.next_attempt_at <= $2
              ORDER BY o.next_attempt_at, o.operation_id LIMIT $3
@@ -193,10 +195,10 @@ async def insert_operations(
     rows = await connection.fetch(
         """
         INSERT INTO operations (realm_id, operation_key, document_id, entity, verb, request_id,
-                                b_id, marker, request, attempts, next_attempt_at)
-        SELECT n.*, 1, now() + $10::interval
+                                b_id, marker, request, content, attempts, next_attempt_at)
+        SELECT n.*, 1, now() + $11::interval
           FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                      $7::text[], $8::text[], $9::bytea[]) AS n
+                      $7::text[], $8::text[], $9::bytea[], $10::json[]) AS n
         ON CONFLICT ON CONSTRAINT operations_key DO NOTHING
         RETURNING operation_key
         """,
@@ -209,12 +211,13 @@ async def insert_operations(
         [op.b_id for op in operations],
         [op.marker for op in operations],
         [op.request for op in operations],
+        [op.content for op in operations],
         answer_within,
     )
     return {row[0] for row in rows}
 
 
-async def _finish_operations(
+async def finish_operations(
     connection: Connection, realm_id: str, results: Sequence[OperationResult]
 ) -> None:
     await connection.execute(
@@ -259,13 +262,15 @@ async def _update_documents(connection: Connection, updates: Iterable[DocumentUp
                quickbooks_id = coalesce(n.quickbooks_id, d.quickbooks_id),
                sync_token = coalesce(n.sync_token, d.sync_token),
                document_number = coalesce(n.document_number, d.document_number),
-               total = coalesce(n.total, d.total)
+               total = coalesce(n.total, d.total),
+               concessions = CASE WHEN n.concession = '' THEN d.concessions
+                                  ELSE ltrim(d.concessions || ' ' || n.concession) END
           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
                       $6::bool[], $7::text[], $8::text[], $9::text[], $10::text[], $11::numeric[],
-                      $12::int[], $13::int[])
+                      $12::int[], $13::int[], $14::text[])
                AS n(document_id, state, reason, detail, next_attempt_at, next_revision,
                     quickbooks_entity, quickbooks_id, sync_token, document_number, total, tried,
-                    version)
+                    version, concession)
          WHERE d.document_id = n.document_id
            AND (n.version IS NULL OR d.version = n.version)
         """,
@@ -282,10 +287,11 @@ async def _update_documents(connection: Connection, updates: Iterable[DocumentUp
         [u.total for u in changes],
         [1 if u.is_another_attempt else 0 for u in changes],
         [u.version for u in changes],
+        [u.concession for u in changes],
     )
 
 
-def _due(row: asyncpg.Record) -> DueDocument:
+def due_document(row: asyncpg.Record) -> DueDocument:
     return DueDocument(
         key=_key(row),
         document_id=row[6],
@@ -300,6 +306,7 @@ def _due(row: asyncpg.Record) -> DueDocument:
         quickbooks_id=row[15],
         priority=Priority(row[16]),
         retried_at=row[17],
+        concessions=row[18],
     )
 
 
@@ -320,9 +327,10 @@ def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
             b_id=row[12],
             marker=row[13],
             request=row[14],
+            content=row[15],
         ),
-        state=row[15],
-        attempts=row[16],
-        first_sent_at=row[17],
+        state=row[16],
+        attempts=row[17],
+        first_sent_at=row[18],
         key=None if row[0] is None else _key(row),
     )

@@ -180,7 +180,8 @@ class IntakeTransaction:
         """Note what documents already sent should say now (by document id)."""
         await self._connection.execute(
             """
-            UPDATE documents AS d SET desired = n.desired
+            UPDATE documents AS d
+               SET desired = n.desired, change = 'open', next_attempt_at = now()
               FROM unnest($1::bigint[], $2::json[]) AS n(document_id, desired)
              WHERE d.document_id = n.document_id
             """,

@@ -35,6 +35,12 @@ async def report(pool: asyncpg.Pool) -> Report:
         letters = await connection.fetchval(
             "SELECT count(*)::int FROM dead_letters WHERE resolved_at IS NULL"
         )
+        drifted = await connection.fetch(
+            """
+            SELECT realm_id, split_part(drift, ':', 1), count(*)::int FROM documents
+             WHERE drift IS NOT NULL GROUP BY 1, 2
+            """
+        )
         companies = await connection.fetch("SELECT realm_id, connection FROM companies")
     return Report(
         ledger=[LedgerCount(*row) for row in ledger],
@@ -42,4 +48,5 @@ async def report(pool: asyncpg.Pool) -> Report:
         outbox_oldest_seconds=oldest,
         open_dead_letters=letters,
         connected={row[0]: row[1] == "connected" for row in companies},
+        drifted={(row[0], row[1]): row[2] for row in drifted},
     )

@@ -84,6 +84,17 @@ class DocumentRow(SQLModel, table=True):
             postgresql_where=text("state = 'wanted'"),
         ),
         Index(
+            "documents_changed",
+            "realm_id",
+            "next_attempt_at",
+            postgresql_where=text("change = 'open'"),
+        ),
+        Index(
+            "documents_drifted",
+            "realm_id",
+            postgresql_where=text("drift IS NOT NULL"),
+        ),
+        Index(
             "documents_stuck",
             "state",
             "reason",
@@ -124,6 +135,8 @@ class DocumentRow(SQLModel, table=True):
     document_number: str | None = Field(sa_column=_text(nullable=True))
     total: Decimal | None = Field(sa_column=Column(Numeric(15, 2), nullable=True))
     drift: str | None = Field(sa_column=_text(nullable=True))
+    concessions: str = Field(sa_column=_text(""))
+    change: str = Field(sa_column=_text(""))
     priority: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
     retried_at: datetime | None = Field(sa_column=_instant())
 
@@ -161,6 +174,7 @@ class OperationRow(SQLModel, table=True):
     sync_token: str | None = Field(sa_column=_text(nullable=True))
     error: str | None = Field(sa_column=_text(nullable=True))
     tid: str | None = Field(sa_column=_text(nullable=True))
+    content: dict[str, object] | None = Field(sa_column=Column(JSON, nullable=True))
 
 
 class OutcomeRow(SQLModel, table=True):

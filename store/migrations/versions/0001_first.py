@@ -115,6 +115,8 @@ STATEMENTS = (
       document_number TEXT,
       total NUMERIC(15, 2),
       drift TEXT,
+      concessions TEXT DEFAULT '' NOT NULL,
+      change TEXT DEFAULT '' NOT NULL,
       priority SMALLINT DEFAULT 0 NOT NULL,
       retried_at TIMESTAMP WITH TIME ZONE,
       PRIMARY KEY (document_id),
@@ -126,6 +128,12 @@ STATEMENTS = (
     """,
     """
     CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id) WHERE quickbooks_id IS NOT NULL
+    """,
+    """
+    CREATE INDEX documents_changed ON documents (realm_id, next_attempt_at) WHERE change = 'open'
+    """,
+    """
+    CREATE INDEX documents_drifted ON documents (realm_id) WHERE drift IS NOT NULL
     """,
     """
     CREATE INDEX documents_stuck ON documents (state, reason) WHERE state IN ('waiting', 'blocked')
@@ -176,6 +184,7 @@ STATEMENTS = (
       sync_token TEXT,
       error TEXT,
       tid TEXT,
+      content JSON,
       PRIMARY KEY (operation_id),
       CONSTRAINT operations_key UNIQUE (realm_id, operation_key)
     ) WITH (fillfactor = 80)

@@ -1,0 +1,170 @@
+"""The ledger's statements about documents that are in QuickBooks: changes in HubSpot, and drift.
+
+Called by `reconciler.amend` and `reconciler.drift`; fenced by the company's lease like dispatch.
+`documents.change` says what became of what HubSpot says now: '' nothing is to be done, 'open' to
+be looked at, 'sending' an update is on its way, 'reported' and 'refused' were shown to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from reconciler.ports import (
+    Amendment,
+    Lease,
+    NewOutcome,
+    Operation,
+    OperationResult,
+    StandingDocument,
+)
+from store.dispatch import DUE_COLUMNS, due_document, finish_operations, insert_operations
+from store.intake import insert_outcomes
+from store.leases import hold
+from store.pool import Connection
+
+_COLUMNS = f"""{DUE_COLUMNS}, d.desired, coalesce(d.sync_token, ''),
+       coalesce(d.document_number, ''), d.total, coalesce(d.drift, ''), d.change,
+       coalesce(w.request, ''::bytea)"""
+
+_WRITTEN_LAST = """LEFT JOIN LATERAL (
+       SELECT o.request FROM operations AS o
+        WHERE o.document_id = d.document_id AND o.entity = d.quickbooks_entity
+          AND o.quickbooks_id = d.quickbooks_id AND o.state = 'done'
+          AND o.verb IN ('create', 'update')
+        ORDER BY o.operation_id DESC LIMIT 1) AS w ON true"""
+
+
+class StandingStore:
+    """Bound to the pool; every method is one short transaction."""
+
+    def __init__(self, pool: asyncpg.Pool, answer_within: timedelta) -> None:
+        self._pool = pool
+        self._answer_within = answer_within
+
+    async def changed(self, realm_id: str, limit: int, now: datetime) -> list[StandingDocument]:
+        """Documents that HubSpot would now have otherwise and nobody has looked at yet."""
+        rows = await self._pool.fetch(
+            f"""
+            SELECT {_COLUMNS} FROM documents AS d {_WRITTEN_LAST}
+             WHERE d.realm_id = $1 AND d.change = 'open' AND d.state = 'created'
+               AND d.next_attempt_at <= $3
+             ORDER BY d.next_attempt_at LIMIT $2
+            """,
+            realm_id,
+            limit,
+            now,
+        )
+        return [_standing(row) for row in rows]
+
+    async def in_quickbooks(
+        self, realm_id: str, found: Sequence[tuple[str, str]]
+    ) -> list[StandingDocument]:
+        """Our documents among objects given as entity and id; those being changed are left out."""
+        rows = await self._pool.fetch(
+            f"""
+            SELECT {_COLUMNS}
+              FROM unnest($2::text[], $3::text[]) AS f(entity, id)
+              JOIN documents AS d ON d.realm_id = $1 AND d.quickbooks_entity = f.entity
+                                 AND d.quickbooks_id = f.id
+              {_WRITTEN_LAST}
+             WHERE d.state = 'created' AND d.change <> 'sending'
+            """,
+            realm_id,
+            [entity for entity, _ in found],
+            [id_ for _, id_ in found],
+        )
+        return [_standing(row) for row in rows]
+
+    async def begin_change(self, lease: Lease, operation: Operation, retry_at: datetime) -> bool:
+        """Commit the intent to change a document; False if this very change was begun before.
+
+        It is then looked at again at *retry_at*. Raises `Fenced`.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold(connection, lease)
+            begun = await insert_operations(connection, [operation], self._answer_within)
+            await connection.execute(
+                """
+                UPDATE documents
+                   SET change = CASE WHEN $2 THEN 'sending' ELSE change END, next_attempt_at = $3
+                 WHERE document_id = $1
+                """,
+                operation.document_id,
+                bool(begun),
+                retry_at,
+            )
+            return bool(begun)
+
+    async def amend(
+        self,
+        lease: Lease,
+        amendments: Sequence[Amendment],
+        outcomes: Sequence[NewOutcome],
+        results: Sequence[OperationResult] = (),
+    ) -> None:
+        """Commit news of documents with their events. Raises `Fenced`, and then writes nothing."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold(connection, lease)
+            if results:
+                await finish_operations(connection, lease.realm_id, results)
+            if amendments:
+                await _amend(connection, amendments)
+            if outcomes:
+                await insert_outcomes(connection, outcomes)
+
+
+async def _amend(connection: Connection, amendments: Sequence[Amendment]) -> None:
+    """`desired` goes when it is what the document says now; what came meanwhile stays open."""
+    await connection.execute(
+        """
+        UPDATE documents AS d
+           SET content = coalesce(n.content::json, d.content),
+               desired = CASE WHEN n.recreate OR d.desired::text = n.content THEN NULL
+                              ELSE d.desired END,
+               change = CASE WHEN n.recreate THEN ''
+                             WHEN n.content IS NOT NULL AND d.desired::text <> n.content THEN 'open'
+                             ELSE coalesce(n.change, d.change) END,
+               state = CASE WHEN n.recreate THEN 'wanted' ELSE d.state END,
+               state_since = CASE WHEN n.recreate THEN now() ELSE d.state_since END,
+               generation = d.generation + CASE WHEN n.recreate THEN 1 ELSE 0 END,
+               revision = CASE WHEN n.recreate THEN 1 ELSE d.revision END,
+               attempts = CASE WHEN n.recreate THEN 0 ELSE d.attempts END,
+               quickbooks_id = CASE WHEN n.recreate THEN NULL ELSE d.quickbooks_id END,
+               document_number = CASE WHEN n.recreate THEN NULL ELSE d.document_number END,
+               sync_token = CASE WHEN n.recreate THEN NULL
+                                 ELSE coalesce(n.sync_token, d.sync_token) END,
+               total = CASE WHEN n.recreate THEN NULL ELSE coalesce(n.total, d.total) END,
+               drift = CASE WHEN n.recreate THEN NULL
+                            ELSE nullif(coalesce(n.drift, d.drift), '') END,
+               reason = n.reason, detail = n.detail, version = d.version + 1,
+               next_attempt_at = coalesce(n.next_attempt_at, d.next_attempt_at)
+          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                      $7::numeric[], $8::text[], $9::bool[], $10::timestamptz[])
+               AS n(document_id, change, reason, detail, content, sync_token, total, drift,
+                    recreate, next_attempt_at)
+         WHERE d.document_id = n.document_id AND d.state = 'created'
+        """,
+        *(list(column) for column in zip(*map(_columns, amendments), strict=True)),
+    )
+
+
+def _columns(amendment: Amendment) -> tuple[object, ...]:
+    return (
+        amendment.document_id,
+        amendment.change,
+        amendment.reason,
+        amendment.detail,
+        amendment.content,
+        amendment.sync_token,
+        amendment.total,
+        amendment.drift,
+        amendment.recreate,
+        amendment.next_attempt_at,
+    )
+
+
+def _standing(row: asyncpg.Record) -> StandingDocument:
+    return StandingDocument(due_document(row), *row[19:26])
