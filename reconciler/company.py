@@ -77,6 +77,7 @@ class CompanyDispatcher:
         `Disconnected` once nothing is in the air any more when a person must connect it."""
         await self.directory.ensure_loaded()
         self._ready.clear()
+        self._in_the_air.clear()  # a call that was cut off before it began could not land itself
         self._disconnected = None
         async with asyncio.TaskGroup() as calls:
             while not self._stopping and self._disconnected is None:
@@ -187,7 +188,8 @@ class CompanyDispatcher:
         finally:
             self._landed(operations)
         if following:
-            await self._send(following, group)
+            # Without the group: its documents are those before the first step.
+            await self._send(following, ())
 
     async def _call(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
         """Every operation's answer or error, by operation key."""
