@@ -20,7 +20,7 @@ from reconciler.errors import ConfigurationError, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
-    from reconciler.workflows import Company, WorkflowFile
+    from reconciler.workflows import Company
 
 app = typer.Typer(
     help="Creates QuickBooks Online documents from HubSpot changes on Kafka, each exactly once.",
@@ -52,7 +52,7 @@ def gateway() -> None:
 
     from reconciler.feeds import run_gateway
 
-    uvloop.run(run_gateway(*_configured()))
+    uvloop.run(run_gateway(_configured()))
 
 
 @app.command()
@@ -148,14 +148,13 @@ def demo(
     raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not leave)))
 
 
-def _configured() -> tuple[Settings, WorkflowFile]:
-    """Settings and workflow file of a process that serves, with its log set up."""
+def _configured() -> Settings:
+    """Settings of a process that brings events, with its log set up."""
     from reconciler.settings import read_settings
-    from reconciler.workflows import load
 
     settings = read_settings()
     logs.configure(settings.log_format, settings.log_level)
-    return settings, load(settings.workflows.read_text("utf-8"), str(settings.workflows))
+    return settings
 
 
 def main() -> None:

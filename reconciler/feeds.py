@@ -21,7 +21,6 @@ from reconciler.http import Health, monitoring, serve
 from reconciler.metrics import HubSpotMetrics, Metrics
 from reconciler.model import ObjectType
 from reconciler.settings import Settings
-from reconciler.workflows import WorkflowFile
 from streams.cluster import Cluster
 from streams.gateway import Gateway, GatewaySettings
 from streams.producer import RecordProducer
@@ -62,7 +61,7 @@ class Feeding:
         return self.metrics.exposition()
 
 
-async def run_gateway(settings: Settings, _workflows: WorkflowFile) -> None:
+async def run_gateway(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; deliveries under way are answered first."""
     gateway_settings = gateway_settings_of(settings)
     feeding = Feeding(settings)

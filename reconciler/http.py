@@ -51,9 +51,15 @@ def monitoring(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> we
 
 
 @asynccontextmanager
-async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve while the block runs; gives the port."""
-    runner = web.AppRunner(app, access_log=None)
+async def serve(
+    app: web.Application, host: str, port: int, *, lingering_seconds: float = 1.0
+) -> AsyncIterator[int]:
+    """Serve while the block runs; gives the port.
+
+    The rest of a body that was refused is read for `lingering_seconds`, so that a sender that is
+    still sending hears the answer, and one that has stopped holds nothing for long.
+    """
+    runner = web.AppRunner(app, access_log=None, lingering_time=lingering_seconds)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -96,10 +96,17 @@ def start_sandbox(directory: Path, companies: Sequence[str], *options: str, port
 
 def start_service(directory: Path, settings: Mapping[str, str], name: str = "service") -> Child:
     """The service itself; *settings* without their prefix, in lower case."""
+    return start_command(directory, ["run"], settings, name)
+
+
+def start_command(
+    directory: Path, arguments: Sequence[str], settings: Mapping[str, str], name: str
+) -> Child:
+    """A command of ours that serves until it is ended, with health and metrics on a port."""
     port = free_port()
     environment = {f"RECONCILER_{key.upper()}": value for key, value in settings.items()}
     environment["RECONCILER_HTTP_PORT"] = str(port)
-    command = [sys.executable, "-m", "reconciler.cli", "run"]
+    command = [sys.executable, "-m", "reconciler.cli", *arguments]
     return _start(name, command, port, directory, environment)
 
 
