@@ -69,6 +69,9 @@ _log = structlog.get_logger("reconciler")
 POLL = timedelta(milliseconds=500)
 SHUTDOWN_PATIENCE = timedelta(seconds=20)
 RESTART_PART_AFTER = timedelta(seconds=1)
+KEPT_FOR_EVER = {"retention.ms": "-1"}
+"""For feed topics that we create ourselves: a replay can only read what is still there."""
+
 TROUBLE = (*LOST, KafkaUnavailable, Fenced)
 """What a part survives by starting anew: a lost server, or work that has another owner now."""
 
@@ -159,7 +162,7 @@ class Service:
 
     async def _ensure_topics(self) -> None:
         settings = self.settings
-        await self.cluster.ensure_topics(settings.topics.values(), partitions=3)
+        await self.cluster.ensure_topics(settings.topics.values(), 3, configs=KEPT_FOR_EVER)
         await self.cluster.ensure_topics(
             [settings.topic_outcomes, settings.topic_dead_letters], partitions=3
         )

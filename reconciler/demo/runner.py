@@ -98,13 +98,11 @@ async def _produce(console: Console, running: Environment, feed: Feed) -> None:
     with _progress(console) as progress:
         task = progress.add_task("produced", total=len(feed.records))
         async with RecordProducer(connection) as producer:
+            # Stamped now: Kafka's retention would soon delete records as old as the story they tell.
             for start in range(0, len(feed.records), _CHUNK):
                 chunk = feed.records[start : start + _CHUNK]
                 await producer.send(
-                    [
-                        OutgoingRecord(r.topic, r.key, r.value, timestamp_ms=r.timestamp_ms)
-                        for r in chunk
-                    ]
+                    [OutgoingRecord(r.topic, r.key, r.value) for r in chunk]
                 )
                 progress.advance(task, len(chunk))
 
