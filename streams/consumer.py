@@ -59,6 +59,7 @@ class IntakeConsumer:
         self._failure: Exception | None = None
         self._failing_since: float | None = None
         self._observed_at = 0.0
+        self._topic_ids: dict[str, str | None] = {}
         self._to_commit: dict[Partition, int] = {}
         self._committed_at = 0.0
         self.progress = Progress(time.monotonic())
@@ -67,6 +68,7 @@ class IntakeConsumer:
 
     async def __aenter__(self) -> Self:
         await self._cluster.partitions(self._settings.topics)  # or say which topic is missing
+        self._topic_ids = await self._cluster.topic_ids(self._settings.topics)
         self._consumer = await open_patiently(self._start, self._connection)
         # After start: aiokafka's start waits for the first assignment, however long that takes.
         self._consumer.subscribe(list(self._settings.topics), listener=Listener(self))
@@ -152,7 +154,7 @@ class IntakeConsumer:
         logs = {log.partition: log for log in await self._cluster.logs(sorted(partitions))}
         for partition in partitions:
             if partition not in logs:
-                raise TopicGone(partition)
+                raise TopicGone(partition.topic)
         return logs
 
     # --- reading ---
@@ -240,15 +242,26 @@ class IntakeConsumer:
                 await self._observe()
 
     async def _observe(self) -> None:
+        await self._observe_topics()
         number, held = self._assignment.number, dict(self._assignment.held)
         logs = await self._logs(held) if held else {}
         for partition, log in logs.items():
             if not self._assignment.still(number):
                 return
-            check_identity(log, held[partition].log.topic_id)
             position = held[partition].next_offset
             check_range(log, position)
             self.progress.observed(partition, position, log.end, time.monotonic())
+
+    async def _observe_topics(self) -> None:
+        """All topics are there and are those first seen.
+
+        Not only the topics held: of a topic that was deleted, aiokafka just gets no partitions.
+        """
+        found = await self._cluster.topic_ids(self._settings.topics)
+        for topic in self._settings.topics:
+            if topic not in found:
+                raise TopicGone(topic)
+            check_identity(topic, found[topic], self._topic_ids.setdefault(topic, found[topic]))
 
     # --- Kafka's own offsets, for tools that show lag ---
 

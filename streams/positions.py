@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import FeedBroken
-from streams.records import Partition, PartitionLog
+from streams.records import PartitionLog
 
 
 class StartPolicy(StrEnum):
@@ -34,9 +34,9 @@ class Claim:
 class TopicRecreated(FeedBroken):
     """A topic of the same name but another identity: its offsets are not those recorded."""
 
-    def __init__(self, partition: Partition, recorded: str, found: str) -> None:
+    def __init__(self, topic: str, recorded: str, found: str) -> None:
         super().__init__(
-            f"topic {partition.topic} was deleted and created again (id {recorded} was recorded,"
+            f"topic {topic} was deleted and created again (id {recorded} was recorded,"
             f" {found} is there now). Nothing of the new topic was read. Read it from its"
             " beginning by forgetting the recorded offsets, if its records are to count."
         )
@@ -45,9 +45,9 @@ class TopicRecreated(FeedBroken):
 class TopicGone(FeedBroken):
     """A topic that was being read does not exist any more."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, topic: str) -> None:
         super().__init__(
-            f"topic {partition.topic} does not exist any more. Create it again and forget its"
+            f"topic {topic} does not exist any more. Create it again and forget its"
             " recorded offsets, or remove it from the settings."
         )
 
@@ -77,17 +77,17 @@ class RetentionOvertook(FeedBroken):
 
 def starting_position(log: PartitionLog, claim: Claim, policy: StartPolicy) -> int:
     """The offset to read first; raises a `FeedBroken` when the log isn't the one recorded."""
-    check_identity(log, claim.topic_id)
+    check_identity(log.partition.topic, log.topic_id, claim.topic_id)
     if claim.next_offset is None:
         return log.end if policy is StartPolicy.LATEST else log.beginning
     check_range(log, claim.next_offset)
     return claim.next_offset
 
 
-def check_identity(log: PartitionLog, recorded: str | None) -> None:
+def check_identity(topic: str, found: str | None, recorded: str | None) -> None:
     """Raise if the topic is another one than was recorded; unknown identities are believed."""
-    if recorded is not None and log.topic_id is not None and recorded != log.topic_id:
-        raise TopicRecreated(log.partition, recorded, log.topic_id)
+    if recorded is not None and found is not None and recorded != found:
+        raise TopicRecreated(topic, recorded, found)
 
 
 def check_range(log: PartitionLog, position: int) -> None:

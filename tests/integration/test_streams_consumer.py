@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -220,6 +220,35 @@ async def test_partitions_move_and_the_late_batch_is_refused(group: Group) -> No
     assert group.book.refused == 1
 
 
+async def test_nothing_is_lost_while_members_come_and_go(group: Group) -> None:
+    """However polls and rebalances interleave, each record is stored once."""
+    total, churn = 3_000, 8
+    stored = asyncio.Event()
+
+    async def work(member: Member) -> None:
+        while len(group.book.values) < total:
+            with suppress(Fenced):
+                group.book.store(await member.next())
+        stored.set()
+
+    async def feed() -> None:
+        async with producer(group.kafka) as client:
+            for n in range(total):
+                await client.send_and_wait(group.topic, b"%d" % n, partition=n % 2)
+
+    async with group.member() as steady, asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed())
+        tasks.create_task(work(steady))
+        for _ in range(churn):
+            async with group.member() as guest:
+                while not stored.is_set() and not guest.intake.assigned:
+                    with suppress(Fenced):
+                        group.book.store(await guest.next())
+                with suppress(Fenced):
+                    group.book.store(await guest.next())
+    assert sorted(map(int, filter(None, group.book.values))) == list(range(total))
+
+
 async def test_a_rebalance_that_takes_long_does_not_block_the_caller(group: Group) -> None:
     """While another member delays the rebalance, `batches` still answers in time."""
     clock = asyncio.get_running_loop().time
@@ -380,7 +409,7 @@ async def test_a_topic_recreated_under_a_reader_is_noticed(
         await member.settle(2)
         await delete_topic(group.kafka, group.topic)
         await new_topic(partitions=2)
-        with pytest.raises(TopicRecreated):
+        with pytest.raises(TopicRecreated, match="deleted and created again"):
             await member.store_until(lambda: False)
 
 
