@@ -112,9 +112,17 @@ class ApacheKafka:
     def restart(self, *numbers: int) -> None:
         """Start these brokers, ending those that run; return once each answers."""
         self.stop(*numbers)
+        self.launch(*numbers)
+        self.until_answering(*numbers)
+
+    def launch(self, *numbers: int) -> None:
+        """Start these brokers and return at once; they die with the calling thread."""
         for number in numbers:
             broker = self.brokers[number]
             broker.process = child.spawn(self._command(broker), broker.home / "broker.log")
+
+    def until_answering(self, *numbers: int) -> None:
+        """Return once each of these brokers answers."""
         for number in numbers:
             self._await(self.brokers[number])
 
