@@ -135,12 +135,13 @@ class CompanyDispatcher:
 
     async def _resume(self, calls: asyncio.TaskGroup) -> bool:
         """Take up operations whose result is not recorded: after a crash, or without an answer."""
-        now = self.around.clock()
-        unfinished = await self.around.store.unfinished(self.lease.realm_id, now, CLAIM)
-        mine = [each for each in unfinished if each.operation.operation_key not in self._in_the_air]
+        in_the_air = set(self._in_the_air)  # as it was before: a call may land meanwhile
+        taken_up = await self.around.store.take_up(self.lease, CLAIM)
+        mine = [each for each in taken_up if each.operation.operation_key not in in_the_air]
         if not mine:
             return False
-        forgotten = [each for each in mine if self._must_look_first(each, now)]
+        self.around.crash_point("resume.taken_up")
+        forgotten = [each for each in mine if self._must_look_first(each)]
         for each in forgotten:
             self._in_the_air.add(each.operation.operation_key)
             calls.create_task(self._look_first(each))
@@ -149,8 +150,8 @@ class CompanyDispatcher:
             self._in_the_air.update(each.operation.operation_key for each in group)
         return True
 
-    def _must_look_first(self, each: UnfinishedOperation, now: datetime) -> bool:
-        return may_be_forgotten(each.first_sent_at, now, self.around.policy)
+    def _must_look_first(self, each: UnfinishedOperation) -> bool:
+        return may_be_forgotten(each.first_sent_at, each.taken_up_at, self.around.policy)
 
     async def _look_first(self, each: UnfinishedOperation) -> None:
         """Past the replay window: adopt what stands in the books, or send the same bytes again."""
@@ -162,6 +163,7 @@ class CompanyDispatcher:
         if found is None:
             await self._send([op], (), [each])
             return
+        self.around.crash_point("resume.looked")
         try:
             await self.recorder.record([op], {op.operation_key: found}, (), [each], adopted=True)
         finally:

@@ -176,13 +176,17 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class UnfinishedOperation(msgspec.Struct, frozen=True):
-    """An operation begun whose result is not recorded: the process died, or no answer came."""
+    """An operation begun whose result is not recorded: the process died, or no answer came.
+
+    Both instants are the database's.
+    """
 
     operation_id: int
     operation: Operation
     state: str
     attempts: int
     first_sent_at: datetime
+    taken_up_at: datetime
     key: DocumentKey | None
 
 
@@ -272,8 +276,8 @@ class UnpublishedOutcome(NamedTuple):
 class DispatchLedger(Protocol):
     """The ledger's statements for dispatch (`store.dispatch.DispatchStore`).
 
-    `begin` commits before a call to QuickBooks and `record` after it; both raise `Fenced` and
-    write nothing when the lease has another owner.
+    `begin` (or `take_up`, for another attempt) commits before a call to QuickBooks and `record`
+    after it; they raise `Fenced` and write nothing when the lease has another owner.
     """
 
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]: ...
@@ -289,10 +293,8 @@ class DispatchLedger(Protocol):
         updates: Sequence[DocumentUpdate],
         outcomes: Sequence[NewOutcome],
         following: Sequence[Operation] = (),
-    ) -> None: ...
-    async def unfinished(
-        self, realm_id: str, now: datetime, limit: int
-    ) -> list[UnfinishedOperation]: ...
+    ) -> set[int]: ...
+    async def take_up(self, lease: Lease, limit: int) -> list[UnfinishedOperation]: ...
     async def operation_ids(
         self, realm_id: str, keys: Sequence[str]
     ) -> dict[str, tuple[str, str]]: ...

@@ -106,7 +106,7 @@ class Recorder:
                 await self._failed(recording, op, result, documents[op.document_id], tries)
         if len(recording.following) > 1:
             recording.following = batched(recording.following)
-        await self.store.record(
+        updated = await self.store.record(
             self.lease,
             recording.results,
             recording.updates,
@@ -115,12 +115,16 @@ class Recorder:
         )
         if recording.park is not None:
             await self.directory.disconnected(recording.park.detail)
-        self._observe(recording, documents)
-        return recording.following
+        self._observe(recording, documents, updated)
+        return [op for op in recording.following if op.document_id in updated]
 
-    def _observe(self, recording: Recording, documents: Mapping[int, DueDocument]) -> None:
+    def _observe(
+        self, recording: Recording, documents: Mapping[int, DueDocument], updated: set[int]
+    ) -> None:
         now = self.clock()
         for update in recording.updates:
+            if update.document_id not in updated:
+                continue
             document = documents[update.document_id]
             self.observer.document(document, update.state, update.reason, now)
 
@@ -161,7 +165,7 @@ class Recorder:
         id_ = str(entity.get("Id")) if own else document.quickbooks_id
         number = _text(entity.get("DocNumber")) if own else None
         total = Decimal(str(entity.get("TotalAmt", content.total)))
-        reason, detail = _compared(total, content.total)
+        reason, detail = compared(total, content.total)
         recording.updates.append(
             DocumentUpdate(
                 document.document_id,
@@ -289,8 +293,8 @@ class Recorder:
         return answer if is_ours(op, answer.entity(op.entity)) else None
 
 
-def _compared(actual: Decimal, wanted: Decimal) -> tuple[str, str]:
-    """QuickBooks may compute another tax; the difference is shown on the created document."""
+def compared(actual: Decimal, wanted: Decimal) -> tuple[str, str]:
+    """QuickBooks may compute another tax; the difference is shown on the document."""
     if actual == wanted:
         return "", ""
     stop = Stop(Reason.TOTAL_DIFFERS, actual=actual, wanted=wanted)

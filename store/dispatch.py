@@ -6,7 +6,7 @@ it; no transaction is open in between. Everything is set-based over one group of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -32,6 +32,11 @@ DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, 
 
 BACKFILL_AT_ONCE = 30
 """Most documents of a backfill taken at once, so that a live one soon gets its turn."""
+
+
+_DUE_OPERATIONS = """
+    SELECT operation_id FROM operations
+     WHERE realm_id = $1 AND state IN ('begun', 'unknown') AND next_attempt_at <= now()"""
 
 
 class DispatchStore:
@@ -128,40 +133,56 @@ class DispatchStore:
         updates: Sequence[DocumentUpdate],
         outcomes: Sequence[NewOutcome],
         following: Sequence[Operation] = (),
-    ) -> None:
+    ) -> set[int]:
         """Commit what became of operations, with their documents' new states, events and next steps.
 
-        Raises `Fenced`, and then nothing is written.
+        Answers the documents that were updated. Left out, with their events and next steps, are
+        those whose operation has a result already (the same call was answered twice) or whose
+        version is another one by now. Raises `Fenced`, and then nothing is written.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             if results:
-                await finish_operations(connection, lease.realm_id, results)
-            if updates:
-                await _update_documents(connection, updates)
-            if following:
-                await insert_operations(connection, following, self._answer_within)
-            if outcomes:
-                await insert_outcomes(connection, outcomes)
+                finished = await finish_operations(connection, lease.realm_id, results)
+                updates = [u for u in updates if u.document_id in finished]
+            updated = await _update_documents(connection, updates) if updates else set()
+            if chosen := [op for op in following if op.document_id in updated]:
+                await insert_operations(connection, chosen, self._answer_within)
+            if events := [event for event in outcomes if event.document_id in updated]:
+                await insert_outcomes(connection, events)
+            return updated
 
-    async def unfinished(
-        self, realm_id: str, now: datetime, limit: int
-    ) -> list[UnfinishedOperation]:
-        """Operations begun without a recorded result that are due for another look."""
-        rows = await self._pool.fetch(
-            """
-            SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
-                   o.operation_id, o.operation_key, o.document_id, o.entity, o.verb, o.request_id,
-                   o.b_id, o.marker, o.request, o.content, o.state, o.attempts, o.first_sent_at
-              FROM operations AS o LEFT JOIN documents AS d ON d.document_id = o.document_id
-             WHERE o.realm_id = $1 AND o.state IN ('begun', 'unknown') AND o.next_attempt_at <= $2
-             ORDER BY o.next_attempt_at, o.operation_id LIMIT $3
-            """,
-            realm_id,
-            now,
-            limit,
-        )
-        return [_unfinished(realm_id, row) for row in rows]
+    async def take_up(self, lease: Lease, limit: int) -> list[UnfinishedOperation]:
+        """Operations without a result that are due for another look, and due again only after
+        `answer_within`: until then this attempt may be on its way. Raises `Fenced`.
+
+        What is due, and how old, is told by the database's clock: a process whose clock jumps
+        must not believe that QuickBooks still remembers a request id.
+        """
+        if not await self._pool.fetchval(f"SELECT EXISTS ({_DUE_OPERATIONS})", lease.realm_id):
+            return []
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold(connection, lease)
+            rows = await connection.fetch(
+                f"""
+                WITH o AS (
+                    UPDATE operations SET next_attempt_at = now() + $2::interval
+                     WHERE operation_id IN ({_DUE_OPERATIONS}
+                                             ORDER BY next_attempt_at, operation_id LIMIT $3)
+                       AND state IN ('begun', 'unknown')
+                    RETURNING *)
+                SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+                       o.operation_id, o.operation_key, o.document_id, o.entity, o.verb,
+                       o.request_id, o.b_id, o.marker, o.request, o.content, o.state, o.attempts,
+                       o.first_sent_at, now()
+                  FROM o LEFT JOIN documents AS d ON d.document_id = o.document_id
+                 ORDER BY o.operation_id
+                """,
+                lease.realm_id,
+                self._answer_within,
+                limit,
+            )
+        return [_unfinished(lease.realm_id, row) for row in rows]
 
     async def operation_ids(self, realm_id: str, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
         """State and QuickBooks id ("" if none) of operations already known, by key."""
@@ -219,8 +240,9 @@ async def insert_operations(
 
 async def finish_operations(
     connection: Connection, realm_id: str, results: Sequence[OperationResult]
-) -> None:
-    await connection.execute(
+) -> set[int]:
+    """Write results of operations that have none yet; answers whose documents they are of."""
+    rows = await connection.fetch(
         """
         UPDATE operations AS o
            SET state = n.state, quickbooks_id = coalesce(n.quickbooks_id, o.quickbooks_id),
@@ -234,6 +256,7 @@ async def finish_operations(
                AS n(operation_key, state, quickbooks_id, sync_token, error, tid, next_attempt_at)
          WHERE o.realm_id = $1 AND o.operation_key = n.operation_key
            AND o.state IN ('begun', 'unknown')
+        RETURNING o.document_id
         """,
         realm_id,
         [r.operation_key for r in results],
@@ -244,11 +267,11 @@ async def finish_operations(
         [r.tid for r in results],
         [r.next_attempt_at for r in results],
     )
+    return {row[0] for row in rows}
 
 
-async def _update_documents(connection: Connection, updates: Iterable[DocumentUpdate]) -> None:
-    changes = list(updates)
-    await connection.execute(
+async def _update_documents(connection: Connection, changes: Sequence[DocumentUpdate]) -> set[int]:
+    rows = await connection.fetch(
         """
         UPDATE documents AS d
            SET state = n.state, reason = n.reason, detail = n.detail,
@@ -273,6 +296,7 @@ async def _update_documents(connection: Connection, updates: Iterable[DocumentUp
                     version, concession)
          WHERE d.document_id = n.document_id
            AND (n.version IS NULL OR d.version = n.version)
+        RETURNING d.document_id
         """,
         [u.document_id for u in changes],
         [u.state for u in changes],
@@ -289,6 +313,7 @@ async def _update_documents(connection: Connection, updates: Iterable[DocumentUp
         [u.version for u in changes],
         [u.concession for u in changes],
     )
+    return {row[0] for row in rows}
 
 
 def due_document(row: asyncpg.Record) -> DueDocument:
@@ -332,5 +357,6 @@ def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
         state=row[16],
         attempts=row[17],
         first_sent_at=row[18],
+        taken_up_at=row[19],
         key=None if row[0] is None else _key(row),
     )
