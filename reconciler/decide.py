@@ -81,6 +81,15 @@ def examine(
             yield _verdict(Sale(obj, settings, enrolled_at), key, workflow)
 
 
+def is_undecided(obj: SourceObject, workflows: Sequence[Workflow]) -> bool:
+    """Whether the object enrols nowhere, but might if it were known what the feed never mentioned."""
+    return not obj.is_deleted and any(
+        workflow.enrol.matches(obj) is None and workflow.enrol.is_undecided(obj)
+        for workflow in workflows
+        if workflow.enabled and workflow.object_type is obj.key.type
+    )
+
+
 def document_key(obj: SourceObject, settings: ActionSettings, enrolment: int = 1) -> DocumentKey:
     """The unit of idempotency for one action on one object."""
     source = obj.key

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from reconciler.decide import Verdict, decide
+from reconciler.decide import Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
 from reconciler.model import (
@@ -71,6 +71,7 @@ class Transaction(Protocol):
     async def save_objects(self, objects: Sequence[StoredObject]) -> None: ...
     async def want(self, documents: Sequence[WantedDocument]) -> dict[DocumentKey, int]: ...
     async def desire(self, desired: Mapping[int, str]) -> None: ...
+    async def request_facts(self, keys: Sequence[ObjectKey]) -> None: ...
     async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None: ...
     async def save_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
     async def wake_dispatchers(self, realm_ids: set[str]) -> None: ...
@@ -99,7 +100,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One consumer group's way into the store."""
+    """One consumer group's way into the store.
+
+    With `hydrates` objects are requested from HubSpot whose enrolment can't be decided because
+    the feed never mentioned a property that it looks at.
+    """
 
     group_id: str
     workflows: Sequence[Workflow]
@@ -107,6 +112,7 @@ class Intake:
     decode: Callable[[Record], list[Change]]
     transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
     concurrent: type[Exception]
+    hydrates: bool = False
     crash_point: Callable[[str], None] = lambda name: None
     priority: Priority = Priority.LIVE
 
@@ -193,6 +199,10 @@ class Intake:
         known = {key: entry.state for key, entry in ledger.items()}
         for obj in sources:
             taken.verdicts += decide(obj, before.get(obj.key), self.workflows, known)
+        if self.hydrates:
+            undecided = [obj.key for obj in sources if is_undecided(obj, self.workflows)]
+            if undecided:
+                await transaction.request_facts(undecided)
         wanted, desired = differences(taken.verdicts, ledger, self.priority)
         self.crash_point("intake.decided")
         if desired:

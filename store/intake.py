@@ -23,6 +23,7 @@ from reconciler.ports import (
     StoredObject,
     WantedDocument,
 )
+from store.hydration import request_facts
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -188,6 +189,9 @@ class IntakeTransaction:
             list(desired),
             list(desired.values()),
         )
+
+    async def request_facts(self, keys: Sequence[ObjectKey]) -> None:
+        await request_facts(self._connection, keys)
 
     async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None:
         await insert_outcomes(self._connection, outcomes)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Numeric,
     SmallInteger,
@@ -323,3 +324,48 @@ class ReferenceRow(SQLModel, table=True):
     email_key: str = Field(sa_column=_text(""))
     sku: str = Field(sa_column=_text(""))
     data: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class HydrationRow(SQLModel, table=True):
+    """A HubSpot object that is asked for because facts are missing; not now while there is no time."""
+
+    __tablename__ = "hydrations"
+    __table_args__ = (
+        Index(
+            "hydrations_due",
+            "portal_id",
+            "next_hydration_at",
+            postgresql_where=text("next_hydration_at IS NOT NULL"),
+        ),
+    )
+    portal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    object_type: str = Field(sa_column=Column(Text, primary_key=True))
+    object_id: str = Field(sa_column=Column(Text, primary_key=True))
+    attempts: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
+    next_hydration_at: datetime | None = Field(sa_column=_instant())
+    problem: str = Field(sa_column=_text(""))
+
+
+class WriteBackRow(SQLModel, table=True):
+    """A document whose number, id, status and link are to be set on its HubSpot object."""
+
+    __tablename__ = "write_backs"
+    __table_args__ = (
+        Index("write_backs_due", "next_attempt_at", postgresql_where=text("state = 'wanted'")),
+    )
+    document_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    state: str = Field(sa_column=_text("wanted"))
+    version: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("1")))
+    attempts: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
+    next_attempt_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    written_to: str = Field(sa_column=_text(""))
+    problem: str = Field(sa_column=_text(""))
+
+
+class JournalOffsetRow(SQLModel, table=True):
+    """How far HubSpot's webhooks journal was put on Kafka."""
+
+    __tablename__ = "journal_offsets"
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    journal_offset: str = Field(sa_column=_text())
+    read_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))

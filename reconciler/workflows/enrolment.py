@@ -64,6 +64,25 @@ class Group:
             return max(since, points[0][0])
         return _first_held(varying, _earliest_known(varying, history, values), points, since)
 
+    def is_undecided(self, obj: SourceObject) -> bool:
+        """Whether what was never mentioned of the object keeps this from being decided."""
+        stated = tuple(each for each in self.conditions if _is_stated(each, obj))
+        if len(stated) == len(self.conditions):
+            return False
+        return not stated or group(stated).earliest(obj) is not None
+
+
+def _is_stated(condition: Condition, obj: SourceObject) -> bool:
+    """Whether everything the condition looks at was mentioned, if only as null."""
+    for name in condition.properties:
+        if name.startswith(CONTACT_PREFIX):
+            contacts = associated(obj, "contacts")
+            if contacts is None or (contacts and contacts[0].properties is None):
+                return False
+        elif name not in obj.properties:
+            return False
+    return True
+
 
 def _all_hold(conditions: Iterable[Condition], values: Values, at: int) -> bool:
     for condition in conditions:  # noqa: SIM110 - a generator costs twice as much here
@@ -149,6 +168,10 @@ class Enrolment:
         return frozenset(
             name for each in self.groups for c in each.conditions for name in c.properties
         )
+
+    def is_undecided(self, obj: SourceObject) -> bool:
+        """Whether a group might hold if it were known what the feed never mentioned."""
+        return any(each.is_undecided(obj) for each in self.groups)
 
     def unstated(self, obj: SourceObject) -> frozenset[str]:
         """Own properties the feed has never mentioned of this object, not even as null.

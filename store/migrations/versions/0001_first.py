@@ -139,6 +139,28 @@ STATEMENTS = (
     CREATE INDEX documents_stuck ON documents (state, reason) WHERE state IN ('waiting', 'blocked')
     """,
     """
+    CREATE TABLE hydrations (
+      portal_id BIGINT NOT NULL,
+      object_type TEXT NOT NULL,
+      object_id TEXT NOT NULL,
+      attempts INTEGER DEFAULT 0 NOT NULL,
+      next_hydration_at TIMESTAMP WITH TIME ZONE,
+      problem TEXT DEFAULT '' NOT NULL,
+      PRIMARY KEY (portal_id, object_type, object_id)
+    )
+    """,
+    """
+    CREATE INDEX hydrations_due ON hydrations (portal_id, next_hydration_at) WHERE next_hydration_at IS NOT NULL
+    """,
+    """
+    CREATE TABLE journal_offsets (
+      name TEXT NOT NULL,
+      journal_offset TEXT NOT NULL,
+      read_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      PRIMARY KEY (name)
+    )
+    """,
+    """
     CREATE TABLE objects (
       portal_id BIGINT NOT NULL,
       object_type TEXT NOT NULL,
@@ -238,6 +260,21 @@ STATEMENTS = (
     """
     CREATE INDEX quickbooks_references_sku ON quickbooks_references (realm_id, sku) WHERE sku <> ''
     """,
+    """
+    CREATE TABLE write_backs (
+      document_id BIGINT NOT NULL,
+      state TEXT DEFAULT 'wanted' NOT NULL,
+      version INTEGER DEFAULT 1 NOT NULL,
+      attempts INTEGER DEFAULT 0 NOT NULL,
+      next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      written_to TEXT DEFAULT '' NOT NULL,
+      problem TEXT DEFAULT '' NOT NULL,
+      PRIMARY KEY (document_id)
+    )
+    """,
+    """
+    CREATE INDEX write_backs_due ON write_backs (next_attempt_at) WHERE state = 'wanted'
+    """,
 )
 
 
@@ -248,7 +285,19 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        "quickbooks_references", "outcomes", "operations", "offsets", "objects", "documents",
-        "dead_letters", "companies", "installation", "audit_log", "replays",
+        "quickbooks_references",
+        "outcomes",
+        "operations",
+        "offsets",
+        "objects",
+        "documents",
+        "dead_letters",
+        "companies",
+        "installation",
+        "audit_log",
+        "replays",
+        "hydrations",
+        "journal_offsets",
+        "write_backs",
     ):
         op.drop_table(table)

@@ -1,0 +1,200 @@
+"""HubSpot's CRM API as bytes: requests to send and answers read, without any I/O. Pure.
+
+Paths and limits are from HubSpot's guides on CRM objects, associations (v4) and usage limits (read
+November 2026). The dated paths (`/crm/objects/2026-03/…`) take and give the same bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from reconciler.errors import HubSpotBusy, HubSpotError, HubSpotRefused
+from reconciler.model import ObjectType
+
+OBJECTS_PER_READ = 100
+ASSOCIATIONS_PER_READ = 1000
+
+NAMES: Mapping[ObjectType, str] = {
+    ObjectType.DEAL: "deals",
+    ObjectType.QUOTE: "quotes",
+    ObjectType.PAYMENT: "commerce_payments",
+    ObjectType.CONTACT: "contacts",
+    ObjectType.COMPANY: "companies",
+    ObjectType.LINE_ITEM: "line_items",
+    ObjectType.PRODUCT: "products",
+    ObjectType.INVOICE: "invoices",
+}
+"""What each type is called in paths."""
+
+_NOTE_TO_DEAL = 214
+_DAILY = timedelta(minutes=15)
+_ROLLING = timedelta(seconds=10)
+_UNREACHABLE = timedelta(seconds=10)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Request(NamedTuple):
+    """One call; `operation` names it in metrics."""
+
+    operation: str
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+class HubSpotObject(msgspec.Struct, frozen=True, rename="camel"):
+    """An object as a batch read gives it; values are text or null."""
+
+    id: str
+    properties: dict[str, str | None]
+    created_at: str | None = None
+    updated_at: str | None = None
+    archived: bool = False
+
+
+class Associated(NamedTuple):
+    """What one object is associated with, in HubSpot's order; `after` where there is more."""
+
+    ids: tuple[str, ...]
+    after: str | None
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def batch_read(type_: ObjectType, ids: Sequence[str], properties: Sequence[str]) -> Request:
+    """Ask for up to `OBJECTS_PER_READ` objects; those that are gone are left out of the answer."""
+    body = {"properties": list(properties), "inputs": [{"id": one} for one in ids]}
+    path = f"/crm/v3/objects/{NAMES[type_]}/batch/read"
+    return Request("read_objects", "POST", path, _encode(body))
+
+
+class _Objects(msgspec.Struct, frozen=True):
+    results: list[HubSpotObject] = []
+
+
+_decode_objects = msgspec.json.Decoder(_Objects).decode
+
+
+def objects(answer: bytes) -> list[HubSpotObject]:
+    """Read the answer to `batch_read`."""
+    found: _Objects = _understood(_decode_objects, answer)
+    return found.results
+
+
+def batch_associations(from_: ObjectType, to: str, ids: Mapping[str, str | None]) -> Request:
+    """Ask what objects are associated with; `ids` gives each one's `after` (None at first).
+
+    `to` is a name as in `NAMES`, or `notes`.
+    """
+    inputs = [
+        {"id": one} if after is None else {"id": one, "after": after} for one, after in ids.items()
+    ]
+    path = f"/crm/v4/associations/{NAMES[from_]}/{to}/batch/read"
+    return Request("read_associations", "POST", path, _encode({"inputs": inputs}))
+
+
+def associations(answer: bytes) -> dict[str, Associated]:
+    """Read the answer to `batch_associations`; objects without any association are left out."""
+    found: dict[str, Associated] = {}
+    for result in _understood(_decode, answer).get("results", ()):
+        ids = dict.fromkeys(str(to["toObjectId"]) for to in result.get("to", ()))
+        after = ((result.get("paging") or {}).get("next") or {}).get("after")
+        found[str(result["from"]["id"])] = Associated(tuple(ids), after)
+    return found
+
+
+def snapshot(
+    portal_id: int, found: HubSpotObject, lists: Mapping[str, Sequence[HubSpotObject | str]]
+) -> bytes:
+    """Write an object with its associations as HubSpot's own single read would give it.
+
+    `lists` has every association by name, empty ones too: a list that is there is whole. An
+    associated object is given with its properties, or as an id alone.
+    """
+    body = {
+        "portalId": portal_id,
+        "id": found.id,
+        "properties": found.properties,
+        "createdAt": found.created_at,
+        "updatedAt": found.updated_at,
+        "archived": found.archived,
+        "associations": {
+            name: {"results": [_entry(one) for one in ones]} for name, ones in lists.items()
+        },
+    }
+    return _encode(body)
+
+
+def _entry(one: HubSpotObject | str) -> dict[str, Any]:
+    if isinstance(one, str):
+        return {"id": one}
+    return {"id": one.id, "properties": one.properties, "updatedAt": one.updated_at}
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def update(type_: ObjectType, id_: str, properties: Mapping[str, str]) -> Request:
+    """Set properties of an object: doing it twice is doing it once."""
+    path = f"/crm/v3/objects/{NAMES[type_]}/{quote(id_, safe='')}"
+    return Request("update_object", "PATCH", path, _encode({"properties": properties}))
+
+
+def read_notes(ids: Sequence[str]) -> Request:
+    """Ask for the texts of notes."""
+    body = {"properties": ["hs_note_body"], "inputs": [{"id": one} for one in ids]}
+    return Request("read_notes", "POST", "/crm/v3/objects/notes/batch/read", _encode(body))
+
+
+def create_note(deal_id: str, text: str, at: str) -> Request:
+    """Put a note on a deal, in one call, so that there is never a note on nothing."""
+    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _NOTE_TO_DEAL}]
+    body = {
+        "properties": {"hs_note_body": text, "hs_timestamp": at},
+        "associations": [{"to": {"id": deal_id}, "types": types}],
+    }
+    return Request("create_note", "POST", "/crm/v3/objects/notes", _encode(body))
+
+
+# --- what went wrong -------------------------------------------------------------------------------
+
+
+def failure(status: int, answer: bytes, retry_after: str = "") -> HubSpotError | None:
+    """Say what a status means: None for success, else what to do about it."""
+    if status < 300:
+        return None
+    message, policy = _said(answer)
+    if status == 429:
+        patience = _DAILY if policy == "DAILY" else _ROLLING
+        if retry_after.isascii() and retry_after.isdigit():
+            patience = timedelta(seconds=int(retry_after))
+        return HubSpotBusy(message or "too many requests", status, patience)
+    if status >= 500 or status in (408, 423, 477):
+        return HubSpotBusy(message or "HubSpot is in trouble", status, _UNREACHABLE)
+    return HubSpotRefused(message or "refused", status)
+
+
+def _said(answer: bytes) -> tuple[str, str]:
+    try:
+        body = _decode(answer)
+    except (msgspec.DecodeError, UnicodeError):
+        return "", ""
+    if type(body) is not dict:
+        return "", ""
+    message, policy = body.get("message"), body.get("policyName")
+    return str(message)[:300] if message else "", str(policy) if policy else ""
+
+
+def _understood(decode: Any, answer: bytes) -> Any:
+    try:
+        return decode(answer)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
+        raise HubSpotBusy(f"an answer that is not what the API documents ({error})") from error
