@@ -1,0 +1,102 @@
+"""Builds parts that the service, the console and the command line all need, from the settings.
+
+Called by `app` and by the commands. It knows `streams` and `store` so that they need not know each
+other; it runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+import asyncpg
+
+from reconciler.errors import UndecodableRecord
+from reconciler.fold import DEFAULT_WATCHED
+from reconciler.intake import Intake, Record
+from reconciler.model import Change, ObjectType
+from reconciler.operator.desk import Operator
+from reconciler.settings import Settings
+from reconciler.workflows import WorkflowFile
+from store.intake import ConcurrentFold, transaction
+from store.operator import OperatorStore
+from store.pool import open_pool
+from streams import formats
+
+_FEW_CONNECTIONS = 4
+
+
+def decoder(settings: Settings, workflows: WorkflowFile) -> Callable[[Record], list[Change]]:
+    """Decodes a record with what is known of its topic."""
+    topics = {
+        topic: formats.TopicSettings(object_type=ObjectType(kind), portal_id=workflows.portal_id)
+        for kind, topic in settings.topics.items()
+    }
+    return lambda record: formats.decode(record, topics[record.topic])
+
+
+def lenient_decoder(
+    settings: Settings, workflows: WorkflowFile
+) -> Callable[[Record], list[Change]]:
+    """The same for records kept for long: their topic may not be among the settings any more."""
+    decode, topics = decoder(settings, workflows), frozenset(settings.topics.values())
+
+    def decode_known(record: Record) -> list[Change]:
+        if record.topic not in topics:
+            raise UndecodableRecord("unexpected", f"topic {record.topic} is not in the settings")
+        return decode(record)
+
+    return decode_known
+
+
+def watched(workflows: WorkflowFile) -> dict[ObjectType, frozenset[str]]:
+    """The properties whose history is kept: what the filters read, and what documents date by."""
+    chosen = workflows.watched()
+    return {kind: names | chosen.get(kind, frozenset()) for kind, names in DEFAULT_WATCHED.items()}
+
+
+def intake_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Intake:
+    """Intake for records that come from elsewhere than the group: re-driven, replayed."""
+    return Intake(
+        group_id=settings.group_id,
+        workflows=workflows.workflows,
+        watched=watched(workflows),
+        decode=lenient_decoder(settings, workflows),
+        transaction=partial(transaction, pool),
+        concurrent=ConcurrentFold,
+    )
+
+
+def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Operator:
+    """The operator's layer over an open pool."""
+    store = OperatorStore(pool)
+    return Operator(
+        store=store,
+        workflows=workflows,
+        intake=intake_over(pool, settings, workflows),
+        group_id=settings.group_id,
+        clock=utc_now,
+        redrive_transaction=store.letters.redriving,
+    )
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    """A small pool, for a command."""
+    pool = await open_pool(
+        settings.postgres_dsn.get_secret_value(),
+        size=_FEW_CONNECTIONS,
+        wait_seconds=min(settings.startup_wait_seconds, 10.0),
+        pooler=settings.postgres_pooler,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)

@@ -1,0 +1,203 @@
+"""Retrying and dismissing documents. Called by `desk`; pure but for the store it is given.
+
+A retry decides anew from the stored object and today's workflows, so that a change of either counts,
+and leaves the rest to the dispatcher. Nothing here touches a document that is in the air or in
+QuickBooks, and each change holds only if the document is still as it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from reconciler.decide import Unwanted, Verdict, examine
+from reconciler.model import DocumentState, ObjectKey, SourceObject
+from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
+from reconciler.operator.views import Done, Selection
+from reconciler.outcomes import outcome
+from reconciler.ports import NewOutcome
+from reconciler.reasons import Blocked, Reason
+from reconciler.workflows import Workflow
+
+CHUNK = 500
+"""Documents changed in one transaction."""
+
+_encode = msgspec.json.Encoder().encode
+
+_IN_THE_AIR = "It was sent to QuickBooks and its answer is awaited."
+_CREATED = "It is in QuickBooks already."
+_CHANGED = "It changed meanwhile; look again."
+_MISSING = "There is no such document."
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Who acts, when, and on what rules."""
+
+    store: OperatorStore
+    workflows: Sequence[Workflow]
+    by: str
+    now: datetime
+
+
+async def retry(acting: Acting, selection: Selection) -> Done:
+    """Look at the selected documents anew."""
+    done = Done(changed={}, refused={})
+    after = 0
+    while chunk := await acting.store.selected(selection, after, CHUNK):
+        after = chunk[-1].document_id
+        allowed = _allowed(chunk, done)
+        objects = await _objects(acting.store, allowed)
+        changes = [
+            retried(each, objects.get(each.key.source), acting.workflows) for each in allowed
+        ]
+        await _apply(acting, done, changes, "retry", {})
+    return _with_missing(done, selection)
+
+
+async def dismiss(acting: Acting, selection: Selection, why: str) -> Done:
+    """Decide that the selected documents are not to be made."""
+    done = Done(changed={}, refused={})
+    after = 0
+    while chunk := await acting.store.selected(selection, after, CHUNK):
+        after = chunk[-1].document_id
+        allowed = [each for each in _allowed(chunk, done) if not _is_half_made(each, done)]
+        changes = [_dismissed(each, why, acting.by) for each in allowed]
+        await _apply(acting, done, changes, "dismiss", {"why": why})
+    return _with_missing(done, selection)
+
+
+def _is_half_made(stored: StoredDocument, done: Done) -> bool:
+    """A paid invoice whose invoice exists can't be wished away."""
+    if not stored.quickbooks_id:
+        return False
+    done.refused[stored.document_id] = (
+        f"{stored.quickbooks_entity} {stored.quickbooks_id} of it is in QuickBooks; retry it, or "
+        "void that first."
+    )
+    return True
+
+
+def _allowed(chunk: Iterable[StoredDocument], done: Done) -> list[StoredDocument]:
+    allowed = []
+    for each in chunk:
+        if each.state is DocumentState.SENDING:
+            done.refused[each.document_id] = _IN_THE_AIR
+        elif each.state is DocumentState.CREATED:
+            done.refused[each.document_id] = _CREATED
+        else:
+            allowed.append(each)
+    return allowed
+
+
+async def _objects(
+    store: OperatorStore, documents: Iterable[StoredDocument]
+) -> dict[ObjectKey, SourceObject]:
+    keys = list({each.key.source for each in documents})
+    return {obj.key: obj for obj in await store.objects(keys)} if keys else {}
+
+
+async def _apply(
+    acting: Acting,
+    done: Done,
+    changes: Sequence[DocumentChange],
+    action: str,
+    detail: Mapping[str, object],
+) -> None:
+    if not changes:
+        return
+    audit = [
+        NewAudit(
+            actor=acting.by,
+            action=action,
+            target=f"document {each.document_id}",
+            detail={**detail, "state": each.state, "reason": each.reason},
+        )
+        for each in changes
+    ]
+    applied = await acting.store.change(changes, audit, acting.now)
+    for each in changes:
+        if each.document_id in applied:
+            done.changed[each.document_id] = each.state
+        else:
+            done.refused[each.document_id] = _CHANGED
+
+
+def _with_missing(done: Done, selection: Selection) -> Done:
+    for document_id in selection.document_ids:
+        if document_id not in done.changed and document_id not in done.refused:
+            done.refused[document_id] = _MISSING
+    return done
+
+
+# --- what becomes of one document: pure ------------------------------------------------------------
+
+
+def retried(
+    stored: StoredDocument, obj: SourceObject | None, workflows: Sequence[Workflow]
+) -> DocumentChange:
+    """What a retry makes of a document."""
+    if stored.quickbooks_id or obj is None:
+        # Half of it is in the books (a paid invoice's invoice), or only the ledger knows it.
+        return _wanted(stored, None)
+    found = {each.key: each for each in examine(obj, obj, workflows, {stored.key: stored.state})}
+    verdict = found.get(stored.key)
+    if isinstance(verdict, Verdict):
+        if verdict.content is not None:
+            return _wanted(stored, _encode(verdict.content).decode(), verdict.workflow)
+        return _stopped(stored, verdict.state, verdict.reason, verdict.detail)
+    if isinstance(verdict, Unwanted):
+        return _stopped(stored, DocumentState.BLOCKED, verdict.reason, verdict.detail)
+    off = Blocked(Reason.WORKFLOW_OFF, workflow=stored.workflow)
+    return _stopped(stored, DocumentState.BLOCKED, off.reason, off.detail)
+
+
+def _wanted(stored: StoredDocument, content: str | None, workflow: str = "") -> DocumentChange:
+    return DocumentChange(
+        document_id=stored.document_id,
+        version=stored.version,
+        state=DocumentState.WANTED,
+        workflow=workflow,
+        content=content,
+        outcome=_event(stored, DocumentState.WANTED, "", ""),
+    )
+
+
+def _stopped(
+    stored: StoredDocument, state: DocumentState, reason: str, detail: str
+) -> DocumentChange:
+    return DocumentChange(
+        document_id=stored.document_id,
+        version=stored.version,
+        state=state,
+        reason=reason,
+        detail=detail,
+        drop_content=True,
+        outcome=_event(stored, state, reason, detail),
+    )
+
+
+def _dismissed(stored: StoredDocument, why: str, by: str) -> DocumentChange:
+    detail = f"Dismissed by {by}: {why}" if why else f"Dismissed by {by}."
+    return DocumentChange(
+        document_id=stored.document_id,
+        version=stored.version,
+        state=DocumentState.DISMISSED,
+        reason="dismissed",
+        detail=detail,
+        outcome=_event(stored, DocumentState.DISMISSED, "dismissed", detail),
+    )
+
+
+def _event(
+    stored: StoredDocument, state: DocumentState, reason: str, detail: str
+) -> NewOutcome | None:
+    """Published only where the state or its reason becomes another."""
+    if (stored.state, stored.reason) == (state, reason):
+        return None
+    return outcome(
+        stored.document_id, stored.key, state, stored.workflow, reason=reason, detail=detail
+    )

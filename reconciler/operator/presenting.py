@@ -1,0 +1,168 @@
+"""Turns rows of the ledger into what people read: names, sentences, fixes, links. Pure.
+
+The ledger stores a reason and one line of sentence and fix (`reasons.Stop.detail`); here they are
+told apart again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from reconciler.model import Customer, DocumentContent, DocumentState, ObjectKey, Priority
+from reconciler.operator.ports import StoredCompany, StoredDocument
+from reconciler.operator.views import DocumentSummary
+from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
+from reconciler.reasons import WORDS, Reason
+from reconciler.workflows import WorkflowFile
+
+Names = dict[str, str]
+"""The short name of a company by realm id."""
+
+_decode = msgspec.json.Decoder(DocumentContent).decode
+
+_HUBSPOT_TYPES = {"deal": "0-3", "quote": "0-14", "payment": "0-101"}
+_QUICKBOOKS_PAGES = {
+    "Invoice": "invoice",
+    "Estimate": "estimate",
+    "SalesReceipt": "salesreceipt",
+    "Purchase": "expense",
+    "RefundReceipt": "refundreceipt",
+}
+
+
+class Words(NamedTuple):
+    """A sentence, and what a person can do."""
+
+    sentence: str
+    fix: str = ""
+
+
+def names_of(workflows: WorkflowFile, companies: Iterable[StoredCompany]) -> Names:
+    """Names from the file, and of companies that left it from the store."""
+    stored = {each.realm_id: each.name for each in companies}
+    return stored | {each.realm_id: each.name for each in workflows.companies.values()}
+
+
+def summary(stored: StoredDocument, names: Names) -> DocumentSummary:
+    """A ledger row as people read it."""
+    content = _decode(stored.content) if stored.content else None
+    company = names.get(stored.key.realm_id, "") or stored.key.realm_id
+    words = words_of(stored, company, content)
+    total = stored.total if stored.total is not None else content.total if content else None
+    return DocumentSummary(
+        document_id=stored.document_id,
+        key=stored.key,
+        workflow=stored.workflow,
+        company=company,
+        state=stored.state,
+        reason=stored.reason,
+        sentence=words.sentence,
+        fix=words.fix,
+        name=stored.name,
+        customer=customer_name(content.customer) if content and content.customer else "",
+        currency=content.currency if content else "",
+        total=total,
+        document_number=stored.document_number,
+        quickbooks_entity=stored.quickbooks_entity,
+        quickbooks_id=stored.quickbooks_id,
+        quickbooks_url=quickbooks_url(stored.quickbooks_entity, stored.quickbooks_id),
+        hubspot_url=hubspot_url(stored.key.source),
+        enrolled_at=stored.enrolled_at,
+        state_since=stored.state_since,
+        next_attempt_at=stored.next_attempt_at,
+        attempts=stored.attempts,
+        version=stored.version,
+        is_backfill=stored.priority is Priority.BACKFILL,
+        drift=stored.drift,
+    )
+
+
+def customer_name(customer: Customer) -> str:
+    """How the customer is called."""
+    person = f"{customer.first_name} {customer.last_name}".strip()
+    return customer.display_name or person or customer.email
+
+
+def words_of(stored: StoredDocument, company: str, content: DocumentContent | None) -> Words:
+    """What a document's state means."""
+    if stored.state is DocumentState.CREATED:
+        return _created(stored, company)
+    if stored.state is DocumentState.SENDING:
+        return Words(f"It was sent to {company}; the answer is not recorded yet.")
+    if stored.state is DocumentState.WANTED:
+        amount = f" for {content.total} {content.currency}".rstrip() if content else ""
+        tried = f" Tried {stored.attempts} times." if stored.attempts else ""
+        return Words(f"It is to be created in {company}{amount}.{tried}")
+    if stored.state is DocumentState.DISMISSED:
+        return Words(
+            stored.detail or "It was dismissed.", "Retry it if it is to be made after all."
+        )
+    return split(stored.reason, stored.detail)
+
+
+def _created(stored: StoredDocument, company: str) -> Words:
+    number = stored.document_number or f"id {stored.quickbooks_id}"
+    total = f" for {stored.total}" if stored.total is not None else ""
+    sentence = f"{stored.quickbooks_entity} {number}{total} is in {company}."
+    if stored.drift:
+        return Words(f"{sentence} {stored.drift}")
+    if stored.reason:
+        found = split(stored.reason, stored.detail)
+        return Words(f"{sentence} {found.sentence}", found.fix)
+    return Words(sentence)
+
+
+def split(reason: str, detail: str) -> Words:
+    """The stored line as sentence and fix."""
+    if reason == Reason.REFUSED or reason == Reason.BOOKS_CLOSED:
+        for remedy in _remedies():
+            before, found, after = detail.partition(f" {remedy}")
+            if found:
+                return Words(f"{before}{after}", remedy)
+    pattern = _fix_pattern(reason)
+    if pattern is not None and (match := pattern.search(detail)) and match.start() > 0:
+        return Words(detail[: match.start()].strip(), match.group().strip())
+    return Words(detail)
+
+
+@lru_cache(maxsize=1)
+def _remedies() -> tuple[str, ...]:
+    rules = [*FAULTS.values(), *GATEWAY_FAULTS.values()]
+    return tuple(sorted({rule.remedy for rule in rules if rule.remedy}, key=len, reverse=True))
+
+
+@lru_cache(maxsize=128)
+def _fix_pattern(reason: str) -> re.Pattern[str] | None:
+    try:
+        fix = WORDS[Reason(reason)].fix
+    except ValueError:
+        return None
+    if not fix or fix.startswith("{"):
+        return None
+    parts = [re.escape(part) for part in re.split(r"\{\w+\}", fix)]
+    return re.compile(" " + ".*?".join(parts) + "$", re.DOTALL)
+
+
+def hubspot_url(key: ObjectKey) -> str:
+    """The record's page in HubSpot."""
+    kind = _HUBSPOT_TYPES.get(key.type, "")
+    return (
+        f"https://app.hubspot.com/contacts/{key.portal_id}/record/{kind}/{key.id}" if kind else ""
+    )
+
+
+def quickbooks_url(entity: str, id_: str) -> str:
+    """The transaction's page in QuickBooks Online, "" where there is none."""
+    page = _QUICKBOOKS_PAGES.get(entity, "")
+    return f"https://app.qbo.intuit.com/app/{page}?txnId={id_}" if page and id_ else ""
+
+
+def day(at: datetime) -> str:
+    """An instant as people read it."""
+    return at.strftime("%Y-%m-%d %H:%M UTC")

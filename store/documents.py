@@ -1,0 +1,234 @@
+"""Ledger rows for people: pages, single ones, their operations and events, and changes by hand.
+
+Called by `operator`. The hot path's statements are in `intake` and `dispatch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, Priority
+from reconciler.operator.ports import DocumentChange, StoredDocument
+from reconciler.operator.views import DocumentFilter, OperationView, OutcomeView, Selection
+from store.pool import Connection
+
+_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+       d.document_id, d.workflow, d.version, d.state, d.reason, d.detail, d.content, d.desired,
+       d.attempts, d.priority, d.enrolled_at, d.state_since, d.created_at, d.next_attempt_at,
+       coalesce(d.quickbooks_entity, ''), coalesce(d.quickbooks_id, ''),
+       coalesce(d.document_number, ''), d.total, coalesce(d.drift, ''),
+       coalesce(o.state->'properties'->>'dealname', o.state->'properties'->>'hs_title', '')"""
+
+_FROM = """documents AS d LEFT JOIN objects AS o USING (portal_id, object_type, object_id)"""
+
+# The whole text first: comparing it costs less than taking the JSON apart.
+_TEXT = """(d.object_id = $10 OR d.document_number = $10
+       OR (d.content::text ILIKE $11 AND (
+              d.content->>'private_note' ILIKE $11
+           OR d.content->'customer'->>'email' ILIKE $11
+           OR d.content->'customer'->>'display_name' ILIKE $11
+           OR concat_ws(' ', d.content->'customer'->>'first_name',
+                             d.content->'customer'->>'last_name') ILIKE $12))
+       OR (d.content IS NULL AND coalesce(o.state->'properties'->>'dealname',
+                                          o.state->'properties'->>'hs_title') ILIKE $12))"""
+
+
+async def page(
+    pool: asyncpg.Pool, wanted: DocumentFilter, after: int | None, limit: int
+) -> list[StoredDocument]:
+    """Newest first, before an id."""
+    pattern = f"%{_escaped(wanted.text)}%"
+    # JSON text escapes quotes and backslashes; a name is matched by its first word in the whole.
+    in_json = f"%{_escaped(wanted.text.split()[0])}%" if wanted.text.split() else "%"
+    rows = await pool.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM {_FROM}
+         WHERE ($1::bigint IS NULL OR d.document_id < $1)
+           AND (cardinality($2::text[]) = 0 OR d.state = ANY($2::text[]))
+           AND ($3 = '' OR d.reason = $3) AND ($4 = '' OR d.detail = $4)
+           AND ($5 = '' OR d.action = $5) AND ($6 = '' OR d.realm_id = $6)
+           AND ($7 = '' OR d.workflow = $7) AND ($8 = '' OR d.object_type = $8)
+           AND ($9 = '' OR d.object_id = $9) AND ($10 = '' OR {_TEXT})
+         ORDER BY d.document_id DESC LIMIT $13
+        """,
+        after,
+        [str(state) for state in wanted.states],
+        wanted.reason,
+        wanted.detail,
+        wanted.action or "",
+        wanted.realm_id,
+        wanted.workflow,
+        wanted.object_type or "",
+        wanted.object_id,
+        wanted.text,
+        in_json if '"' not in in_json and "\\\\" not in in_json else "%",
+        pattern,
+        limit,
+    )
+    return [_document(row) for row in rows]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def by_id(pool: asyncpg.Pool, document_ids: Sequence[int]) -> list[StoredDocument]:
+    """In the order of their ids."""
+    rows = await pool.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM {_FROM}
+         WHERE d.document_id = ANY($1::bigint[]) ORDER BY d.document_id
+        """,
+        list(document_ids),
+    )
+    return [_document(row) for row in rows]
+
+
+async def of_objects(pool: asyncpg.Pool, keys: Sequence[ObjectKey]) -> list[StoredDocument]:
+    """Every document of these objects."""
+    rows = await pool.fetch(
+        f"""
+        SELECT {_COLUMNS}
+          FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+          JOIN {_FROM} USING (portal_id, object_type, object_id)
+         ORDER BY d.document_id
+        """,
+        [key.portal_id for key in keys],
+        [key.type for key in keys],
+        [key.id for key in keys],
+    )
+    return [_document(row) for row in rows]
+
+
+async def selected(
+    pool: asyncpg.Pool, selection: Selection, after: int, limit: int
+) -> list[StoredDocument]:
+    """In the order of their ids, after an id: those named, or blocked ones of a group, or all."""
+    by_group = bool(selection.realm_id or selection.reason or selection.detail)
+    rows = await pool.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM {_FROM}
+         WHERE d.document_id > $1
+           AND (d.document_id = ANY($2::bigint[])
+                OR ($3 AND d.state = 'blocked' AND ($4 = '' OR d.realm_id = $4)
+                       AND ($5 = '' OR d.reason = $5) AND ($6 = '' OR d.detail = $6)))
+         ORDER BY d.document_id LIMIT $7
+        """,
+        after,
+        list(selection.document_ids),
+        by_group or selection.all_blocked,
+        selection.realm_id,
+        selection.reason,
+        selection.detail,
+        limit,
+    )
+    return [_document(row) for row in rows]
+
+
+async def change(
+    connection: Connection, changes: Sequence[DocumentChange], now: datetime
+) -> set[int]:
+    """Set what a person decided, where the version still holds; answers the ids."""
+    rows = await connection.fetch(
+        """
+        UPDATE documents AS d
+           SET state = n.state, reason = n.reason, detail = n.detail,
+               workflow = coalesce(nullif(n.workflow, ''), d.workflow),
+               content = CASE WHEN n.drop THEN NULL ELSE coalesce(n.content, d.content) END,
+               desired = CASE WHEN n.content IS NULL THEN d.desired END,
+               state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
+                                  THEN d.state_since ELSE $8 END,
+               version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = $8,
+               retried_at = $8
+          FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
+                      $7::json[], $9::bool[])
+               AS n(document_id, version, state, reason, detail, workflow, content, drop)
+         WHERE d.document_id = n.document_id AND d.version = n.version
+           AND d.state NOT IN ('sending', 'created')
+        RETURNING d.document_id
+        """,
+        [each.document_id for each in changes],
+        [each.version for each in changes],
+        [str(each.state) for each in changes],
+        [each.reason for each in changes],
+        [each.detail for each in changes],
+        [each.workflow for each in changes],
+        [each.content for each in changes],
+        now,
+        [each.drop_content for each in changes],
+    )
+    return {row[0] for row in rows}
+
+
+async def operations(pool: asyncpg.Pool, document_id: int) -> list[OperationView]:
+    """Every write for a document, oldest first."""
+    rows = await pool.fetch(
+        """
+        SELECT operation_id, operation_key, entity, verb, request_id, coalesce(b_id, ''), state,
+               attempts, first_sent_at, next_attempt_at, finished_at, coalesce(quickbooks_id, ''),
+               coalesce(error, ''), coalesce(tid, ''), request
+          FROM operations WHERE document_id = $1 ORDER BY operation_id
+        """,
+        document_id,
+    )
+    return [
+        OperationView(
+            operation_id=row[0], operation_key=row[1], entity=row[2], verb=row[3],
+            request_id=row[4], batch_item=row[5], state=row[6], attempts=row[7],
+            first_sent_at=row[8], next_attempt_at=row[9], finished_at=row[10],
+            quickbooks_id=row[11], error=row[12], tid=row[13],
+            request=row[14].decode(errors="replace"),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def outcomes(pool: asyncpg.Pool, document_id: int) -> list[OutcomeView]:
+    """Every event about a document, oldest first."""
+    rows = await pool.fetch(
+        """
+        SELECT kind, value, occurred_at, published_at FROM outcomes
+         WHERE document_id = $1 ORDER BY outcome_id
+        """,
+        document_id,
+    )
+    views = []
+    for kind, value, occurred_at, published_at in rows:
+        body = msgspec.json.decode(value)
+        views.append(
+            OutcomeView(
+                kind=kind, reason=body.get("reason", ""), detail=body.get("detail", ""),
+                occurred_at=occurred_at, published_at=published_at,
+            )
+        )  # fmt: skip
+    return views
+
+
+def _document(row: asyncpg.Record) -> StoredDocument:
+    return StoredDocument(
+        key=DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5]),
+        document_id=row[6],
+        workflow=row[7],
+        version=row[8],
+        state=DocumentState(row[9]),
+        reason=row[10],
+        detail=row[11],
+        content=row[12],
+        desired=row[13],
+        attempts=row[14],
+        priority=Priority(row[15]),
+        enrolled_at=row[16],
+        state_since=row[17],
+        created_at=row[18],
+        next_attempt_at=row[19],
+        quickbooks_entity=row[20],
+        quickbooks_id=row[21],
+        document_number=row[22],
+        total=row[23],
+        drift=row[24],
+        name=row[25],
+    )

@@ -1,0 +1,201 @@
+"""What people read of the ledger, and the few things they change.
+
+Called by `reconciler.operator`, never on the way of a record. Documents are paged by id, so that a
+page costs the same however large the ledger is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from reconciler.model import DocumentState, ObjectKey, SourceObject
+from reconciler.operator.ports import (
+    DocumentChange,
+    DocumentCount,
+    Health,
+    NewAudit,
+    StoredCause,
+    StoredCompany,
+    StoredDeadLetter,
+    StoredDocument,
+)
+from reconciler.operator.views import (
+    AuditEntry,
+    DeadLetterFilter,
+    DeadLetterSummary,
+    DocumentFilter,
+    OperationView,
+    OutcomeView,
+    Reading,
+    ReplayView,
+    Selection,
+)
+from store import audit, documents, replays, summaries
+from store.dead_letters import DeadLetterStore
+from store.intake import insert_outcomes
+
+_decode_object = msgspec.json.Decoder(SourceObject).decode
+
+
+@dataclass(frozen=True)
+class OperatorStore:
+    """Bound to the pool."""
+
+    pool: asyncpg.Pool
+    letters: DeadLetterStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "letters", DeadLetterStore(self.pool))
+
+    # --- documents ---------------------------------------------------------------------------------
+
+    async def documents(
+        self, wanted: DocumentFilter, after: int | None, limit: int
+    ) -> list[StoredDocument]:
+        """Newest first."""
+        return await documents.page(self.pool, wanted, after, limit)
+
+    async def documents_by_id(self, document_ids: Sequence[int]) -> list[StoredDocument]:
+        """In the order of their ids."""
+        return await documents.by_id(self.pool, document_ids)
+
+    async def documents_of(self, keys: Sequence[ObjectKey]) -> list[StoredDocument]:
+        """Every document of these objects."""
+        return await documents.of_objects(self.pool, keys)
+
+    async def selected(self, selection: Selection, after: int, limit: int) -> list[StoredDocument]:
+        """In the order of their ids, after an id."""
+        return await documents.selected(self.pool, selection, after, limit)
+
+    async def operations(self, document_id: int) -> list[OperationView]:
+        """Oldest first."""
+        return await documents.operations(self.pool, document_id)
+
+    async def outcomes(self, document_id: int) -> list[OutcomeView]:
+        """Oldest first."""
+        return await documents.outcomes(self.pool, document_id)
+
+    async def causes(self, state: DocumentState) -> list[StoredCause]:
+        """Documents of a state by company, reason and detail."""
+        return await summaries.causes(self.pool, state)
+
+    async def counts(self) -> list[DocumentCount]:
+        """Documents by company, workflow and state."""
+        return await summaries.counts(self.pool)
+
+    async def change(
+        self, changes: Sequence[DocumentChange], entries: Sequence[NewAudit], now: datetime
+    ) -> set[int]:
+        """Apply those whose version still holds, with their events and audit entries."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            applied = await documents.change(connection, changes, now)
+            events = [
+                each.outcome for each in changes if each.outcome and each.document_id in applied
+            ]
+            if events:
+                await insert_outcomes(connection, events)
+            kept = [
+                entry
+                for each, entry in zip(changes, entries, strict=True)
+                if each.document_id in applied
+            ]
+            if kept:
+                await audit.write(connection, kept)
+            await connection.execute(
+                """
+                SELECT pg_notify('documents_wanted', realm_id) FROM
+                       (SELECT DISTINCT realm_id FROM documents
+                         WHERE document_id = ANY($1::bigint[]) AND state = 'wanted') AS changed
+                """,
+                list(applied),
+            )
+            return set(applied)
+
+    # --- objects -----------------------------------------------------------------------------------
+
+    async def objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        """Those that are known."""
+        rows = await self.pool.fetch(
+            """
+            SELECT o.state
+              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+              JOIN objects AS o USING (portal_id, object_type, object_id)
+            """,
+            [key.portal_id for key in keys],
+            [key.type for key in keys],
+            [key.id for key in keys],
+        )
+        return [_decode_object(row[0]) for row in rows]
+
+    async def portals(self) -> list[int]:
+        """Every portal of which an object is known; one index probe for each."""
+        rows = await self.pool.fetch(
+            """
+            WITH RECURSIVE portals(id) AS (
+                (SELECT portal_id FROM objects ORDER BY portal_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT portal_id FROM objects WHERE portal_id > p.id
+                         ORDER BY portal_id LIMIT 1)
+                  FROM portals AS p WHERE p.id IS NOT NULL)
+            SELECT id FROM portals WHERE id IS NOT NULL
+            """
+        )
+        return [row[0] for row in rows]
+
+    # --- dead letters ------------------------------------------------------------------------------
+
+    async def dead_letters(
+        self, wanted: DeadLetterFilter, after: int, limit: int
+    ) -> list[DeadLetterSummary]:
+        """Oldest first, after an id."""
+        return await self.letters.page(wanted, after, limit)
+
+    async def dead_letter_reasons(self) -> dict[str, int]:
+        """Open ones by reason."""
+        return await self.letters.reasons()
+
+    async def dead_letters_by_id(self, ids: Sequence[int]) -> list[StoredDeadLetter]:
+        """With their bytes."""
+        return await self.letters.by_id(ids)
+
+    async def still_undecodable(self, reasons: dict[int, tuple[str, str]]) -> None:
+        """Note what today's decoders say."""
+        await self.letters.renew(reasons)
+
+    async def dismiss_dead_letters(
+        self, ids: Sequence[int], resolution: str, entry: NewAudit
+    ) -> set[int]:
+        """Resolve without taking in."""
+        return await self.letters.dismiss(ids, resolution, entry)
+
+    # --- the rest ----------------------------------------------------------------------------------
+
+    async def companies(self) -> list[StoredCompany]:
+        """Every company ever registered."""
+        return await summaries.companies(self.pool)
+
+    async def health(self) -> Health:
+        """Counts over the whole store."""
+        return await summaries.health(self.pool)
+
+    async def reading(self, group_id: str) -> list[Reading]:
+        """How far each partition was read."""
+        return await summaries.reading(self.pool, group_id)
+
+    async def replays(self, limit: int) -> list[ReplayView]:
+        """Newest first."""
+        return await replays.latest(self.pool, limit)
+
+    async def audit(self, target: str, limit: int) -> list[AuditEntry]:
+        """Newest first."""
+        return await audit.read(self.pool, target, limit)
+
+    async def note(self, entry: NewAudit) -> None:
+        """Keep an entry about what is not in this database."""
+        async with self.pool.acquire() as connection:
+            await audit.write(connection, [entry])
