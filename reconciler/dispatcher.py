@@ -8,7 +8,6 @@ whoever lost it; a process also stops calling once its lease may have run out by
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from reconciler.clock import elapsed
 from reconciler.company import CompanyDispatcher
 from reconciler.errors import Disconnected, Fenced, QuickBooksError
 from reconciler.lifecycle import PARKED_LOOK
@@ -66,10 +66,10 @@ class Dispatcher:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def owns(self, realm_id: str) -> bool:
-        """Whether a call may still be made: our lease can't have run out yet."""
+        """Whether a write may still be sent: our lease can't have run out yet."""
         return (
             realm_id in self.owned
-            and time.monotonic() - self.renewed_at < self.lasting.total_seconds()
+            and elapsed() - self.renewed_at < self.lasting.total_seconds()
         )
 
     def wake(self, realm_id: str) -> None:
@@ -88,8 +88,14 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
-                    await self._renew()
-                    await self._take(tasks)
+                    try:
+                        await self._renew()
+                        await self._take(tasks)
+                    except self.lost_errors as error:
+                        # What we own may still be ours; `owns` says for how long.
+                        _log.warning("leases not renewed", error=repr(error))
+                        await asyncio.sleep(STORE_RETRY.total_seconds())
+                        continue
                     self._ended.clear()
                     try:
                         async with asyncio.timeout(every):
@@ -108,7 +114,7 @@ class Dispatcher:
             await asyncio.wait(running, timeout=patience.total_seconds())
 
     async def _renew(self) -> None:
-        started = time.monotonic()
+        started = elapsed()
         held = {realm: owned.lease for realm, owned in self.owned.items()}
         kept = await self.leases.renew(list(held.values())) if held else set()
         self.renewed_at = started

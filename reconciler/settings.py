@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     postgres_direct_dsn: SecretStr | None = None
     """A direct address for LISTEN and the relay's lock where postgres_dsn is a pooler's."""
 
+    postgres_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a statement may take before its connection is given up as lost."""
+
     kafka_bootstrap_servers: str = "localhost:9092"
     """Comma-separated host:port of some brokers."""
 

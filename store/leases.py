@@ -7,7 +7,7 @@ grows, and every write of the former owner is refused (`holds` in the same trans
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -79,6 +79,12 @@ async def give_back_leases(pool: asyncpg.Pool, leases: Sequence[Lease]) -> None:
         [lease.realm_id for lease in leases],
         [lease.token for lease in leases],
     )
+
+
+async def database_time(pool: asyncpg.Pool) -> datetime:
+    """The one clock that all processes share."""
+    now: datetime = await pool.fetchval("SELECT now()")
+    return now
 
 
 async def hold(connection: Connection, lease: Lease) -> None:

@@ -28,12 +28,19 @@ LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.ConnectionFailureError, as
 
 
 async def open_pool(
-    dsn: str, *, size: int, wait_seconds: float, pooler: bool = False
+    dsn: str,
+    *,
+    size: int,
+    wait_seconds: float,
+    pooler: bool = False,
+    timeout_seconds: float = 30.0,
 ) -> asyncpg.Pool:
     """A pool of up to *size* connections, retried for *wait_seconds* while the server starts.
 
     *pooler* True when a transaction-pooling proxy (PgBouncer) stands between: prepared
-    statements are then not kept. Raises ConfigurationError when the server can't be reached.
+    statements are then not kept. *timeout_seconds* bounds every statement: a connection that
+    a network has swallowed gives no error of its own. Raises ConfigurationError when the server
+    can't be reached.
     """
     try:
         async for attempt in AsyncRetrying(
@@ -47,6 +54,8 @@ async def open_pool(
                     dsn,
                     min_size=1,
                     max_size=size,
+                    timeout=timeout_seconds,
+                    command_timeout=timeout_seconds,
                     statement_cache_size=0 if pooler else 200,
                     server_settings={"application_name": "reconciler", "timezone": "UTC"},
                 )

@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from reconciler.errors import Disconnected, OutcomeUnknown, QuickBooksError, RetryLater
+from reconciler.errors import Disconnected, Fenced, OutcomeUnknown, QuickBooksError, RetryLater
 from reconciler.quickbooks.answers import Answer, read_answer
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
@@ -104,12 +104,14 @@ class QuickBooks:
         tokens: TokenSource,
         gate: Gate | None = None,
         observe: Callable[[Call], None] = lambda _call: None,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self.endpoint = endpoint
         self.gate = gate or Gate()
         self._session = session
         self._tokens = tokens
         self._observe = observe
+        self._may_write = may_write
         self._root = f"{endpoint.base_url.rstrip('/')}/v3/company/{endpoint.realm_id}/"
         self._timeout = aiohttp.ClientTimeout(
             total=endpoint.timeout.total_seconds(),
@@ -124,7 +126,8 @@ class QuickBooks:
     async def send(self, request: Request) -> Answer:
         """Send a request and return its answer.
 
-        Raises the QuickBooksError that says what to do next. A token that is not accepted is
+        Raises the QuickBooksError that says what to do next, and `Fenced` instead of a write that
+        may no longer be ours to make (asked last, after the wait for room). A token that is not accepted is
         refreshed once and the same bytes are sent again.
         """
         token = await self._tokens.access_token()
@@ -138,6 +141,8 @@ class QuickBooks:
     async def _call(self, request: Request, token: str) -> Answer:
         kind = Kind.of(request)
         async with self.gate.slot(kind) as slot:
+            if request.writes and not self._may_write():
+                raise Fenced(f"the lease of company {self.realm_id} may have run out")
             started = self.gate.clock()
             status = 0
             try:
