@@ -95,6 +95,7 @@ class Taken:
     changed_objects: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    recorded: list[WantedDocument] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -128,6 +129,7 @@ class Intake:
         self.crash_point("intake.decoded")
         while True:
             taken.verdicts.clear()
+            taken.recorded.clear()
             try:
                 async with self.transaction() as transaction:
                     await transaction.advance(self.group_id, batch.advances)
@@ -210,6 +212,9 @@ class Intake:
         if not wanted:
             return
         ids = await transaction.want(wanted)
+        taken.recorded += wanted
+        if overtaken := _overtaken(wanted, ids, ledger):
+            await transaction.desire(overtaken)
         outcomes = _outcomes(wanted, ids, ledger)
         if outcomes:
             await transaction.save_outcomes(outcomes)
@@ -260,6 +265,19 @@ def differences(
         elif content is not None and content != (entry.desired or entry.content):
             desired[entry.document_id] = content
     return wanted, desired
+
+
+def _overtaken(
+    wanted: Sequence[WantedDocument],
+    ids: Mapping[DocumentKey, int],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> dict[int, str]:
+    """Documents that began to be sent since the ledger was read: what they should say is noted."""
+    return {
+        ledger[document.key].document_id: document.content
+        for document in wanted
+        if document.content is not None and document.key not in ids and document.key in ledger
+    }
 
 
 _CLOSED = (DocumentState.SENDING, DocumentState.CREATED, DocumentState.DISMISSED)

@@ -8,15 +8,18 @@ noted here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
+
 from reconciler.ports import UnpublishedOutcome
 
+_log = structlog.get_logger("reconciler.relay")
+
 MOST_AT_ONCE = 500
-STAND_BY = timedelta(seconds=5)
 
 
 class Publisher(Protocol):
@@ -29,7 +32,9 @@ class Publisher(Protocol):
 class Outbox(Protocol):
     """`store.outbox.Outbox`."""
 
-    async def is_only_relay(self) -> bool: ...
+    async def become_relay(self) -> bool: ...
+    async def stay_relay(self) -> None: ...
+    async def give_up_relay(self) -> None: ...
     async def mark_published(self, up_to: int) -> None: ...
     async def numbered(self) -> list[UnpublishedOutcome]: ...
     async def number_next(self, limit: int) -> list[UnpublishedOutcome]: ...
@@ -51,15 +56,32 @@ class Relay:
         self._crash_point = crash_point
         self.woken = asyncio.Event()
 
-    async def run(self, poll: timedelta = timedelta(milliseconds=100)) -> None:
-        """Publish until cancelled. Raises what Kafka or Postgres raise, and `Fenced`."""
-        while not await self._outbox.is_only_relay():
-            await asyncio.sleep(STAND_BY.total_seconds())
-        async with self._open_publisher() as publisher:
-            await self._catch_up(publisher)
-            while True:
-                if not await self._publish_next(publisher):
-                    await asyncio.sleep(poll.total_seconds())
+    async def run(
+        self, lasting: timedelta, poll: timedelta = timedelta(milliseconds=100)
+    ) -> None:
+        """Publish until cancelled. Raises what Kafka or Postgres raise, and `Fenced`.
+
+        *lasting* is how long being the relay lasts; it is prolonged in good time. Nothing depends
+        on that being early enough: numbering is fenced in Postgres, publishing in Kafka.
+        """
+        while not await self._outbox.become_relay():
+            await asyncio.sleep(lasting.total_seconds() / 3)
+        try:
+            async with self._open_publisher() as publisher:
+                await self._catch_up(publisher)
+                await self._publish(publisher, lasting / 3, poll)
+        finally:
+            await _quietly(self._outbox.give_up_relay())
+
+    async def _publish(self, publisher: Publisher, prolong: timedelta, poll: timedelta) -> None:
+        clock = asyncio.get_running_loop().time
+        prolonged_at = clock()
+        while True:
+            if clock() - prolonged_at > prolong.total_seconds():
+                prolonged_at = clock()
+                await self._outbox.stay_relay()
+            if not await self._publish_next(publisher):
+                await asyncio.sleep(poll.total_seconds())
 
     async def _catch_up(self, publisher: Publisher) -> None:
         """Settle what a former relay left numbered: out already, or to be sent again."""
@@ -84,3 +106,11 @@ class Relay:
         await self._outbox.mark_published(last)
         self._crash_point("relay.marked")
         self._published(len(outcomes))
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """The store may be gone when relaying ends; the lease then runs out."""
+    try:
+        await work
+    except Exception as error:
+        _log.warning("not noted", error=repr(error))

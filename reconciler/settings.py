@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     """True behind PgBouncer in transaction mode: no prepared statements are then kept."""
 
     postgres_direct_dsn: SecretStr | None = None
-    """A direct address for LISTEN and the relay's lock where postgres_dsn is a pooler's."""
+    """A direct address for LISTEN where postgres_dsn is a pooler's."""
 
     postgres_timeout_seconds: float = Field(default=30.0, gt=0)
     """How long a statement may take before its connection is given up as lost."""

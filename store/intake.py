@@ -27,11 +27,11 @@ from store.hydration import request_facts
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
-_decode_object = msgspec.json.Decoder(SourceObject).decode
+decode_object = msgspec.json.Decoder(SourceObject).decode
 
 
 class ConcurrentFold(Exception):
-    """Another process folded one of these objects meanwhile."""
+    """Another process wrote some of these rows meanwhile: read them again."""
 
 
 def instant(milliseconds: int) -> datetime:
@@ -41,9 +41,15 @@ def instant(milliseconds: int) -> datetime:
 
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[IntakeTransaction]:
-    """Commits when the block ends, rolls back if it raises."""
-    async with pool.acquire() as connection, connection.transaction():
-        yield IntakeTransaction(connection)
+    """Commits when the block ends, rolls back if it raises.
+
+    Raises `ConcurrentFold` also where Postgres broke a deadlock, say with a dispatcher.
+    """
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            yield IntakeTransaction(connection)
+    except asyncpg.exceptions.TransactionRollbackError as error:
+        raise ConcurrentFold from error
 
 
 class IntakeTransaction:
@@ -94,7 +100,7 @@ class IntakeTransaction:
         )
         found = {}
         for version, state in rows:
-            obj = _decode_object(state)
+            obj = decode_object(state)
             found[obj.key] = StoredObject(version, obj)
         return found
 

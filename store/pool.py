@@ -7,7 +7,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from reconciler.errors import ConfigurationError
@@ -22,9 +22,17 @@ UNREACHABLE = (
 )
 """What asyncpg raises while a server is down, starting or stopping."""
 
-LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.ConnectionFailureError, asyncpg.AdminShutdownError,
-        asyncpg.CrashShutdownError, asyncpg.ConnectionRejectionError)  # fmt: skip
-"""What a call raises when the server went away under it: nothing was committed, or it is unknown."""
+LOST = (
+    *UNREACHABLE,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,  # shut down, crashed, starting
+    asyncpg.exceptions.InsufficientResourcesError,  # full disk, too many connections
+    asyncpg.exceptions.PostgresSystemError,
+    asyncpg.exceptions.TransactionRollbackError,  # deadlock
+    asyncpg.exceptions.ReadOnlySQLTransactionError,  # failed over, and this is the standby
+)
+"""What a call raises when the server could not do it: nothing was committed, or it is unknown."""
 
 
 async def open_pool(
@@ -46,7 +54,7 @@ async def open_pool(
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(UNREACHABLE),
             stop=stop_after_delay(wait_seconds),
-            wait=wait_exponential_jitter(initial=0.1, max=5),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
             reraise=True,
         ):
             with attempt:

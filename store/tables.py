@@ -44,10 +44,13 @@ def _text(default: str | None = None, *, nullable: bool = False) -> Column[str]:
 
 class InstallationRow(SQLModel, table=True):
     """One row: the identity of this database, so that Kafka's notes of another are not taken for
-    its own."""
+    its own, and which process is the relay of its outcomes."""
 
     __tablename__ = "installation"
     installation_id: str = Field(sa_column=Column(Text, primary_key=True))
+    relay_owner: str | None = Field(sa_column=_text(nullable=True))
+    relay_token: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    relay_until: datetime | None = Field(sa_column=_instant())
 
 
 class SourceObjectRow(SQLModel, table=True):

@@ -15,7 +15,15 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
-    "CREATE TABLE installation (installation_id TEXT NOT NULL, PRIMARY KEY (installation_id))",
+    """
+    CREATE TABLE installation (
+        installation_id TEXT NOT NULL,
+        relay_owner TEXT,
+        relay_token BIGINT DEFAULT 0 NOT NULL,
+        relay_until TIMESTAMP WITH TIME ZONE,
+        PRIMARY KEY (installation_id)
+    )
+    """,
     "INSERT INTO installation VALUES (gen_random_uuid()::text)",
     """
     CREATE TABLE audit_log (
