@@ -345,6 +345,25 @@ class ReferenceList(Protocol):
     async def with_id(self, realm_id: str, entity: str, id_: str) -> str | None: ...
 
 
+# --- HubSpot -------------------------------------------------------------------------------------
+
+
+class WriteBack(NamedTuple):
+    """A document to be made known to HubSpot; `version` changes when there is something newer.
+
+    `status` is the document's state, or the word for how QuickBooks's differs from ours.
+    """
+
+    document_id: int
+    version: int
+    attempts: int
+    key: DocumentKey
+    quickbooks_entity: str
+    quickbooks_id: str
+    document_number: str
+    status: str
+
+
 # --- what people and metrics read ----------------------------------------------------------------
 
 

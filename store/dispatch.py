@@ -21,6 +21,7 @@ from reconciler.ports import (
     OperationResult,
     UnfinishedOperation,
 )
+from store import writeback
 from store.intake import insert_outcomes
 from store.leases import hold
 from store.pool import Connection
@@ -44,10 +45,17 @@ class DispatchStore:
 
     An operation whose result is missing is looked at again only after `answer_within`: until then
     the call of a process that died or lost its lease may still be on its way to QuickBooks.
+    `written_back` names the workflows whose documents are made known to HubSpot.
     """
 
-    def __init__(self, pool: asyncpg.Pool, answer_within: timedelta) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        answer_within: timedelta,
+        written_back: frozenset[str] = frozenset(),
+    ) -> None:
         self._pool = pool
+        self._written_back = written_back
         self._answer_within = answer_within
 
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
@@ -148,6 +156,8 @@ class DispatchStore:
             updated = await _update_documents(connection, updates) if updates else set()
             if chosen := [op for op in following if op.document_id in updated]:
                 await insert_operations(connection, chosen, self._answer_within)
+            if self._written_back and updated:
+                await writeback.enter(connection, updates, updated, self._written_back)
             if events := [event for event in outcomes if event.document_id in updated]:
                 await insert_outcomes(connection, events)
             return updated
