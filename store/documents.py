@@ -6,7 +6,6 @@ Called by `operator`. The hot path's statements are in `intake` and `dispatch`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -129,9 +128,7 @@ async def selected(
     return [_document(row) for row in rows]
 
 
-async def change(
-    connection: Connection, changes: Sequence[DocumentChange], now: datetime
-) -> set[int]:
+async def change(connection: Connection, changes: Sequence[DocumentChange]) -> set[int]:
     """Set what a person decided, where the version still holds; answers the ids."""
     rows = await connection.fetch(
         """
@@ -141,11 +138,11 @@ async def change(
                content = CASE WHEN n.drop THEN NULL ELSE coalesce(n.content, d.content) END,
                desired = CASE WHEN n.content IS NULL THEN d.desired END,
                state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
-                                  THEN d.state_since ELSE $8 END,
-               version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = $8,
-               retried_at = $8
+                                  THEN d.state_since ELSE now() END,
+               version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = now(),
+               retried_at = now()
           FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
-                      $7::json[], $9::bool[])
+                      $7::json[], $8::bool[])
                AS n(document_id, version, state, reason, detail, workflow, content, drop)
          WHERE d.document_id = n.document_id AND d.version = n.version
            AND d.state NOT IN ('sending', 'created')
@@ -158,7 +155,6 @@ async def change(
         [each.detail for each in changes],
         [each.workflow for each in changes],
         [each.content for each in changes],
-        now,
         [each.drop_content for each in changes],
     )
     return {row[0] for row in rows}

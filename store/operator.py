@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import asyncpg
-import msgspec
 
 from reconciler.model import DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import (
@@ -37,9 +35,7 @@ from reconciler.operator.views import (
 )
 from store import audit, documents, replays, summaries
 from store.dead_letters import DeadLetterStore
-from store.intake import insert_outcomes
-
-_decode_object = msgspec.json.Decoder(SourceObject).decode
+from store.intake import decode_object, insert_outcomes
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,11 @@ class OperatorStore:
         return await summaries.counts(self.pool)
 
     async def change(
-        self, changes: Sequence[DocumentChange], entries: Sequence[NewAudit], now: datetime
+        self, changes: Sequence[DocumentChange], entries: Sequence[NewAudit]
     ) -> set[int]:
         """Apply those whose version still holds, with their events and audit entries."""
         async with self.pool.acquire() as connection, connection.transaction():
-            applied = await documents.change(connection, changes, now)
+            applied = await documents.change(connection, changes)
             events = [
                 each.outcome for each in changes if each.outcome and each.document_id in applied
             ]
@@ -130,7 +126,7 @@ class OperatorStore:
             [key.type for key in keys],
             [key.id for key in keys],
         )
-        return [_decode_object(row[0]) for row in rows]
+        return [decode_object(row[0]) for row in rows]
 
     async def portals(self) -> list[int]:
         """Every portal of which an object is known; one index probe for each."""

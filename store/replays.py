@@ -6,15 +6,17 @@ passed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from reconciler.model import DocumentKey, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.views import ReplayView
-from store.intake import IntakeTransaction
+from reconciler.ports import LedgerEntry
+from store.intake import IntakeTransaction, decode_object
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -105,3 +107,81 @@ def _view(row: asyncpg.Record) -> ReplayView:
         counts=msgspec.json.decode(row[7]), started_at=row[8], updated_at=row[9],
         finished_at=row[10],
     )  # fmt: skip
+
+
+# --- going through stored objects ------------------------------------------------------------------
+
+
+class BackfillTransaction(IntakeTransaction):
+    """Intake's transaction that keeps objects from changing while they are decided."""
+
+    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        """Read objects and let nobody write them until commit.
+
+        Locked in the order in which intake writes them, so that neither waits for the other in a
+        circle.
+        """
+        rows = await self._connection.fetch(
+            """
+            SELECT o.state
+              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+              JOIN objects AS o USING (portal_id, object_type, object_id)
+             ORDER BY o.portal_id, o.object_type COLLATE "C", o.object_id COLLATE "C"
+               FOR SHARE OF o
+            """,
+            [key.portal_id for key in keys],
+            [key.type for key in keys],
+            [key.id for key in keys],
+        )
+        return [decode_object(row[0]) for row in rows]
+
+
+@asynccontextmanager
+async def backfilling(
+    pool: asyncpg.Pool, passed: Callable[[], ReplayView]
+) -> AsyncIterator[BackfillTransaction]:
+    """The transaction of one batch; *passed* is asked at its end."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield BackfillTransaction(connection)
+        await save(connection, passed())
+
+
+async def object_keys(
+    pool: asyncpg.Pool, kind: ObjectType, after: ObjectKey | None, limit: int
+) -> list[ObjectKey]:
+    """Keys of stored objects of a type, in order, after a key."""
+    rows = await pool.fetch(
+        """
+        SELECT portal_id, object_id FROM objects
+         WHERE object_type = $1 AND (portal_id, object_type, object_id) > ($2, $1, $3)
+         ORDER BY portal_id, object_type, object_id LIMIT $4
+        """,
+        kind,
+        after.portal_id if after else -1,
+        after.id if after else "",
+        limit,
+    )
+    return [ObjectKey(row[0], kind, row[1]) for row in rows]
+
+
+async def count_objects(pool: asyncpg.Pool, kinds: Sequence[ObjectType]) -> int:
+    """How many objects of these types are stored."""
+    found: int = await pool.fetchval(
+        "SELECT count(*) FROM objects WHERE object_type = ANY($1::text[])", list(kinds)
+    )
+    return found
+
+
+async def stored_objects(pool: asyncpg.Pool, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+    """Those that are known."""
+    async with pool.acquire() as connection:
+        found = await IntakeTransaction(connection).objects(keys)
+    return [stored.object for stored in found.values()]
+
+
+async def ledger_of(
+    pool: asyncpg.Pool, keys: Sequence[ObjectKey]
+) -> dict[DocumentKey, LedgerEntry]:
+    """Every document ever wanted for these objects."""
+    async with pool.acquire() as connection:
+        return await IntakeTransaction(connection).ledger(keys)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
@@ -35,12 +34,11 @@ _MISSING = "There is no such document."
 
 @dataclass(frozen=True)
 class Acting:
-    """Who acts, when, and on what rules."""
+    """Who acts, and on what rules."""
 
     store: OperatorStore
     workflows: Sequence[Workflow]
     by: str
-    now: datetime
 
 
 async def retry(acting: Acting, selection: Selection) -> Done:
@@ -118,7 +116,7 @@ async def _apply(
         )
         for each in changes
     ]
-    applied = await acting.store.change(changes, audit, acting.now)
+    applied = await acting.store.change(changes, audit)
     for each in changes:
         if each.document_id in applied:
             done.changed[each.document_id] = each.state

@@ -159,7 +159,7 @@ class Operator:
         return await acting.dismiss(self._desk(by), selection, why)
 
     def _desk(self, by: str) -> acting.Acting:
-        return acting.Acting(self.store, self.workflows.workflows, by, self.clock())
+        return acting.Acting(self.store, self.workflows.workflows, by)
 
     # --- dead letters ------------------------------------------------------------------------------
 
