@@ -63,6 +63,7 @@ class Broker:
     home: Path
     port: int
     controller_port: int
+    internal_port: int
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -78,18 +79,20 @@ class ApacheKafka:
     size: int = 1
     heap_megabytes: int = 320
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="apache-kafka-")))
+    # Where clients are sent instead of to the brokers themselves, by broker number: to proxies.
+    advertised: dict[int, int] = field(default_factory=dict)
     brokers: dict[int, Broker] = field(init=False)
 
     def __post_init__(self) -> None:
         self.brokers = {
-            n: Broker(n, self.directory / str(n), child.free_port(), child.free_port())
+            n: Broker(n, self.directory / str(n), *(child.free_port() for _ in range(3)))
             for n in range(1, self.size + 1)
         }
 
     @property
     def bootstrap(self) -> str:
         """Hosts and ports of all brokers, to give to Kafka clients."""
-        return ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers.values())
+        return ",".join(f"127.0.0.1:{self._told(broker)}" for broker in self.brokers.values())
 
     def start(self) -> Self:
         """Format the brokers' folders, start all and return once each answers."""
@@ -185,6 +188,9 @@ class ApacheKafka:
         options += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         return ["java", *options, "-cp", f"{jars()}/*"]
 
+    def _told(self, broker: Broker) -> int:
+        return self.advertised.get(broker.number, broker.port)
+
     def _properties(self, broker: Broker) -> str:
         voters = (f"{b.number}@127.0.0.1:{b.controller_port}" for b in self.brokers.values())
         replicas, in_sync = min(3, self.size), min(2, self.size)
@@ -193,10 +199,14 @@ class ApacheKafka:
             "node.id": broker.number,
             "controller.quorum.voters": ",".join(voters),
             "listeners": f"PLAINTEXT://127.0.0.1:{broker.port},"
+            f"INTERNAL://127.0.0.1:{broker.internal_port},"
             f"CONTROLLER://127.0.0.1:{broker.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker.port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._told(broker)},"
+            f"INTERNAL://127.0.0.1:{broker.internal_port}",
+            "inter.broker.listener.name": "INTERNAL",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,"
+            "CONTROLLER:PLAINTEXT",
             "log.dirs": broker.home / "logs",
             "auto.create.topics.enable": "false",
             "default.replication.factor": replicas,
