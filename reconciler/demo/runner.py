@@ -18,7 +18,6 @@ from pathlib import Path
 
 import asyncpg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from reconciler.demo.audit import AuditReport, audit
@@ -26,17 +25,15 @@ from reconciler.demo.catalogue import catalogue
 from reconciler.demo.environment import Environment, environment
 from reconciler.demo.expectation import Expectation, Unsettled, Wanted
 from reconciler.demo.feed import Feed, generate
+from reconciler.demo.produce import produce, progress_bar
 from reconciler.demo.seeding import seed_companies
 from reconciler.workflows import load
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection
-from streams.producer import RecordProducer
-from streams.records import OutgoingRecord
 
 WORKFLOWS = Path(__file__).with_name("workflows.yaml")
 COMPANIES = ("9341450000000001:US:USD", "9341450000000002:CA:CAD", "9341450000000003:US:USD")
 SETTLED_SECONDS = 180.0
-_CHUNK = 100
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ async def _run(
         running.settings(WORKFLOWS, quickbooks_limits="false", log_format="console")
     )
     console.print(f"The service runs (process {service.process.pid}). Producing the feed …")
-    await _produce(console, running, feed)
+    await produce(console, running.kafka, feed)
     pool = await asyncpg.create_pool(running.postgres_dsn, min_size=1, max_size=2)
     try:
         settled = await _wait_until_settled(console, running, pool, len(feed.records))
@@ -93,26 +90,12 @@ async def _run(
     return 0 if ok else 1
 
 
-async def _produce(console: Console, running: Environment, feed: Feed) -> None:
-    connection = KafkaConnection(running.kafka)
-    with _progress(console) as progress:
-        task = progress.add_task("produced", total=len(feed.records))
-        async with RecordProducer(connection) as producer:
-            # Stamped now: Kafka's retention would soon delete records as old as the story they tell.
-            for start in range(0, len(feed.records), _CHUNK):
-                chunk = feed.records[start : start + _CHUNK]
-                await producer.send(
-                    [OutgoingRecord(r.topic, r.key, r.value) for r in chunk]
-                )
-                progress.advance(task, len(chunk))
-
-
 async def _wait_until_settled(
     console: Console, running: Environment, pool: asyncpg.Pool, records: int
 ) -> bool:
     """Everything read, and nothing wanted or in the air any more."""
     deadline = time.monotonic() + SETTLED_SECONDS
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         read_task = progress.add_task("read", total=records)
         made_task = progress.add_task("documents", total=None)
         async with Cluster(KafkaConnection(running.kafka)) as cluster:
@@ -179,13 +162,6 @@ def _state(row: Row | None) -> str:
 
 
 # --- what is printed ---------------------------------------------------------------------------------
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console,
-    )  # fmt: skip
 
 
 def _print_tables(console: Console, rows: list[Row], dead_letters: int, feed: Feed) -> None:
