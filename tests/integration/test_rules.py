@@ -1,0 +1,554 @@
+"""HubSpot's rules R1 to R36, each shown through the whole service: Kafka in, books out.
+
+One feed plants a case per rule, one service reads it, and each test looks at what came of its
+case. Rules about the editor are shown on `reconciler check`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from reconciler.workflows import WorkflowErrors, load
+from reconciler.workflows.check import check
+from tests import servers
+from tests.sandbox_process import Sandbox
+from tests.whole_service import WholeService, snapshot, whole_service
+
+US, EAST, CANADA = "9341450000000011", "9341450000000012", "9341450000000013"
+
+WORKFLOWS = f"""
+version: 1
+portal_id: 4711
+companies:
+  us:
+    realm_id: "{US}"
+    defaults: {{deposit_account: Undeposited Funds, bank_account: Checking, expense_account: Merchant Fees}}
+  east:
+    realm_id: "{EAST}"
+    contacts: data_sync
+    contact_filter:
+      - - {{property: lifecyclestage, operator: is_any_of, values: [customer]}}
+  ca:
+    realm_id: "{CANADA}"
+workflows:
+  - name: invoice
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [closedwon]}}]
+    actions: [{{create: invoice, company: us, create_missing_products: yes, payment_terms: Net 30}}]
+  - name: strict invoice
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [strict]}}]
+    actions: [{{create: invoice, company: us, create_missing_products: no}}]
+  - name: estimate
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [contractsent]}}]
+    actions: [{{create: estimate, company: us, create_missing_products: yes}}]
+  - name: paid deals
+    object: deal
+    enrol: [{{property: dealname, operator: contains_any_of, values: [Checkout link]}}]
+    actions: [{{create: sales_receipt, company: us, create_missing_products: yes}}]
+  - name: fixed product
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [fixedproduct]}}]
+    actions: [{{create: invoice, company: us, product: {{fixed: Billable hours}}, create_missing_products: no}}]
+  - name: east
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [east]}}]
+    actions: [{{create: invoice, company: east, create_missing_products: yes}}]
+  - name: canada
+    object: deal
+    enrol: [{{property: dealstage, operator: is_any_of, values: [canada]}}]
+    actions: [{{create: invoice, company: ca, create_missing_products: yes}}]
+  - name: turned off
+    object: deal
+    enabled: false
+    enrol: [{{property: dealstage, operator: is_known}}]
+    actions: [{{create: invoice, company: us, create_missing_products: yes}}]
+  - name: paid quotes
+    object: quote
+    enrol: [{{property: hs_esign_num_signers_completed, operator: is_known}}]
+    actions: [{{create: invoice, company: us, create_missing_products: yes}}]
+  - name: quote estimate
+    object: quote
+    enrol: [{{property: hs_status, operator: is_any_of, values: [APPROVED]}}]
+    actions: [{{create: estimate, company: us, create_missing_products: yes}}]
+  - name: quote receipt
+    object: quote
+    enrol: [{{property: hs_payment_status, operator: is_any_of, values: [PAID]}}]
+    actions: [{{create: sales_receipt, company: us, create_missing_products: yes}}]
+  - name: paid invoice
+    object: payment
+    enrol:
+      - {{preset: payment_succeeded}}
+      - {{property: hs_payment_type, operator: is_any_of, values: [one_time_or_initial]}}
+    actions: [{{create: paid_invoice, company: us, create_missing_products: yes}}]
+  - name: receipt
+    object: payment
+    enrol:
+      - {{preset: payment_succeeded}}
+      - {{property: hs_payment_type, operator: is_any_of, values: [recurring]}}
+    actions: [{{create: sales_receipt, company: us, create_missing_products: yes}}]
+  - name: fees
+    object: payment
+    enrol: [{{preset: payment_succeeded}}]
+    actions: [{{create: expense, company: us}}]
+  - name: refunds
+    object: payment
+    enrol: [{{preset: payment_refunded}}]
+    actions: [{{create: refund_receipt, company: us, create_missing_products: yes}}]
+"""
+
+LINE = {"name": "Consulting", "quantity": "2", "price": "50.00", "amount": "100.00"}
+TAXED = {**LINE, "hs_tax_amount": "8.00", "hs_tax_rate_group_id": "77"}
+PAYMENT = {
+    "hs_latest_status": "succeeded",
+    "hs_payment_type": "one_time_or_initial",
+    "hs_payment_source_app": "SALES_CHECKOUT",
+    "hs_processor_type": "hs_payments",
+    "hs_initial_amount": "100.00",
+    "hs_fees_amount": "3.20",
+    "hs_refunds_amount": "0",
+    "hs_currency_code": "USD",
+    "hs_initiated_date": "2026-03-01T12:00:00Z",
+}
+
+
+def _ada(email: str = "ada@x.org", **more: str) -> tuple[str, dict[str, str]]:
+    return "51", {"firstname": "Ada", "lastname": "Byron", "email": email, **more}
+
+
+def _person(id_: str, first: str, last: str, **more: str) -> tuple[str, dict[str, str]]:
+    return id_, {
+        "firstname": first,
+        "lastname": last,
+        "email": f"{first}@{last}.org".lower(),
+        **more,
+    }
+
+
+def _deal(id_: str, stage: str, **more: Any) -> tuple[str, bytes]:
+    properties = {"dealname": f"Deal {id_}", "dealstage": stage, **more.pop("properties", {})}
+    parts = {"contacts": [_ada()], "lines": [(f"{id_}1", LINE)], **more}
+    return "deal", snapshot(id_, properties, **parts)
+
+
+def _quote(id_: str, properties: dict[str, str]) -> tuple[str, bytes]:
+    return "quote", snapshot(id_, properties, contacts=[_ada()], lines=[(f"{id_}1", LINE)])
+
+
+def _payment(id_: str, line: dict[str, str] = LINE, **properties: str) -> tuple[str, bytes]:
+    found = {**PAYMENT, **properties}
+    return "payment", snapshot(id_, found, contacts=[_ada()], lines=[(f"{id_}1", line)])
+
+
+FEED: list[tuple[str, bytes]] = [
+    _deal("100", "closedwon"),
+    _deal("101", "contractsent"),
+    _deal("102", "new", properties={"dealname": "Checkout link spring"}),
+    _deal("103", "canada"),
+    _deal("104", "strict", lines=[("1041", {**LINE, "name": "No such product"})],
+          contacts=[_person("61", "Never", "Created")]),
+    _deal("105", "closedwon", contacts=[_person("62", "Grace", "Hopper"), _person("63", "Second", "Contact")]),
+    _deal("106", "closedwon", contacts=[_ada(email="other.ada@x.org")]),
+    _deal("107", "east", contacts=[_person("64", "Not", "Eligible", lifecyclestage="lead")]),
+    _deal("108", "east", contacts=[_person("65", "Eli", "Gible", lifecyclestage="customer")]),
+    _deal("109", "closedwon", lines=[]),
+    _deal("110", "closedwon", lines=[("1101", {**LINE, "name": "Anything", "hs_sku": "HRS-1"})]),
+    _deal("111", "strict", lines=[("1111", {**LINE, "name": "Billable hours"}), ("1112", {**LINE, "name": "Missing"})]),
+    _deal("112", "fixedproduct", lines=[("1121", {**LINE, "name": "Whatever"})]),
+    _deal("113", "closedwon", lines=[("1131", {**LINE, "name": "Brand new product"})]),
+    _deal("114", "appointmentscheduled"),
+    _deal("115", "closedwon", contacts=[]),
+    _quote("200", {"hs_title": "Signed", "hs_esign_num_signers_completed": "1"}),
+    _quote("201", {"hs_title": "Approved", "hs_status": "APPROVED"}),
+    _quote("202", {"hs_title": "Paid", "hs_payment_status": "PAID"}),
+    _quote("203", {"hs_title": "Unsigned", "hs_status": "DRAFT"}),
+    _payment("300"),
+    _payment("301", TAXED, hs_initial_amount="108.00"),
+    _payment("302", TAXED, hs_initial_amount="108.00", hs_payment_type="recurring"),
+    _payment("303", hs_payment_source_app="INVOICE"),
+    _payment("304", hs_payment_type="recurring", hs_has_associated_invoice="true"),
+    _payment("305", hs_latest_status="refunded", hs_refunds_amount="100.00"),
+    _payment("306", hs_latest_status="partially_refunded", hs_refunds_amount="40.00"),
+    _payment("307", hs_processor_type="quickbooks"),
+    ("deal", b'[{"subscriptionType":"ticket.creation","objectTypeId":"0-5","objectId":9,"portalId":4711,'
+             b'"eventId":1,"occurredAt":1772445600000}]'),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def service(
+    kafka_bootstrap: str,
+    postgres_server: servers.PostgresServer,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[WholeService]:
+    """The service after it has read the whole feed."""
+    companies = [f"{US}:US:USD", f"{EAST}:US:USD", f"{CANADA}:CA:CAD"]
+    directory = tmp_path_factory.mktemp("rules")
+    with (
+        servers.database(postgres_server, template_database) as name,
+        whole_service(
+            directory, kafka_bootstrap, postgres_server.dsn_of(name), WORKFLOWS, companies
+        ) as whole,
+    ):
+        _prepare_books(whole)
+        whole.start()
+        whole.feed(FEED)
+        yield whole
+
+
+def _prepare_books(whole: WholeService) -> None:
+    """What the company has already: Ada with her address, an item with a SKU, a fee account."""
+
+    async def prepare() -> None:
+        sandbox = Sandbox(whole.environment.sandbox.url)
+        books = f"company/{US}/entities"
+        ada = {"DisplayName": "Ada Byron", "GivenName": "Ada", "FamilyName": "Byron",
+               "PrimaryEmailAddr": {"Address": "ada@x.org"}}  # fmt: skip
+        await sandbox.admin("POST", f"{books}/Customer", ada)
+        fees = {"Name": "Merchant Fees", "AccountType": "Expense"}
+        accounts = await sandbox.books(US, "Account")
+        if not any(one["Name"] == "Merchant Fees" for one in accounts):
+            await sandbox.admin("POST", f"{books}/Account", fees)
+        income = next(one["Id"] for one in accounts if one["AccountType"] == "Income")
+        item = {"Name": "Billable hours", "Sku": "HRS-1", "Type": "Service",
+                "IncomeAccountRef": {"value": income}}  # fmt: skip
+        await sandbox.admin("POST", f"{books}/Item", item)
+
+    asyncio.run(prepare())
+
+
+@pytest.fixture(scope="module")
+def books(service: WholeService) -> dict[str, list[dict[str, Any]]]:
+    """The US company's books."""
+    return service.books(US)
+
+
+@pytest.fixture(scope="module")
+def ledger(service: WholeService) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """The ledger's states and reasons."""
+    return service.ledger()
+
+
+Books = dict[str, list[dict[str, Any]]]
+Ledger = dict[tuple[str, str, str], tuple[str, str]]
+
+
+def _of(books: Books, entity: str, kind: str, id_: str) -> list[dict[str, Any]]:
+    return [row for row in books[entity] if f"HubSpot {kind} {id_}" in row.get("PrivateNote", "")]
+
+
+def _total(row: dict[str, Any]) -> Decimal:
+    return Decimal(str(row["TotalAmt"]))
+
+
+def _sales_lines(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [line for line in row["Line"] if line["DetailType"] == "SalesItemLineDetail"]
+
+
+def _problems(workflow: str) -> str:
+    text = WORKFLOWS.split("workflows:")[0] + "workflows:\n" + workflow
+    with pytest.raises(WorkflowErrors) as caught:
+        load(text)
+    return "\n".join(problem.message for problem in caught.value.problems)
+
+
+def test_r01_deals_and_quotes_make_invoices_estimates_and_sales_receipts(books: Books) -> None:
+    """Each of the three documents comes from a deal and from a quote, once."""
+    for entity, deal, quote in (
+        ("Invoice", "100", "200"), ("Estimate", "101", "201"), ("SalesReceipt", "102", "202"),
+    ):  # fmt: skip
+        assert len(_of(books, entity, "deal", deal)) == 1
+        assert len(_of(books, entity, "quote", quote)) == 1
+
+
+def test_r02_payments_make_paid_invoices_receipts_expenses_and_refunds(books: Books) -> None:
+    """Each of the four documents comes from a payment, once."""
+    for entity, id_ in (
+        ("Invoice", "300"), ("SalesReceipt", "302"), ("Purchase", "300"), ("RefundReceipt", "305"),
+    ):  # fmt: skip
+        assert len(_of(books, entity, "payment", id_)) == 1
+
+
+def test_r03_other_objects_make_nothing(ledger: Ledger) -> None:
+    """A ticket is not read; a workflow on one is a configuration error."""
+    assert {kind for kind, _, _ in ledger} == {"deal", "quote", "payment"}
+    assert "ticket" in _problems(
+        "  - {name: x, object: ticket, enrol: [{property: a, operator: is_known}],"
+        " actions: [{create: invoice, company: us, create_missing_products: yes}]}"
+    )
+
+
+def test_r04_no_hubspot_tier_is_needed(books: Books) -> None:
+    """The service asks nothing about the portal's subscription: workflows are its own."""
+    assert books["Invoice"]
+
+
+def test_r05_a_company_outside_the_us_is_refused_with_that_reason(
+    service: WholeService, ledger: Ledger
+) -> None:
+    """The Canadian company gets nothing, and the ledger says why."""
+    assert ledger["deal", "103", "invoice"] == ("blocked", "company_not_us")
+    assert not service.books(CANADA)["Invoice"]
+    assert not service.books(CANADA)["Customer"]
+
+
+def test_r06_a_document_that_fails_its_checks_leaves_nothing_behind(
+    books: Books, ledger: Ledger
+) -> None:
+    """An unmatched product blocks the document, and its new customer was not created either."""
+    assert ledger["deal", "104", "invoice"] == ("blocked", "product_not_found")
+    assert not [row for row in books["Customer"] if row["DisplayName"].startswith("Never")]
+
+
+def test_r07_a_contact_is_matched_by_first_name_last_name_and_email(books: Books) -> None:
+    """The customer who was there before gets the invoice; the same name with another email is another."""
+    known = next(row for row in books["Customer"] if row["DisplayName"] == "Ada Byron")
+    assert _of(books, "Invoice", "deal", "100")[0]["CustomerRef"]["value"] == known["Id"]
+    other = _of(books, "Invoice", "deal", "106")[0]["CustomerRef"]["value"]
+    assert other != known["Id"]
+
+
+def test_r08_a_contact_without_a_match_becomes_a_customer(books: Books) -> None:
+    """Grace is created, once, with her address."""
+    made = [row for row in books["Customer"] if row.get("FamilyName") == "Hopper"]
+    assert [row["PrimaryEmailAddr"]["Address"] for row in made] == ["grace@hopper.org"]
+
+
+def test_r09_the_first_associated_contact_counts(books: Books) -> None:
+    """Of two contacts the first becomes the customer, the second is not created."""
+    invoice = _of(books, "Invoice", "deal", "105")[0]
+    grace = next(row for row in books["Customer"] if row.get("FamilyName") == "Hopper")
+    assert invoice["CustomerRef"]["value"] == grace["Id"]
+    assert not [row for row in books["Customer"] if row.get("FamilyName") == "Contact"]
+
+
+def test_r10_in_data_sync_mode_only_eligible_contacts_are_used(service: WholeService) -> None:
+    """The contact that passes the filter gets an invoice."""
+    assert len(_of(service.books(EAST), "Invoice", "deal", "108")) == 1
+
+
+def test_r11_an_ineligible_contact_means_no_invoice_and_no_customer(
+    service: WholeService, ledger: Ledger
+) -> None:
+    """Nothing is created, and the ledger says why."""
+    assert ledger["deal", "107", "invoice"] == ("blocked", "contact_not_eligible")
+    assert not [
+        row for row in service.books(EAST)["Customer"] if row.get("FamilyName") == "Eligible"
+    ]
+
+
+def test_r12_an_enrolment_wider_than_the_contact_filter_is_warned_of(tmp_path: Path) -> None:
+    """`reconciler check` names the workflow whose enrolment lets ineligible contacts in."""
+    path = tmp_path / "workflows.yaml"
+    path.write_text(WORKFLOWS, encoding="utf-8")
+    output = io.StringIO()
+    assert check(path, Console(file=output, width=200)) == 0
+    assert "contact filter" in output.getvalue() or "contact_filter" in output.getvalue()
+
+
+def test_r13_without_line_items_there_is_no_document(books: Books, ledger: Ledger) -> None:
+    """A deal whose list of line items is empty is blocked."""
+    assert ledger["deal", "109", "invoice"] == ("blocked", "no_line_items")
+    assert not _of(books, "Invoice", "deal", "109")
+
+
+def test_r14_line_items_are_matched_to_items(books: Books) -> None:
+    """The line with a known SKU uses that item, whatever the line is called."""
+    item = next(row for row in books["Item"] if row.get("Sku") == "HRS-1")
+    (line,) = _sales_lines(_of(books, "Invoice", "deal", "110")[0])
+    assert line["SalesItemLineDetail"]["ItemRef"]["value"] == item["Id"]
+
+
+def test_r15_one_unmatched_line_refuses_the_whole_document(books: Books, ledger: Ledger) -> None:
+    """The line that would match is not written alone."""
+    assert ledger["deal", "111", "invoice"] == ("blocked", "product_not_found")
+    assert not _of(books, "Invoice", "deal", "111")
+
+
+def test_r16_a_line_with_the_item_s_name_needs_no_sku(books: Books) -> None:
+    """Products synchronised from QuickBooks match by name alone; none is made twice."""
+    assert len([row for row in books["Item"] if row["Name"] == "Consulting"]) == 1
+
+
+def test_r17_an_action_is_one_of_the_known_ones() -> None:
+    """Any other word is an error that lists what may be written."""
+    assert "invoice" in _problems(
+        "  - {name: x, object: deal, enrol: [{property: a, operator: is_known}],"
+        " actions: [{create: bill, company: us, create_missing_products: yes}]}"
+    )
+
+
+def test_r18_each_action_names_its_company(service: WholeService) -> None:
+    """A document is written in the company its action names and in no other."""
+    assert not _of(service.books(EAST), "Invoice", "deal", "100")
+    assert "company" in _problems(
+        "  - {name: x, object: deal, enrol: [{property: a, operator: is_known}],"
+        " actions: [{create: invoice, create_missing_products: yes}]}"
+    )
+
+
+def test_r19_payment_terms_belong_to_invoices_only(books: Books) -> None:
+    """The invoice carries Net 30 and its due date; terms on an estimate are an error."""
+    invoice = _of(books, "Invoice", "deal", "100")[0]
+    term = next(row for row in books["Term"] if row["Id"] == invoice["SalesTermRef"]["value"])
+    assert term["Name"] == "Net 30"
+    assert "payment_terms" in _problems(
+        "  - {name: x, object: deal, enrol: [{property: a, operator: is_known}],"
+        " actions: [{create: estimate, company: us, create_missing_products: yes, payment_terms: Net 30}]}"
+    )
+
+
+def test_r20_the_product_may_be_a_fixed_one(books: Books) -> None:
+    """With a fixed product every line uses it."""
+    hours = next(row for row in books["Item"] if row["Name"] == "Billable hours")
+    (line,) = _sales_lines(_of(books, "Invoice", "deal", "112")[0])
+    assert line["SalesItemLineDetail"]["ItemRef"]["value"] == hours["Id"]
+
+
+def test_r21_missing_products_are_created_where_the_action_says_so(books: Books) -> None:
+    """Yes creates the product and then the document; no blocks (R15)."""
+    assert [row["Name"] for row in books["Item"] if row["Name"] == "Brand new product"]
+    assert len(_of(books, "Invoice", "deal", "113")) == 1
+
+
+def test_r22_a_workflow_that_is_off_does_nothing(ledger: Ledger) -> None:
+    """The deal that only the disabled workflow would enrol is not in the ledger."""
+    assert not [key for key in ledger if key[1] == "114"]
+
+
+def test_r23_the_document_is_linked_to_its_object(service: WholeService, books: Books) -> None:
+    """The outcome names both, and the document's private note names the object."""
+    invoice = _of(books, "Invoice", "deal", "100")[0]
+    (outcome,) = [
+        each for each in service.outcomes()
+        if each["kind"] == "created" and each["object_type"] == "deal" and each["object_id"] == "100"
+    ]  # fmt: skip
+    assert outcome["quickbooks_id"] == invoice["Id"]
+    assert outcome["realm_id"] == US
+
+
+def test_r24_quotes_with_a_completed_signature_are_enrolled(ledger: Ledger) -> None:
+    """`is known` on the e-sign field enrols the signed quote and not the unsigned one."""
+    assert ledger["quote", "200", "invoice"][0] == "created"
+    assert ("quote", "203", "invoice") not in ledger
+
+
+def test_r25_deals_named_after_a_payment_link_are_enrolled(ledger: Ledger) -> None:
+    """`contains any of` on the deal name enrols, whatever the stage."""
+    assert ledger["deal", "102", "sales_receipt"][0] == "created"
+
+
+def test_r26_every_operator_of_the_editor_is_known() -> None:
+    """Filters with the operators that the article uses load."""
+    file = load(
+        WORKFLOWS.split("workflows:")[0]
+        + """workflows:
+  - name: x
+    object: deal
+    enrol:
+      - - {property: a, operator: is_known}
+        - {property: b, operator: contains_any_of, values: [x]}
+        - {property: c, operator: is_none_of, values: [y]}
+        - {property: d, operator: is_not_equal_to, value: z}
+    actions: [{create: invoice, company: us, create_missing_products: yes}]
+"""
+    )
+    assert file.workflows[0].name == "x"
+
+
+def test_r27_payments_of_hubspot_are_enough(ledger: Ledger) -> None:
+    """A payment processed by HubSpot needs no set-up here."""
+    assert ledger["payment", "300", "paid_invoice"][0] == "created"
+
+
+def test_r28_a_paid_invoice_is_paid_and_refuses_taxable_lines(books: Books, ledger: Ledger) -> None:
+    """The invoice has balance zero and one payment; one taxable line refuses the whole."""
+    invoice = _of(books, "Invoice", "payment", "300")[0]
+    assert Decimal(str(invoice["Balance"])) == 0
+    assert [link["TxnType"] for link in invoice["LinkedTxn"]] == ["Payment"]
+    assert ledger["payment", "301", "paid_invoice"] == ("blocked", "taxable_line")
+    assert not _of(books, "Invoice", "payment", "301")
+
+
+def test_r29_a_sales_receipt_may_have_taxable_lines(books: Books) -> None:
+    """The receipt's total is the payment, tax included, to the cent."""
+    receipt = _of(books, "SalesReceipt", "payment", "302")[0]
+    assert _total(receipt) == Decimal("108.00")
+    assert Decimal(str(receipt["TxnTaxDetail"]["TotalTax"])) == Decimal("8.00")
+
+
+def test_r30_paid_invoices_exist_only_for_payments() -> None:
+    """A paid invoice from a deal is an error that says what to write instead."""
+    assert "invoice" in _problems(
+        "  - {name: x, object: deal, enrol: [{property: a, operator: is_known}],"
+        " actions: [{create: paid_invoice, company: us, create_missing_products: yes}]}"
+    )
+
+
+def test_r31_payments_against_invoices_make_no_second_sale(books: Books) -> None:
+    """Neither an invoice nor a receipt, also with no such filter written; their fees still count."""
+    for id_ in ("303", "304", "307"):
+        assert not _of(books, "Invoice", "payment", id_)
+        assert not _of(books, "SalesReceipt", "payment", id_)
+        assert len(_of(books, "Purchase", "payment", id_)) == 1
+
+
+def test_r32_payment_actions_take_no_terms(books: Books) -> None:
+    """Terms on a paid invoice are an error, and the one made has none."""
+    assert "SalesTermRef" not in _of(books, "Invoice", "payment", "300")[0]
+    assert "payment_terms" in _problems(
+        "  - {name: x, object: payment, enrol: [{preset: payment_succeeded}],"
+        " actions: [{create: paid_invoice, company: us, create_missing_products: yes, payment_terms: Net 30}]}"
+    )
+
+
+def test_r33_an_expense_names_its_accounts(books: Books) -> None:
+    """Paid from the bank account, booked on the expense account that the file names."""
+    purchase = _of(books, "Purchase", "payment", "300")[0]
+    accounts = {row["Id"]: row["Name"] for row in books["Account"]}
+    (line,) = purchase["Line"]
+    detail = line["AccountBasedExpenseLineDetail"]
+    assert accounts[purchase["AccountRef"]["value"]] == "Checking"
+    assert accounts[detail["AccountRef"]["value"]] == "Merchant Fees"
+
+
+def test_r34_an_expense_is_the_fee_and_not_the_payment(books: Books) -> None:
+    """Its amount is hs_fees_amount."""
+    assert _total(_of(books, "Purchase", "payment", "300")[0]) == Decimal("3.20")
+
+
+def test_r35_only_a_full_refund_makes_a_refund_receipt(books: Books, ledger: Ledger) -> None:
+    """The full refund is booked over the whole payment; the partial one waits and is shown."""
+    assert _total(_of(books, "RefundReceipt", "payment", "305")[0]) == Decimal("100.00")
+    assert ledger["payment", "306", "refund_receipt"] == ("waiting", "partial_refund")
+    assert not _of(books, "RefundReceipt", "payment", "306")
+
+
+def test_r36_a_refund_receipt_names_the_account_it_is_paid_from(books: Books) -> None:
+    """DepositToAccountRef is the account of the file's defaults."""
+    accounts = {row["Id"]: row["Name"] for row in books["Account"]}
+    receipt = _of(books, "RefundReceipt", "payment", "305")[0]
+    assert accounts[receipt["DepositToAccountRef"]["value"]] == "Undeposited Funds"
+
+
+def test_reading_the_topics_again_from_the_beginning_creates_nothing(service: WholeService) -> None:
+    """A new consumer group reads everything anew: books and ledger stay as they are (invariant 4)."""
+    before = [service.books(realm) for realm in (US, EAST)], service.ledger()
+    outcomes = len(service.outcomes())
+    assert service.service is not None
+    service.service.stop()
+    service.group = f"{service.prefix}-again"
+    service.start()
+    service.settle()
+    assert ([service.books(realm) for realm in (US, EAST)], service.ledger()) == before
+    assert len(service.outcomes()) == outcomes
