@@ -12,12 +12,15 @@ import signal
 from collections.abc import Callable
 
 POINTS = (
+    "intake.claimed",
     "intake.decoded",
     "intake.advanced",
     "intake.folded",
     "intake.decided",
     "intake.before_commit",
     "intake.committed",
+    "company.taken",
+    "company.loaded",
     "reference.before_begin",
     "reference.begun",
     "reference.answered",
@@ -28,14 +31,24 @@ POINTS = (
     "dispatch.answered",
     "dispatch.recorded",
     "relay.numbered",
+    "relay.sending",
     "relay.published",
     "relay.marked",
 )
+"""In the order in which a record passes them."""
+
+RESUMING = ("resume.taken_up", "resume.looked")
+"""Passed only where an operation was left without a result before."""
 
 
 def crash_point(chosen: str) -> Callable[[str], None]:
-    """What the parts call with the name of each point they pass; *chosen* is `name` or `name:n`."""
-    name, _, count = chosen.partition(":")
+    """What the parts call with the name of each point they pass.
+
+    *chosen* is `name`, `name:n` for the nth time, or `name:n:stop` to be stopped there instead
+    (SIGSTOP), as a process is that its machine forgets for a while; someone must continue it.
+    """
+    name, _, rest = chosen.partition(":")
+    count, _, how = rest.partition(":")
     left = int(count or 1)
 
     def pass_point(point: str) -> None:
@@ -43,6 +56,6 @@ def crash_point(chosen: str) -> Callable[[str], None]:
         if point == name:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)
 
     return pass_point if chosen else lambda _point: None

@@ -65,7 +65,12 @@ async def open_pool(
                     timeout=timeout_seconds,
                     command_timeout=timeout_seconds,
                     statement_cache_size=0 if pooler else 200,
-                    server_settings={"application_name": "reconciler", "timezone": "UTC"},
+                    server_settings={
+                        "application_name": "reconciler",
+                        "timezone": "UTC",
+                        # A process that stops inside a transaction must not keep its locks.
+                        "idle_in_transaction_session_timeout": f"{timeout_seconds * 1000:.0f}",
+                    },
                 )
     except UNREACHABLE as error:
         raise ConfigurationError(

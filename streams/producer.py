@@ -127,7 +127,9 @@ class OutcomePublisher:
         *,
         timeout: timedelta = timedelta(seconds=30),
         patience: timedelta = PATIENCE,
+        before_commit: Callable[[], None] = lambda: None,
     ) -> None:
+        self._before_commit = before_commit
         self._connection = connection
         self._topic = topic
         self._transactional_id = transactional_id
@@ -208,6 +210,7 @@ class OutcomePublisher:
             {TopicPartition(self._topic, 0): sequence}, self._transactional_id
         )
         await _send_all(producer, records)
+        self._before_commit()
         await producer.commit_transaction()
 
 
