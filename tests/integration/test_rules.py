@@ -149,6 +149,11 @@ def _payment(id_: str, line: dict[str, str] = LINE, **properties: str) -> tuple[
     return "payment", snapshot(id_, found, contacts=[_ada()], lines=[(f"{id_}1", line)])
 
 
+TICKET = (
+    b'[{"subscriptionType":"ticket.creation","objectTypeId":"0-5","objectId":9,"portalId":4711,'
+    b'"eventId":1,"occurredAt":1772445600000}]'
+)
+
 FEED: list[tuple[str, bytes]] = [
     _deal("100", "closedwon"),
     _deal("101", "contractsent"),
@@ -179,8 +184,7 @@ FEED: list[tuple[str, bytes]] = [
     _payment("305", hs_latest_status="refunded", hs_refunds_amount="100.00"),
     _payment("306", hs_latest_status="partially_refunded", hs_refunds_amount="40.00"),
     _payment("307", hs_processor_type="quickbooks"),
-    ("deal", b'[{"subscriptionType":"ticket.creation","objectTypeId":"0-5","objectId":9,"portalId":4711,'
-             b'"eventId":1,"occurredAt":1772445600000}]'),
+    ("deal", TICKET),
 ]  # fmt: skip
 
 
@@ -508,7 +512,8 @@ def test_r32_payment_actions_take_no_terms(books: Books) -> None:
     assert "SalesTermRef" not in _of(books, "Invoice", "payment", "300")[0]
     assert "payment_terms" in _problems(
         "  - {name: x, object: payment, enrol: [{preset: payment_succeeded}],"
-        " actions: [{create: paid_invoice, company: us, create_missing_products: yes, payment_terms: Net 30}]}"
+        " actions: [{create: paid_invoice, company: us, create_missing_products: yes,"
+        " payment_terms: Net 30}]}"
     )
 
 
