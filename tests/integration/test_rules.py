@@ -159,15 +159,27 @@ FEED: list[tuple[str, bytes]] = [
     _deal("101", "contractsent"),
     _deal("102", "new", properties={"dealname": "Checkout link spring"}),
     _deal("103", "canada"),
-    _deal("104", "strict", lines=[("1041", {**LINE, "name": "No such product"})],
-          contacts=[_person("61", "Never", "Created")]),
-    _deal("105", "closedwon", contacts=[_person("62", "Grace", "Hopper"), _person("63", "Second", "Contact")]),
+    _deal(
+        "104",
+        "strict",
+        lines=[("1041", {**LINE, "name": "No such product"})],
+        contacts=[_person("61", "Never", "Created")],
+    ),
+    _deal(
+        "105",
+        "closedwon",
+        contacts=[_person("62", "Grace", "Hopper"), _person("63", "Second", "Contact")],
+    ),
     _deal("106", "closedwon", contacts=[_ada(email="other.ada@x.org")]),
     _deal("107", "east", contacts=[_person("64", "Not", "Eligible", lifecyclestage="lead")]),
     _deal("108", "east", contacts=[_person("65", "Eli", "Gible", lifecyclestage="customer")]),
     _deal("109", "closedwon", lines=[]),
     _deal("110", "closedwon", lines=[("1101", {**LINE, "name": "Anything", "hs_sku": "HRS-1"})]),
-    _deal("111", "strict", lines=[("1111", {**LINE, "name": "Billable hours"}), ("1112", {**LINE, "name": "Missing"})]),
+    _deal(
+        "111",
+        "strict",
+        lines=[("1111", {**LINE, "name": "Billable hours"}), ("1112", {**LINE, "name": "Missing"})],
+    ),
     _deal("112", "fixedproduct", lines=[("1121", {**LINE, "name": "Whatever"})]),
     _deal("113", "closedwon", lines=[("1131", {**LINE, "name": "Brand new product"})]),
     _deal("114", "appointmentscheduled"),
@@ -185,7 +197,7 @@ FEED: list[tuple[str, bytes]] = [
     _payment("306", hs_latest_status="partially_refunded", hs_refunds_amount="40.00"),
     _payment("307", hs_processor_type="quickbooks"),
     ("deal", TICKET),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
