@@ -26,6 +26,7 @@ import structlog
 from reconciler.company import CompanyDispatcher, Surroundings
 from reconciler.connect import authorization_server, sealed_tokens
 from reconciler.crash import crash_point
+from reconciler.crm import Crm, written_back
 from reconciler.directory import Directory
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
@@ -126,6 +127,7 @@ class Service:
             ("relay", self._relay),
             ("listener", self._listen),
             ("watchdog", self._watch),
+            *self.crm.parts(),
         ]
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -148,6 +150,7 @@ class Service:
         self.kafka = kafka_connection(settings)
         patience = timedelta(seconds=wait)
         self.cluster = await stack.enter_async_context(Cluster(self.kafka, patience))
+        self.crm = Crm(settings, self.workflows, self.pool, self.kafka, self.metrics.hubspot)
         if settings.create_topics:
             await self._ensure_topics()
         self.session = await stack.enter_async_context(open_session())
@@ -196,6 +199,7 @@ class Service:
             decode=decoder(settings, self.workflows),
             transaction=partial(transaction, self.pool),
             concurrent=ConcurrentFold,
+            hydrates=self.crm.is_on,
             crash_point=self.crash_point,
         )
         session = timedelta(seconds=settings.session_timeout_seconds)
@@ -253,7 +257,7 @@ class Service:
             observe=partial(self.metrics.call, lease.realm_id),
         )
         policy = RetryPolicy(replay_window=timedelta(seconds=settings.replay_window_seconds))
-        store = DispatchStore(self.pool, timeout)
+        store = DispatchStore(self.pool, timeout, written_back(self.workflows))
         name = companies[lease.realm_id]
         directory = Directory(lease, name, quickbooks, ReferenceStore(self.pool), utc_now)
         maker = ReferenceMaker(

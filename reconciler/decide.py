@@ -17,7 +17,10 @@ from reconciler.workflows import ActionSettings, Workflow
 
 
 class Verdict(NamedTuple):
-    """What should be recorded for one document; `content` is None unless it is complete."""
+    """What should be recorded for one document; `content` is None unless it is complete.
+
+    `enrolled_at` is 0 where a document is dismissed: the ledger keeps what it has.
+    """
 
     key: DocumentKey
     workflow: str
@@ -47,11 +50,29 @@ def decide(
 
     *before* is the object as it was known before the changes now looked at: an object that met
     an enrolment already then, without a ledger entry, met it before the workflow was turned on
-    and is left to `backfill`, which passes None.
+    and is left to `backfill`, which passes None. A document recorded but not sent yet that nothing
+    calls for any more (the payment turns out to be of an invoice) is dismissed.
     """
-    return [
-        found for found in examine(obj, before, workflows, ledger) if isinstance(found, Verdict)
-    ]
+    verdicts: list[Verdict] = []
+    unwanted: list[Unwanted] = []
+    for found in examine(obj, before, workflows, ledger):
+        if isinstance(found, Verdict):
+            verdicts.append(found)
+        elif ledger.get(found.key) in _UNSENT:
+            unwanted.append(found)
+    if unwanted:
+        called_for = {verdict.key for verdict in verdicts}
+        verdicts += [_dismissal(each) for each in unwanted if each.key not in called_for]
+    return verdicts
+
+
+_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
+
+
+def _dismissal(found: Unwanted) -> Verdict:
+    return Verdict(
+        found.key, found.workflow, DocumentState.DISMISSED, 0, found.reason, found.detail
+    )
 
 
 def examine(

@@ -30,6 +30,7 @@ from reconciler.model import (
 )
 from reconciler.outcomes import outcome
 from reconciler.ports import (
+    DISMISSED_BY_A_PERSON,
     Advance,
     DeadLetter,
     LedgerEntry,
@@ -257,7 +258,7 @@ def differences(
                 verdict.reason,
                 verdict.detail,
                 content,
-                verdict.enrolled_at,
+                verdict.enrolled_at or (entry.enrolled_at if entry else 0),
                 priority,
             )
             if entry is None or _differs(document, entry):
@@ -280,11 +281,13 @@ def _overtaken(
     }
 
 
-_CLOSED = (DocumentState.SENDING, DocumentState.CREATED, DocumentState.DISMISSED)
+_CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
 
 
 def _is_open(entry: LedgerEntry) -> bool:
-    """Nothing of it was sent yet, so what is wanted may still change."""
+    """Nothing of it was sent yet, so what is wanted may still change. A person's dismissal stands."""
+    if entry.state is DocumentState.DISMISSED and entry.reason == DISMISSED_BY_A_PERSON:
+        return False
     return entry.state not in _CLOSED and not entry.is_in_quickbooks
 
 

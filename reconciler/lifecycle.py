@@ -39,6 +39,7 @@ class Event(StrEnum):
     NO_ANSWER = "no answer"
     RECREATED = "gone from QuickBooks, recreate"
     DISMISSED = "dismissed by a person"
+    NOT_WANTED = "no longer called for"
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -58,7 +59,11 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.DISMISSED): State.DISMISSED,
     (State.BLOCKED, Event.DISMISSED): State.DISMISSED,
     (State.WANTED, Event.DISMISSED): State.DISMISSED,
+    (State.WAITING, Event.NOT_WANTED): State.DISMISSED,
+    (State.BLOCKED, Event.NOT_WANTED): State.DISMISSED,
+    (State.WANTED, Event.NOT_WANTED): State.DISMISSED,
     (State.DISMISSED, Event.RETRIED): State.WANTED,
+    (State.DISMISSED, Event.FACTS_MISSING): State.WAITING,
 }
 """Every move a document may make; there is no way out of CREATED but a policy's new generation."""
 

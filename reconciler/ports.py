@@ -50,6 +50,10 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     is_in_quickbooks: bool
 
 
+DISMISSED_BY_A_PERSON = "dismissed"
+"""The reason of a document that a person dismissed; any other one is the decision's own."""
+
+
 class WantedDocument(NamedTuple):
     """A verdict to be recorded; `content` is JSON text, None while it is incomplete."""
 

@@ -168,7 +168,9 @@ class IntakeTransaction:
                    next_attempt_at = now(), priority = least(d.priority, excluded.priority),
                    state_since = CASE WHEN d.state = excluded.state AND d.reason = excluded.reason
                                       THEN d.state_since ELSE now() END
-             WHERE d.state IN ('waiting', 'blocked', 'wanted') AND d.quickbooks_id IS NULL
+             WHERE d.quickbooks_id IS NULL
+               AND (d.state IN ('waiting', 'blocked', 'wanted')
+                    OR (d.state = 'dismissed' AND d.reason <> 'dismissed'))
             RETURNING d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                       d.document_id
             """,

@@ -94,6 +94,15 @@ def start_sandbox(directory: Path, companies: Sequence[str], *options: str, port
     return child
 
 
+def start_hubspot(directory: Path, *options: str) -> Child:
+    """A HubSpot API server; objects come in through its admin API."""
+    port = free_port()
+    command = [sys.executable, "-m", "reconciler.hubspot_sandbox", "--port", str(port), *options]
+    child = _start("hubspot", command, port, directory, {})
+    child.wait_until("/admin/health")
+    return child
+
+
 def start_service(directory: Path, settings: Mapping[str, str], name: str = "service") -> Child:
     """The service itself; *settings* without their prefix, in lower case."""
     return start_command(directory, ["run"], settings, name)
