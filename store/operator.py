@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from reconciler.model import DocumentState, ObjectKey, SourceObject
+from reconciler.model import DocumentState, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.ports import (
     DocumentChange,
     DocumentCount,
@@ -125,6 +125,23 @@ class OperatorStore:
             [key.portal_id for key in keys],
             [key.type for key in keys],
             [key.id for key in keys],
+        )
+        return [decode_object(row[0]) for row in rows]
+
+    async def named(self, text: str, types: Sequence[ObjectType], limit: int) -> list[SourceObject]:
+        """Objects with the text in their name, last changed first."""
+        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        rows = await self.pool.fetch(
+            """
+            SELECT state FROM objects
+             WHERE object_type = ANY($1::text[])
+               AND coalesce(state->'properties'->>'dealname',
+                            state->'properties'->>'hs_title') ILIKE $2
+             ORDER BY changed_at DESC LIMIT $3
+            """,
+            [str(kind) for kind in types],
+            pattern,
+            limit,
         )
         return [decode_object(row[0]) for row in rows]
 

@@ -16,7 +16,7 @@ from reconciler.intake import Intake, Transaction
 from reconciler.model import DocumentState, ObjectKey, ObjectType
 from reconciler.operator import acting, explaining, overview, redriving
 from reconciler.operator.ports import NewAudit, OperatorStore
-from reconciler.operator.presenting import Names, names_of, summary
+from reconciler.operator.presenting import Names, hit, names_of, summary
 from reconciler.operator.timeline import document_timeline, object_timeline
 from reconciler.operator.views import (
     AuditEntry,
@@ -30,6 +30,7 @@ from reconciler.operator.views import (
     DocumentView,
     Done,
     Explanation,
+    ObjectHit,
     Overview,
     Selection,
     WorkflowsView,
@@ -140,6 +141,28 @@ class Operator:
     async def audit(self, target: str = "", limit: int = 100) -> list[AuditEntry]:
         """What people did, newest first; *target* such as `document 12`."""
         return await self.store.audit(target, limit)
+
+    async def stuck(self) -> dict[str, int]:
+        """How many documents are blocked and waiting, and dead letters open: beside the menu."""
+        found = {
+            str(state): sum(each.documents for each in await self.store.causes(state))
+            for state in (DocumentState.BLOCKED, DocumentState.WAITING)
+        }
+        letters = await self.store.dead_letter_reasons()
+        return {**found, "dead_letters": sum(letters.values())}
+
+    async def find_objects(
+        self, text: str, types: Sequence[ObjectType], limit: int
+    ) -> list[ObjectHit]:
+        """Objects of that id, or else with that text in their name, whatever became of them."""
+        portals = dict.fromkeys([self.workflows.portal_id, *await self.store.portals()])
+        keys = [ObjectKey(portal, kind, text) for portal in portals for kind in types]
+        found = await self.store.objects(keys) or await self.store.named(text, types, limit)
+        return [hit(each) for each in found]
+
+    async def note(self, action: str, target: str, detail: dict[str, object], by: str) -> None:
+        """Keep in the audit log what a person did elsewhere, such as logging in."""
+        await self.store.note(NewAudit(actor=by, action=action, target=target, detail=detail))
 
     async def _names(self) -> Names:
         return names_of(self.workflows, await self.store.companies())

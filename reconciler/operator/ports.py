@@ -12,7 +12,14 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from reconciler.model import DocumentKey, DocumentState, ObjectKey, Priority, SourceObject
+from reconciler.model import (
+    DocumentKey,
+    DocumentState,
+    ObjectKey,
+    ObjectType,
+    Priority,
+    SourceObject,
+)
 from reconciler.operator.views import (
     AuditEntry,
     DeadLetterFilter,
@@ -167,6 +174,9 @@ class OperatorStore(Protocol):
 
     # objects
     async def objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]: ...
+    async def named(
+        self, text: str, types: Sequence[ObjectType], limit: int
+    ) -> list[SourceObject]: ...
     async def portals(self) -> list[int]: ...
 
     # dead letters

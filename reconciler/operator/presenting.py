@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from reconciler.model import Customer, DocumentContent, DocumentState, ObjectKey, Priority
+from reconciler.model import (
+    Customer,
+    DocumentContent,
+    DocumentState,
+    ObjectKey,
+    Priority,
+    SourceObject,
+)
 from reconciler.operator.ports import StoredCompany, StoredDocument
-from reconciler.operator.views import DocumentSummary
+from reconciler.operator.views import DocumentSummary, ObjectHit
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.reasons import WORDS, Reason
 from reconciler.workflows import WorkflowFile
@@ -80,6 +87,16 @@ def summary(stored: StoredDocument, names: Names) -> DocumentSummary:
         version=stored.version,
         is_backfill=stored.priority is Priority.BACKFILL,
         drift=stored.drift,
+    )
+
+
+def hit(obj: SourceObject) -> ObjectHit:
+    """An object as found by a search."""
+    return ObjectHit(
+        key=obj.key,
+        name=obj.properties.get("dealname") or obj.properties.get("hs_title") or "",
+        changed_at=datetime.fromtimestamp(max(obj.changed_at, 0) / 1000, UTC),
+        is_deleted=obj.is_deleted,
     )
 
 

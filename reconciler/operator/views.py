@@ -181,6 +181,15 @@ class ActionExplanation(msgspec.Struct, frozen=True, kw_only=True):
     document: DocumentSummary | None = None
 
 
+class ObjectHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A HubSpot object that a search found."""
+
+    key: ObjectKey
+    name: str
+    changed_at: datetime
+    is_deleted: bool
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why an object's documents are as they are. `object` None: no change of it was ever read."""
 
