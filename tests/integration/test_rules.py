@@ -58,7 +58,8 @@ workflows:
   - name: fixed product
     object: deal
     enrol: [{{property: dealstage, operator: is_any_of, values: [fixedproduct]}}]
-    actions: [{{create: invoice, company: us, product: {{fixed: Billable hours}}, create_missing_products: no}}]
+    actions:
+      - {{create: invoice, company: us, product: {{fixed: Billable hours}}, create_missing_products: no}}
   - name: east
     object: deal
     enrol: [{{property: dealstage, operator: is_any_of, values: [east]}}]
