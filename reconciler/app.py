@@ -12,10 +12,18 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -23,11 +31,11 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.company import CompanyDispatcher, Surroundings
+from reconciler.clock import SharedClock, elapsed
+from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
 from reconciler.crash import crash_point
 from reconciler.crm import Crm, written_back
-from reconciler.directory import Directory
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
 from reconciler.fold import DEFAULT_WATCHED
@@ -35,17 +43,16 @@ from reconciler.http import Health, monitoring, serve
 from reconciler.intake import Batch, Intake, Record
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
-from reconciler.missing import ReferenceMaker
 from reconciler.model import Change, ObjectType
+from reconciler.policies import policies_of
 from reconciler.ports import Advance, Lease, PartitionLag, UnpublishedOutcome
-from reconciler.prepare import Preparer
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
-from reconciler.record import Recorder
 from reconciler.relay import Relay
 from reconciler.settings import Settings
+from reconciler.watchdog import Watchdog
 from reconciler.workflows import WorkflowFile
 from store import leases as lease_store
 from store.dispatch import DispatchStore
@@ -56,6 +63,7 @@ from store.outbox import Outbox, installation_id
 from store.pool import LOST, open_pool
 from store.references import ReferenceStore
 from store.reports import report
+from store.standing import StandingStore
 from streams import formats, records
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable
@@ -77,11 +85,6 @@ TROUBLE = (*LOST, KafkaUnavailable, Fenced)
 """What a part survives by starting anew: a lost server, or work that has another owner now."""
 
 
-def utc_now() -> datetime:
-    """The clock of the service; the parts get it as an argument."""
-    return datetime.now(UTC)
-
-
 def new_owner() -> str:
     """A name for this process in leases and offsets."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -99,6 +102,9 @@ class Service:
     def __post_init__(self) -> None:
         self.metrics = Metrics(version("hubspot-quickbooks-reconciler"))
         self.crash_point = crash_point(self.settings.crash_point)
+        self.clock = SharedClock()
+        self.watchdog = Watchdog(self.settings.stall_seconds)
+        self.policies = policies_of(self.workflows)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; raises when the process must not go on."""
@@ -140,6 +146,7 @@ class Service:
             size=settings.postgres_pool_size,
             wait_seconds=wait,
             pooler=settings.postgres_pooler,
+            timeout_seconds=settings.postgres_timeout_seconds,
         )
         stack.push_async_callback(self.pool.close)
         await asyncio.to_thread(upgrade, dsn)
@@ -211,7 +218,7 @@ class Service:
             session_timeout=session,
             heartbeat_interval=min(session / 4, timedelta(seconds=3)),
         )
-        owner = _Offsets(self.pool, settings.group_id, self.owner)
+        owner = _Offsets(self.pool, settings.group_id, self.owner, self.crash_point)
         async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
             self.consumer: IntakeConsumer | None = consumer
             try:
@@ -223,9 +230,14 @@ class Service:
                 self.consumer = None
 
     async def _watch(self) -> None:
-        """End the process when intake hangs: aiokafka can stop reading without an error."""
+        """End the process when intake hangs: aiokafka can stop reading without an error.
+
+        Ending in order takes a loop that turns; the watchdog's thread sees to the other case.
+        """
+        self.watchdog.start()
         while True:
-            await asyncio.sleep(5)
+            self.watchdog.beat()
+            await asyncio.sleep(min(5, self.settings.stall_seconds / 4))
             consumer = getattr(self, "consumer", None)
             if consumer is None:
                 continue
@@ -236,7 +248,8 @@ class Service:
     # --- dispatch ------------------------------------------------------------------------------------
 
     def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
-        leases = _Leases(self.pool, self.owner, timedelta(seconds=self.settings.lease_seconds))
+        lasting = timedelta(seconds=self.settings.lease_seconds)
+        leases = _Leases(self.pool, self.owner, lasting, self.clock)
         return Dispatcher(
             realm_ids=list(companies),
             leases=leases,
@@ -255,28 +268,24 @@ class Service:
             self.tokens(lease.realm_id),
             Gate(Limits() if settings.quickbooks_limits else Limits.none()),
             observe=partial(self.metrics.call, lease.realm_id),
+            may_write=partial(self.dispatcher_owns, lease.realm_id),
         )
         policy = RetryPolicy(replay_window=timedelta(seconds=settings.replay_window_seconds))
-        store = DispatchStore(self.pool, timeout, written_back(self.workflows))
-        name = companies[lease.realm_id]
-        directory = Directory(lease, name, quickbooks, ReferenceStore(self.pool), utc_now)
-        maker = ReferenceMaker(
-            lease, store, quickbooks, directory, utc_now, policy, self.crash_point
+        around = Surroundings(
+            store=DispatchStore(self.pool, timeout, written_back(self.workflows)),
+            standing=StandingStore(self.pool, timeout),
+            references=ReferenceStore(self.pool),
+            clock=self.clock,
+            observer=self.metrics,
+            policy=policy,
+            policies=self.policies,
+            refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
+            crash_point=self.crash_point,
         )
-        return CompanyDispatcher(
-            lease=lease,
-            quickbooks=quickbooks,
-            directory=directory,
-            preparer=Preparer(lease, store, directory, maker, utc_now),
-            recorder=Recorder(lease, store, quickbooks, directory, maker, self.metrics, utc_now, policy),
-            around=Surroundings(
-                store, utc_now, partial(self.dispatcher_owns, lease.realm_id), policy,
-                crash_point=self.crash_point,
-            ),
-        )  # fmt: skip
+        return open_company(lease, companies[lease.realm_id], quickbooks, around)
 
     def dispatcher_owns(self, realm_id: str) -> bool:
-        """Asked before every call to QuickBooks."""
+        """Asked before every write to QuickBooks."""
         return self.dispatcher.owns(realm_id)
 
     async def _open_tokens(self) -> Callable[[str], TokenSource]:
@@ -292,7 +301,8 @@ class Service:
     async def _listen(self) -> None:
         """Wake companies when any process wants a document of theirs."""
         dsn = (self.settings.postgres_direct_dsn or self.settings.postgres_dsn).get_secret_value()
-        connection = await asyncpg.connect(dsn)
+        seconds = self.settings.postgres_timeout_seconds
+        connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
 
@@ -305,7 +315,8 @@ class Service:
         try:
             await connection.add_listener("documents_wanted", wanted)
             await connection.add_listener("company_connected", connected)
-            await lost.wait()
+            while not await _within(seconds, lost.wait()):
+                await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
             raise ConnectionResetError("the connection that listens for work was lost")
         finally:
             await connection.close(timeout=5)
@@ -315,18 +326,20 @@ class Service:
     async def _relay(self) -> None:
         settings = self.settings
         transactional_id = f"{settings.group_id}-outcomes-{await installation_id(self.pool)}"
-        dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
-        connection = await asyncpg.connect(dsn)
-        try:
-            relay = Relay(
-                Outbox(connection),
-                partial(_open_publisher, self.kafka, settings, transactional_id),
-                self.metrics.published,
-                self.crash_point,
-            )
-            await relay.run()
-        finally:
-            await connection.close(timeout=5)
+        lasting = timedelta(seconds=settings.lease_seconds)
+        relay = Relay(
+            Outbox(self.pool, self.owner, lasting),
+            partial(
+                _open_publisher,
+                self.kafka,
+                settings,
+                transactional_id,
+                partial(self.crash_point, "relay.sending"),
+            ),
+            self.metrics.published,
+            self.crash_point,
+        )
+        await relay.run(lasting)
 
     # --- metrics -------------------------------------------------------------------------------------
 
@@ -346,6 +359,15 @@ class Service:
         return self.metrics.exposition()
 
 
+async def _within(seconds: float, event: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event
+    except TimeoutError:
+        return False
+    return True
+
+
 class Stalled(RuntimeError):
     """Intake makes no progress though there are records; the process ends so that it is restarted."""
 
@@ -357,10 +379,12 @@ class _Offsets:
     pool: asyncpg.Pool
     group_id: str
     owner: str
+    crash_point: Callable[[str], None]
 
     async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
         wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
         claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
+        self.crash_point("intake.claimed")
         return {
             Partition(claim.topic, claim.partition): Claim(
                 claim.epoch, claim.next_offset, claim.topic_id
@@ -379,12 +403,20 @@ class _Leases:
     pool: asyncpg.Pool
     owner: str
     lasting: timedelta
+    clock: SharedClock
 
     async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
+        await self._look_at_the_clock()
         return await lease_store.take_leases(self.pool, self.owner, realm_ids, self.lasting)
 
     async def renew(self, leases: Sequence[Lease]) -> set[str]:
-        return await lease_store.renew_leases(self.pool, leases, self.lasting)
+        kept = await lease_store.renew_leases(self.pool, leases, self.lasting)
+        await self._look_at_the_clock()
+        return kept
+
+    async def _look_at_the_clock(self) -> None:
+        asked_at = elapsed()
+        self.clock.set(await lease_store.database_time(self.pool), asked_at)
 
     async def give_back(self, leases: Sequence[Lease]) -> None:
         await lease_store.give_back_leases(self.pool, leases)
@@ -412,9 +444,14 @@ class _Publisher:
 
 @asynccontextmanager
 async def _open_publisher(
-    kafka: KafkaConnection, settings: Settings, transactional_id: str
+    kafka: KafkaConnection,
+    settings: Settings,
+    transactional_id: str,
+    before_commit: Callable[[], None],
 ) -> AsyncIterator[_Publisher]:
-    async with OutcomePublisher(kafka, settings.topic_outcomes, transactional_id) as publisher:
+    async with OutcomePublisher(
+        kafka, settings.topic_outcomes, transactional_id, before_commit=before_commit
+    ) as publisher:
         yield _Publisher(publisher, settings.topic_outcomes, settings.topic_dead_letters)
 
 

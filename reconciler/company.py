@@ -14,17 +14,32 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.directory import Directory
-from reconciler.errors import Disconnected, Fenced, QuickBooksError
+from reconciler.amend import Amender
+from reconciler.directory import REFRESH_EVERY, Directory
+from reconciler.drift import WATCHED, DriftWatch
+from reconciler.errors import Disconnected, QuickBooksError
 from reconciler.lifecycle import RetryPolicy, may_be_forgotten
 from reconciler.locate import locate, still_exists
+from reconciler.missing import ReferenceMaker
+from reconciler.observe import Observer
 from reconciler.operations import batch_request, batched, single_request
-from reconciler.ports import DispatchLedger, Lease, Operation, UnfinishedOperation
+from reconciler.policies import Policies
+from reconciler.ports import (
+    DispatchLedger,
+    Lease,
+    Operation,
+    ReferenceList,
+    StandingLedger,
+    UnfinishedOperation,
+)
 from reconciler.prepare import Prepared, Preparer
 from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
 from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.limits import Kind
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
+from reconciler.quickbooks.protocol import Operation as Verb
 from reconciler.record import Recorder
 
 BATCH, SINGLE = Kind(batch=True), Kind()
@@ -40,9 +55,13 @@ class Surroundings:
     """What a company's dispatch works with; the same for all companies of a process."""
 
     store: DispatchLedger
+    standing: StandingLedger
+    references: ReferenceList
     clock: Callable[[], datetime]
-    still_owned: Callable[[], bool]
+    observer: Observer = field(default_factory=Observer)
     policy: RetryPolicy = RetryPolicy()
+    policies: Policies = field(default_factory=Policies)
+    refresh_every: timedelta = REFRESH_EVERY
     concurrency: int = 10
     crash_point: Callable[[str], None] = lambda name: None
 
@@ -56,12 +75,14 @@ class CompanyDispatcher:
     directory: Directory
     preparer: Preparer
     recorder: Recorder
+    amender: Amender
     around: Surroundings
     _ready: deque[Prepared] = field(default_factory=deque)
     _in_the_air: set[str] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
-    _disconnected: Disconnected | None = None
+    _trouble: QuickBooksError | None = None
+    _batch_items: int = MAX_BATCH_ITEMS
 
     def wake(self) -> None:
         """There may be work, or room for it."""
@@ -72,22 +93,51 @@ class CompanyDispatcher:
         self._stopping = True
         self.wake()
 
+    def start_again(self) -> None:
+        """After `stop`: `run` may be called once more."""
+        self._stopping = False
+
+    def notice(self) -> None:
+        """Something changed in QuickBooks: look soon."""
+        self.directory.notice()
+        self.wake()
+
     async def run(self) -> None:
-        """Dispatch until stopped. Raises `Fenced` when the company has another owner, and
-        `Disconnected` once nothing is in the air any more when a person must connect it."""
+        """Dispatch until stopped. Raises `Fenced` when the company has another owner, and a
+        QuickBooksError, once what was in the air is recorded, when nothing can be done now."""
+        self.around.crash_point("company.taken")
         await self.directory.ensure_loaded()
+        self.around.crash_point("company.loaded")
         self._ready.clear()
         self._in_the_air.clear()  # a call that was cut off before it began could not land itself
-        self._disconnected = None
+        self._trouble = None
         async with asyncio.TaskGroup() as calls:
-            while not self._stopping and self._disconnected is None:
-                self._woken.clear()
-                resumed = await self._resume(calls)
-                sent = await self._send_next(calls)
-                if not resumed and not sent:
-                    await self._wait()
-        if self._disconnected is not None:
-            raise self._disconnected
+            try:
+                await self._keep_going(calls)
+            except QuickBooksError as error:
+                self._trouble = error
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def _keep_going(self, calls: asyncio.TaskGroup) -> None:
+        while not self._stopping and self._trouble is None:
+            self._woken.clear()
+            await self.directory.refresh_when_due()
+            resumed = await self._resume(calls)
+            changed = await self._amend(calls)
+            sent = await self._send_next(calls)
+            if not (resumed or changed or sent):
+                await self._wait()
+
+    async def _amend(self, calls: asyncio.TaskGroup) -> bool:
+        """Send changes of documents that exist; False if there were none to send."""
+        if self._room() == 0:
+            return False
+        operations = await self.amender.next_operations()
+        for op in operations:
+            self._in_the_air.add(op.operation_key)
+            calls.create_task(self._send([op], ()))
+        return bool(operations)
 
     # --- new documents -----------------------------------------------------------------------
 
@@ -128,7 +178,7 @@ class CompanyDispatcher:
             return 0
         gate = self.quickbooks.gate
         if gate.delay(BATCH) == timedelta(0):
-            return MAX_BATCH_ITEMS
+            return self._batch_items
         return 1 if gate.delay(SINGLE) == timedelta(0) else 0
 
     # --- documents begun before ----------------------------------------------------------------
@@ -151,6 +201,9 @@ class CompanyDispatcher:
         return True
 
     def _must_look_first(self, each: UnfinishedOperation) -> bool:
+        """A change can't be made twice, because it names the version that it changes."""
+        if each.operation.verb != Verb.CREATE:
+            return False
         return may_be_forgotten(each.first_sent_at, each.taken_up_at, self.around.policy)
 
     async def _look_first(self, each: UnfinishedOperation) -> None:
@@ -184,8 +237,8 @@ class CompanyDispatcher:
             self.around.crash_point("dispatch.answered")
             if resumed:
                 results = await self._checked(operations, results)
-            following = await self.recorder.record(operations, results, group, resumed)
-            self._note_disconnection(results.values())
+            following = await self._record(operations, results, group, resumed)
+            self._heed(results.values())
             self.around.crash_point("dispatch.recorded")
         finally:
             self._landed(operations)
@@ -193,11 +246,24 @@ class CompanyDispatcher:
             # Without the group: its documents are those before the first step.
             await self._send(following, ())
 
+    async def _record(
+        self,
+        operations: Sequence[Operation],
+        results: dict[str, BatchResult],
+        group: Sequence[Prepared],
+        resumed: Sequence[UnfinishedOperation],
+    ) -> list[Operation]:
+        if operations[0].verb == Verb.CREATE:
+            return await self.recorder.record(operations, results, group, resumed)
+        (op,) = operations  # a change is never sent in a batch
+        (document,) = await self.around.store.documents([op.document_id or 0])
+        attempts = resumed[0].attempts if resumed else 1
+        await self.amender.record(op, results[op.operation_key], document, attempts)
+        return []
+
     async def _call(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
         """Every operation's answer or error, by operation key."""
         self.around.crash_point("dispatch.before_call")
-        if not self.around.still_owned():
-            raise Fenced(f"the lease of company {self.lease.realm_id} may have run out")
         try:
             if operations[0].b_id is None:
                 answer = await self.quickbooks.send(single_request(operations[0]))
@@ -214,14 +280,18 @@ class CompanyDispatcher:
         """A repeated request may be answered from memory; look whether the object still exists."""
         for op in operations:
             result = results[op.operation_key]
-            if isinstance(result, Answer):
+            if op.verb == Verb.CREATE and isinstance(result, Answer):
                 results[op.operation_key] = await still_exists(self.quickbooks, op, result)
         return results
 
-    def _note_disconnection(self, results: Iterable[BatchResult]) -> None:
+    def _heed(self, results: Iterable[BatchResult]) -> None:
+        """What an answer means for the company as a whole."""
         for result in results:
             if isinstance(result, Disconnected):
-                self._disconnected = result
+                self._trouble = result
+            elif isinstance(result, QuickBooksError) and reaction(result) is Reaction.SPLIT_BATCH:
+                self._batch_items = max(1, self._batch_items // 2)
+                return
 
     def _landed(self, operations: Sequence[Operation]) -> None:
         self._in_the_air.difference_update(op.operation_key for op in operations)
@@ -244,6 +314,32 @@ class CompanyDispatcher:
                 await self._woken.wait()
         except TimeoutError:
             return
+
+
+def open_company(
+    lease: Lease, name: str, quickbooks: QuickBooks, around: Surroundings
+) -> CompanyDispatcher:
+    """Put together what works for one company while its lease is held."""
+    store, clock, policy = around.store, around.clock, around.policy
+    drift = DriftWatch(lease, around.standing, around.policies)
+    directory = Directory(
+        lease, name, quickbooks, around.references, clock, around.refresh_every, WATCHED, drift.look
+    )
+    maker = ReferenceMaker(lease, store, quickbooks, directory, clock, policy, around.crash_point)
+    return CompanyDispatcher(
+        lease=lease,
+        quickbooks=quickbooks,
+        directory=directory,
+        preparer=Preparer(lease, store, directory, maker, clock, around.policies),
+        recorder=Recorder(
+            lease, store, quickbooks, directory, maker, around.observer, clock, policy,
+            around.policies,
+        ),
+        amender=Amender(
+            lease, around.standing, quickbooks, directory, maker, around.policies, clock, policy
+        ),
+        around=around,
+    )  # fmt: skip
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:

@@ -7,19 +7,27 @@ fault says that it is stale, and every `refresh_every`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 
+from reconciler.errors import RetryLater
 from reconciler.model import DocumentContent
 from reconciler.ports import Lease, Operation, ReferenceList, StoredReference
-from reconciler.quickbooks.changes import LOOK_BACK
+from reconciler.quickbooks.changes import LOOK_BACK, Changes, Observed
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.company import CompanyFacts
-from reconciler.quickbooks.loading import load_changes, load_company, load_references
+from reconciler.quickbooks.loading import (
+    Patient,
+    load_changed,
+    load_changes,
+    load_company,
+    load_references,
+)
 from reconciler.quickbooks.names import customer_names, email_key, item_names, name_key
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import query
@@ -33,6 +41,7 @@ from reconciler.quickbooks.references import (
 )
 from reconciler.resolve import Book
 
+_log = structlog.get_logger("reconciler.directory")
 _FOLLOWED = tuple(entity for entity in REFERENCE_ENTITIES if entity not in WITHOUT_CDC)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Reference).decode
@@ -41,6 +50,8 @@ _decode_facts = msgspec.json.Decoder(CompanyFacts).decode
 REFRESH_EVERY = timedelta(minutes=15)
 LOOK_AGAIN_AFTER = timedelta(seconds=10)
 """A person who has just created the missing product should not wait long after pressing retry."""
+AFTER_NOTICE = timedelta(minutes=1)
+"""How old our picture may be once a webhook has said that something changed."""
 OVERLAP = timedelta(minutes=5)
 """CDC goes on from a little before its last answer: changes become visible late."""
 
@@ -55,6 +66,10 @@ class Directory:
     store: ReferenceList
     clock: Callable[[], datetime]
     refresh_every: timedelta = REFRESH_EVERY
+    watched: tuple[str, ...] = ()
+    on_transactions: Callable[[Sequence[Observed]], Awaitable[object]] | None = None
+    _asked: bool = False
+    _not_before: datetime | None = None
     _facts: CompanyFacts | None = None
     _small: list[Reference] = field(default_factory=list)
     _refreshed_at: datetime | None = None
@@ -71,21 +86,23 @@ class Directory:
             await self._load()
         else:
             self._facts = _decode_facts(stored.facts)
-            await self.refresh()
+            await self._read_small_lists()
+            await self._refresh_if_possible()
         await self.store.set_connection(self.lease, "connected", "")
 
     async def _load(self) -> None:
         asked_at = self.clock()
         await self._load_facts()
         rows: list[StoredReference] = []
+        reader = Patient(self.quickbooks)
         for entity in REFERENCE_ENTITIES:
-            async for page in load_references(self.quickbooks, entity):
+            async for page in load_references(reader, entity):
                 rows += map(stored_reference, page)
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP, replace=True)
         await self._read_small_lists()
 
     async def _load_facts(self) -> None:
-        self._facts = await load_company(self.quickbooks)
+        self._facts = await load_company(Patient(self.quickbooks))
         await self.store.save_facts(self.lease, _encode(self._facts).decode())
 
     async def _read_small_lists(self) -> None:
@@ -101,8 +118,8 @@ class Directory:
         if stored is None or stored.references_changed_since is None:
             return await self._load()
         asked_at = self.clock()
-        changes, _ = await load_changes(self.quickbooks, _FOLLOWED, stored.references_changed_since)
-        if changes.truncated:
+        changes = await self._sweep(stored.references_changed_since)
+        if changes is None:
             return await self._load()
         await self._load_facts()
         rows = [stored_reference(row) for row in changes.references]
@@ -115,6 +132,33 @@ class Directory:
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP)
         return await self._read_small_lists()
 
+    async def _sweep(self, since: datetime) -> Changes | None:
+        """What changed, transactions handed on; None if name lists changed too much to be told.
+
+        One read. An answer that was cut off is asked for again in parts.
+        """
+        everything = (*_FOLLOWED, *self.watched)
+        changes, _ = await load_changes(self.quickbooks, everything, since)
+        transactions = changes.transactions
+        if changes.truncated and self.watched:
+            changes, _ = await load_changes(self.quickbooks, _FOLLOWED, since)
+            transactions = [
+                each for entity in self.watched for each in await self._changed_of(entity, since)
+            ]
+        if transactions and self.on_transactions is not None:
+            await self.on_transactions(transactions)
+        return None if changes.truncated else changes
+
+    async def _changed_of(self, entity: str, since: datetime) -> list[Observed]:
+        """Changes of one entity. Where even these are too many, deleted ones may be missed."""
+        changes, _ = await load_changes(self.quickbooks, (entity,), since)
+        if not changes.truncated:
+            return changes.transactions
+        found = {one.id: one for one in changes.transactions}
+        async for page in load_changed(self.quickbooks, entity, since):
+            found |= {one.id: one for one in page}
+        return list(found.values())
+
     async def refresh_before_blocking(self, retried_at: datetime | None = None) -> bool:
         """Look again before saying that something is missing; False if that was done just now.
 
@@ -124,18 +168,38 @@ class Directory:
         is_recent = seen is not None and now - seen < LOOK_AGAIN_AFTER
         if is_recent and (retried_at is None or (seen is not None and seen > retried_at)):
             return False
-        await self.refresh()
-        return True
+        return await self._refresh_if_possible()
 
     async def refresh_when_due(self) -> None:
         """Called between documents, so that a quiet company's copy does not grow old."""
-        if self._refreshed_at is None or self.clock() - self._refreshed_at > self.refresh_every:
-            await self.refresh()
+        now, seen = self.clock(), self._refreshed_at
+        if self._not_before is not None and now < self._not_before:
+            return
+        every = min(self.refresh_every, AFTER_NOTICE) if self._asked else self.refresh_every
+        if seen is None or now - seen > every:
+            await self._refresh_if_possible()
 
-    async def forget_freshness(self) -> None:
+    async def _refresh_if_possible(self) -> bool:
+        """Refresh; False where QuickBooks can't be asked now: the copy we have must do.
+
+        Writes go on when the month's reads are used up. Raises Disconnected.
+        """
+        try:
+            await self.refresh()
+        except RetryLater as error:
+            self._not_before = self.clock() + error.retry_after
+            _log.warning("not refreshed", realm_id=self.lease.realm_id, error=str(error))
+            return False
+        self._asked, self._not_before = False, None
+        return True
+
+    def notice(self) -> None:
+        """QuickBooks says that something changed: look soon, but not for each notice."""
+        self._asked = True
+
+    def forget_freshness(self) -> None:
         """A fault said that our picture is stale: look again before the next document."""
         self._refreshed_at = None
-        await self.refresh_when_due()
 
     async def disconnected(self, detail: str) -> None:
         """Note that a person must connect the company again."""
@@ -215,6 +279,26 @@ class _Wanted:
                 self.names.add(name_key(product.name))
             if product.sku:
                 self.skus.add(product.sku.casefold())
+
+
+async def stored_book(
+    store: ReferenceList, realm_id: str, name: str, contents: Iterable[DocumentContent]
+) -> Book | None:
+    """What these documents may refer to, as last read from QuickBooks; None if that never was.
+
+    For previews: it asks QuickBooks nothing, whoever owns the company.
+    """
+    known = await store.company(realm_id)
+    if known is None or known.facts is None:
+        return None
+    wanted = _Wanted()
+    for content in contents:
+        wanted.add(content)
+    rows = await store.find(
+        realm_id, list(wanted.names), list(wanted.emails), list(wanted.skus), list(wanted.item_ids)
+    )
+    small = await store.small_lists(realm_id)
+    return Book(name, _decode_facts(known.facts), [*map(_decode, small), *map(_decode, rows)])
 
 
 def stored_reference(row: Reference) -> StoredReference:

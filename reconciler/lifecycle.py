@@ -80,6 +80,7 @@ class RetryPolicy:
     replay_window: timedelta = timedelta(hours=1)
     first_delay: timedelta = timedelta(seconds=1)
     longest_delay: timedelta = timedelta(minutes=1)
+    longest_pause: timedelta = timedelta(hours=1)
     give_up_resolving: int = 4
 
     def delay(self, attempts: int) -> timedelta:
@@ -141,7 +142,8 @@ def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPol
     """What an operation that ended in *error* does next; *attempts* counts this one."""
     text = str(error)
     if isinstance(error, RetryLater):
-        return SendAgain(now + max(error.retry_after, policy.delay(attempts)), text)
+        pause = min(max(error.retry_after, policy.delay(attempts)), policy.longest_pause)
+        return SendAgain(now + pause, text)
     if isinstance(error, OutcomeUnknown):
         return NoAnswer(now + policy.delay(attempts), text)
     if isinstance(error, Disconnected):

@@ -8,14 +8,14 @@ it was renamed in QuickBooks since.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
-from reconciler.errors import QuickBooksError
-from reconciler.lifecycle import NoAnswer, RetryPolicy, SendAgain, after
+from reconciler.errors import Disconnected, QuickBooksError, Refused
+from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
 from reconciler.model import Customer, ProductReference
 from reconciler.operations import (
     batch_request,
@@ -32,11 +32,14 @@ from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
-from reconciler.reasons import Blocked
+from reconciler.reasons import Blocked, Reason
 from reconciler.resolve import Book, Resolved, customer_key, item_key
 
-MOST_NAMES = 8
+MOST_NAMES = 40
 """How many times one customer or item is tried under another operation before it is left."""
+
+Refusals = dict[tuple[str, str], Blocked]
+"""Why customers and items can't be created, by entity and key."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,15 @@ class Missing:
     entity: str
     key: str
     wanted: Customer | ProductReference
+    without_email: bool = False
 
     def body(self, book: Book) -> dict[str, Any]:
-        if isinstance(self.wanted, Customer):
-            return customer_entity(self.wanted, book)
-        return item_entity(self.wanted, book)
+        if not isinstance(self.wanted, Customer):
+            return item_entity(self.wanted, book)
+        body = customer_entity(self.wanted, book)
+        if self.without_email:
+            body.pop("PrimaryEmailAddr", None)
+        return body
 
 
 @dataclass
@@ -65,15 +72,25 @@ class ReferenceMaker:
     policy: RetryPolicy = RetryPolicy()
     crash_point: Callable[[str], None] = lambda name: None
 
-    async def create_missing(self, documents: Sequence[Resolved], book: Book) -> None:
-        """Create what is missing and add it to *book*; what fails stays missing there."""
+    async def create_missing(self, documents: Sequence[Resolved], book: Book) -> Refusals:
+        """Create what is missing and add it to *book*; answers what QuickBooks will not take.
+
+        What got no answer yet stays missing and is taken up later. Raises Disconnected.
+        """
+        refused: Refusals = {}
         missing = _distinct(documents)
         for number in range(1, MOST_NAMES + 1):
             if not missing:
-                return
-            missing = await self._round(missing, number, book)
+                return refused
+            missing = await self._round(missing, number, book, refused)
+        for each in missing:
+            stop = Blocked(Reason.REFUSED, message="no name was accepted", fix="Create it by hand.")
+            refused.setdefault((each.entity, each.key), stop)
+        return refused
 
-    async def _round(self, missing: list[Missing], number: int, book: Book) -> list[Missing]:
+    async def _round(
+        self, missing: list[Missing], number: int, book: Book, refused: Refusals
+    ) -> list[Missing]:
         """One attempt at each; answers those that need another one, under another operation."""
         keys = {reference_operation_key(each.entity, each.key, number): each for each in missing}
         known = await self.store.operation_ids(self.lease.realm_id, list(keys))
@@ -88,10 +105,10 @@ class ReferenceMaker:
             elif not state:
                 try:
                     fresh.append((each, self._operation(each, key, book)))
-                except Blocked:
-                    continue  # no name is left for it; its documents stay incomplete
+                except Blocked as stop:  # no name is left for it
+                    refused[each.entity, each.key] = stop
         for start in range(0, len(fresh), MAX_BATCH_ITEMS):
-            again += await self._create(fresh[start : start + MAX_BATCH_ITEMS], book)
+            again += await self._create(fresh[start : start + MAX_BATCH_ITEMS], book, refused)
         return again
 
     async def _is_usable(self, each: Missing, id_: str, book: Book) -> bool:
@@ -119,7 +136,7 @@ class ReferenceMaker:
         )
 
     async def _create(
-        self, fresh: Sequence[tuple[Missing, Operation]], book: Book
+        self, fresh: Sequence[tuple[Missing, Operation]], book: Book, refused: Refusals
     ) -> list[Missing]:
         operations = [op for _, op in fresh]
         if len(operations) > 1:
@@ -132,15 +149,23 @@ class ReferenceMaker:
             return []
         results = await self._send(operations)
         self.crash_point("reference.answered")
-        again = await self._record(operations, results, book)
+        await self._record(operations, results, book)
         by_key = {op.operation_key: each for each, op in fresh}
+        again = []
         for op in operations:
-            if isinstance(result := results[op.operation_key], Answer):
-                each = by_key[op.operation_key]
-                book.made[each.entity, each.key] = self.directory.read(
-                    op.entity, result.entity(op.entity)
-                )
-        return [by_key[key] for key in again]
+            each, result = by_key[op.operation_key], results[op.operation_key]
+            if isinstance(result, Answer):
+                row = result.entity(op.entity)
+                book.made[each.entity, each.key] = self.directory.read(op.entity, row)
+            elif another := _another(each, result):
+                again.append(another)
+            elif isinstance(result, Refused):
+                message = ": ".join(part for part in (result.message, result.detail) if part)
+                stop = Blocked(Reason.REFUSED, message=message, fix=result.remedy)
+                refused[each.entity, each.key] = stop
+            elif isinstance(result, Disconnected):
+                raise result
+        return again
 
     async def _send(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
         try:
@@ -155,19 +180,16 @@ class ReferenceMaker:
 
     async def _record(
         self, operations: Sequence[Operation], results: dict[str, BatchResult], book: Book
-    ) -> set[str]:
-        """Keep what was created; answers the keys to try again under another name."""
-        again = set()
+    ) -> None:
+        """Keep what was created, and learn who bears the names that were taken."""
         finished = []
         for op in operations:
             result = results[op.operation_key]
             finished.append(await self.result_of(op, result, book))
             if isinstance(result, QuickBooksError) and reaction(result) is Reaction.ADOPT_NAME:
                 await self._learn_holders(op, book)
-                again.add(op.operation_key)
         await self.store.record(self.lease, finished, (), ())
         self.crash_point("reference.recorded")
-        return again
 
     async def result_of(
         self, op: Operation, result: BatchResult, book: Book | None
@@ -183,7 +205,7 @@ class ReferenceMaker:
                 tid=result.tid,
             )  # fmt: skip
         match after(result, 1, self.clock(), self.policy):
-            case SendAgain(at, error):
+            case SendAgain(at, error) | Park(at, _, error):
                 return OperationResult(op.operation_key, "begun", error=error, next_attempt_at=at)
             case NoAnswer(at, error):
                 return OperationResult(op.operation_key, "unknown", error=error, next_attempt_at=at)
@@ -198,6 +220,21 @@ class ReferenceMaker:
             book.add(await self.directory.look_up_name(op))
         except QuickBooksError:
             return  # the documents are postponed and try again
+
+
+def _another(each: Missing, error: QuickBooksError) -> Missing | None:
+    """What to try next of a creation that was refused; None where trying won't help."""
+    match reaction(error):
+        case Reaction.ADOPT_NAME | Reaction.SPLIT_BATCH:
+            return each
+        case Reaction.DROP_EMAIL if not each.without_email:
+            return replace(each, without_email=True)
+    return None
+
+
+def missing_keys(resolved: Resolved) -> list[tuple[str, str]]:
+    """What a document lacks, as `Refusals` names it."""
+    return [(each.entity, each.key) for each in _distinct([resolved])]
 
 
 def _distinct(documents: Sequence[Resolved]) -> list[Missing]:

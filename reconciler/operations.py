@@ -12,10 +12,16 @@ from base64 import b32encode
 from collections.abc import Sequence
 
 from reconciler.ports import DueDocument, Operation
-from reconciler.quickbooks.protocol import BatchItem, Request, batch, create
+from reconciler.quickbooks.payload import decode
+from reconciler.quickbooks.protocol import BatchItem, Request, batch, create, update, void
 from reconciler.quickbooks.protocol import Operation as Verb
 
 DOCUMENT, PAYMENT = "document", "payment"
+
+
+def digest(text: str) -> str:
+    """32 characters that stand for a text."""
+    return b32encode(hashlib.sha256(text.encode()).digest()[:20]).decode().lower()
 
 
 def document_operation_key(document: DueDocument, step: str) -> str:
@@ -25,12 +31,12 @@ def document_operation_key(document: DueDocument, step: str) -> str:
 
 def reference_operation_key(entity: str, key: str, number: int) -> str:
     """A customer or item to be created; *number* counts names tried for the same one."""
-    return f"{entity}/{_digest(key)}/{number}"
+    return f"{entity}/{digest(key)}/{number}"
 
 
 def request_id(realm_id: str, operation_key: str) -> str:
     """32 characters, the same for the same operation."""
-    return _digest(f"{realm_id}/{operation_key}")
+    return digest(f"{realm_id}/{operation_key}")
 
 
 def marker(request: str) -> str:
@@ -40,7 +46,7 @@ def marker(request: str) -> str:
 
 def batched(operations: Sequence[Operation]) -> list[Operation]:
     """The same operations as items of one batch, named after what it holds."""
-    batch_id = _digest("/".join(op.request_id for op in operations))
+    batch_id = digest("/".join(op.request_id for op in operations))
     return [
         Operation(
             op.operation_key, op.realm_id, op.document_id, op.entity, op.verb, batch_id,
@@ -51,7 +57,12 @@ def batched(operations: Sequence[Operation]) -> list[Operation]:
 
 
 def single_request(op: Operation) -> Request:
-    """The request that sends one operation by itself."""
+    """The request that sends one operation by itself; its verb is create, update or void."""
+    if op.verb == Verb.VOID:
+        target = decode(op.request)
+        return void(op.entity, target["Id"], target["SyncToken"], op.request_id)
+    if op.verb == Verb.UPDATE:
+        return update(op.entity, op.request, op.request_id)
     return create(op.entity, op.request, op.request_id)
 
 
@@ -59,7 +70,3 @@ def batch_request(operations: Sequence[Operation]) -> tuple[Request, list[BatchI
     """The request that sends operations of one batch; they share its request id."""
     items = [BatchItem(op.b_id or "", Verb.CREATE, op.entity, op.request) for op in operations]
     return batch(items, operations[0].request_id), items
-
-
-def _digest(text: str) -> str:
-    return b32encode(hashlib.sha256(text.encode()).digest()[:20]).decode().lower()

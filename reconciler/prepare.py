@@ -8,18 +8,19 @@ that are otherwise complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 import msgspec
 
 from reconciler.directory import Directory
 from reconciler.documents import ENTITY_OF, entity_of, payment_of
-from reconciler.missing import ReferenceMaker
+from reconciler.missing import ReferenceMaker, missing_keys
 from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
 from reconciler.outcomes import outcome
+from reconciler.policies import Policies
 from reconciler.ports import (
     DispatchLedger,
     DocumentUpdate,
@@ -33,6 +34,11 @@ from reconciler.reasons import Blocked
 from reconciler.resolve import Book, Resolved, resolve
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
+
+NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
+"""What a document gave up to be accepted (`documents.concessions`): it is not asked for again."""
+
+DOCUMENT_NUMBER_MAX = 21
 
 REFERENCE_PENDING = timedelta(seconds=5)
 """How long a document waits for a customer or item whose creation got no answer yet."""
@@ -65,25 +71,39 @@ class Preparer:
     directory: Directory
     maker: ReferenceMaker
     clock: Callable[[], datetime]
+    policies: Policies = field(default_factory=Policies)
 
     async def prepare(self, due: Sequence[DueDocument]) -> list[Prepared]:
         """The operations of those that can be sent; the others are recorded as blocked or later."""
-        candidates = [Candidate(document, _decode(document.content)) for document in due]
-        book = await self.directory.book_for([each.content for each in candidates])
+        given = [Candidate(document, _decode(document.content)) for document in due]
+        book = await self.directory.book_for([each.content for each in given])
+        candidates = self._redated(given, book)
         resolved, blocked = resolve_all(candidates, book)
         if blocked and await self.directory.refresh_before_blocking(_last_retry(blocked)):
-            book = await self.directory.book_for([each.content for each in candidates])
+            book = await self.directory.book_for([each.content for each in given])
+            candidates = self._redated(given, book)
             resolved, blocked = resolve_all(candidates, book)
         incomplete = [each for each, found in resolved if not found.is_complete]
         if incomplete:
-            await self.maker.create_missing([found for _, found in resolved], book)
+            refused = await self.maker.create_missing([found for _, found in resolved], book)
             again, failed = resolve_all([each for each, _ in resolved], book)
-            resolved, blocked = again, blocked + failed
+            failed += [(each, stop) for each, found in again if (stop := _refusal(found, refused))]
+            resolved = [(each, found) for each, found in again if not _refusal(found, refused)]
+            blocked += failed
         ready = [(each, found) for each, found in resolved if found.is_complete]
         postponed = [each for each, found in resolved if not found.is_complete]
         if blocked or postponed:
             await self._record(blocked, postponed)
         return [self._prepared(each, found, book) for each, found in ready]
+
+    def _redated(self, candidates: Sequence[Candidate], book: Book) -> list[Candidate]:
+        """The same, with the first open day where the company's policy wants it."""
+        if not self.policies.redates(self.lease.realm_id):
+            return list(candidates)
+        return [
+            Candidate(each.document, redated(each.content, book.facts.book_close_date))
+            for each in candidates
+        ]
 
     def _prepared(self, each: Candidate, resolved: Resolved, book: Book) -> Prepared:
         return Prepared(
@@ -116,6 +136,22 @@ def _last_retry(blocked: Sequence[tuple[Candidate, Blocked]]) -> datetime | None
     return max(retries, default=None)
 
 
+def redated(content: DocumentContent, closed: date | None) -> DocumentContent:
+    """Dated on the first open day if its own is in closed books; never due before its date."""
+    if closed is None or date.fromisoformat(content.txn_date) > closed:
+        return content
+    day = (closed + timedelta(days=1)).isoformat()
+    due = max(content.due_date, day) if content.due_date else ""
+    return msgspec.structs.replace(content, txn_date=day, due_date=due)
+
+
+def _refusal(found: Resolved, refused: Mapping[tuple[str, str], Blocked]) -> Blocked | None:
+    """Why a customer or product that the document lacks can't be created."""
+    if found.is_complete or not refused:
+        return None
+    return next((refused[key] for key in missing_keys(found) if key in refused), None)
+
+
 def resolve_all(
     candidates: Sequence[Candidate], book: Book
 ) -> tuple[list[tuple[Candidate, Resolved]], list[tuple[Candidate, Blocked]]]:
@@ -136,8 +172,10 @@ def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operatio
         return payment_operation(document, each.content, resolved, book, document.quickbooks_id)
     key = document_operation_key(document, DOCUMENT)
     mark = marker(request_id(document.key.realm_id, key))
-    content = _renumbered(each.content, document.revision)
+    content = _renumbered(each.content, document.concessions)
     body = entity_of(document.key.action, content, resolved, book.facts, mark)
+    if NO_EMAIL in document.concessions:
+        body.pop("BillEmail", None)
     return _operation(document, key, ENTITY_OF[document.key.action], mark, encode(body))
 
 
@@ -169,11 +207,14 @@ def _operation(document: DueDocument, key: str, entity: str, mark: str, body: by
     )
 
 
-def _renumbered(content: DocumentContent, revision: int) -> DocumentContent:
-    """After a refusal (a number already taken, say) the document asks for a number of its own."""
-    if revision == 1 or not content.document_number:
+def _renumbered(content: DocumentContent, concessions: str) -> DocumentContent:
+    """Where its number was taken the document asks for the next: -2, -3, …"""
+    taken = concessions.split().count(ANOTHER_NUMBER)
+    if not taken or not content.document_number:
         return content
-    return msgspec.structs.replace(content, document_number=f"{content.document_number}-{revision}")
+    suffix = f"-{taken + 1}"
+    stem = content.document_number[: DOCUMENT_NUMBER_MAX - len(suffix)]
+    return msgspec.structs.replace(content, document_number=stem + suffix)
 
 
 def _blocked(each: Candidate, stop: Blocked) -> NewOutcome:

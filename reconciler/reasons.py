@@ -26,6 +26,10 @@ class Reason(StrEnum):
     FEES = "fees"
     PARTIAL_REFUND = "partial_refund"
     REFUND_AMOUNT = "refund_amount"
+    PROPERTY_UNKNOWN = "property_unknown"
+    # wanted, but not yet
+    DELAY = "delay"
+    ESTIMATE = "estimate"
     # blocked: a person must act in HubSpot or in workflows.yaml
     NO_CONTACT = "no_contact"
     NO_COMPANY = "no_company"
@@ -36,6 +40,10 @@ class Reason(StrEnum):
     BAD_NUMBER = "bad_number"
     NEGATIVE_TOTAL = "negative_total"
     AMOUNT_DISAGREES = "amount_disagrees"
+    LINE_DISAGREES = "line_disagrees"
+    LINE_CURRENCY = "line_currency"
+    REFUND_EXCEEDS = "refund_exceeds"
+    NO_LONGER_WANTED = "no_longer_wanted"
     SOURCE_DELETED = "source_deleted"
     ALREADY_BILLED = "already_billed"
     WORKFLOW_OFF = "workflow_off"
@@ -55,9 +63,17 @@ class Reason(StrEnum):
     TOTAL_DIFFERS = "total_differs"
     REFUSED = "quickbooks_refused"
     AMBIGUOUS = "ambiguous"
+    # created, and then something happened
+    SOURCE_CHANGED = "source_changed"
+    CHANGE_REFUSED = "change_refused"
+    GONE_IN_QUICKBOOKS = "gone_in_quickbooks"
+    VOIDED_IN_QUICKBOOKS = "voided_in_quickbooks"
+    EDITED_IN_QUICKBOOKS = "edited_in_quickbooks"
+    PAID_IN_QUICKBOOKS = "paid_in_quickbooks"
     # not enrolled: nothing is wanted, and why
     NO_MATCH = "no_match"
     MATCHED_BEFORE = "matched_before"
+    SAME_DOCUMENT = "same_document"
     INVOICE_PAYMENT = "invoice_payment"
     QUICKBOOKS_PAYMENT = "quickbooks_payment"
     PAYMENT_FAILED = "payment_failed"
@@ -93,6 +109,12 @@ WORDS: dict[Reason, Words] = {
         "To book partial refunds as they come, set partial_refunds: receipt on the action.",
     ),
     Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet."),
+    Reason.PROPERTY_UNKNOWN: Words(
+        "Whether it enrols depends on {missing}, which the feed has not mentioned yet.",
+        "Have the feed carry the property, if only as empty, or let it be fetched from HubSpot.",
+    ),
+    Reason.DELAY: Words("The workflow waits {delay} after enrolment: until {until}."),
+    Reason.ESTIMATE: Words("It waits for its estimate ({estimate}), to be linked to it."),
     Reason.NO_CONTACT: Words(
         "This {object} has no contact, so there is no one to make the document out to.",
         "Associate a contact with the {object} in HubSpot.",
@@ -128,6 +150,22 @@ WORDS: dict[Reason, Words] = {
     Reason.AMOUNT_DISAGREES: Words(
         "The payment is {amount} but its lines, discounts and tax add up to {sum}.",
         "Correct the line items in HubSpot, or enter the document in QuickBooks by hand.",
+    ),
+    Reason.LINE_DISAGREES: Words(
+        "Line item {item} is {amount}, but {quantity} × {price} less its discount is {computed}.",
+        "Save the line item in HubSpot again, or have the feed carry both figures as they are now.",
+    ),
+    Reason.LINE_CURRENCY: Words(
+        "Line item {item} is in {currency}, but the {object} is in {expected}.",
+        "Give all line items of the {object} one currency in HubSpot.",
+    ),
+    Reason.REFUND_EXCEEDS: Words(
+        "{refunded} was refunded of a payment of {amount}.",
+        "Correct the payment in HubSpot, or enter the refund in QuickBooks by hand.",
+    ),
+    Reason.NO_LONGER_WANTED: Words(
+        "It was wanted, and is no longer: {why}",
+        "Dismiss it; if it is to be made all the same, correct the source in HubSpot.",
     ),
     Reason.SOURCE_DELETED: Words(
         "The {object} was deleted or merged in HubSpot before its document was made.",
@@ -202,11 +240,30 @@ WORDS: dict[Reason, Words] = {
         "More than one {kind} in QuickBooks could be this one: {item}.",
         "Leave only one of them active in QuickBooks, or give them different names.",
     ),
+    Reason.SOURCE_CHANGED: Words(
+        "HubSpot now has it otherwise: {what}.",
+        "Correct the document in QuickBooks, or set on_change on the action.",
+    ),
+    Reason.CHANGE_REFUSED: Words(
+        "HubSpot now has it otherwise ({what}), and the document can't be changed: {why}",
+        "Correct it in QuickBooks by hand.",
+    ),
+    Reason.GONE_IN_QUICKBOOKS: Words(
+        "{name} was deleted in QuickBooks.",
+        "If it should exist, set on_drift: recreate, or retry it.",
+    ),
+    Reason.VOIDED_IN_QUICKBOOKS: Words(
+        "{name} was voided in QuickBooks.",
+        "If it should stand, set on_drift: recreate, or retry it.",
+    ),
+    Reason.EDITED_IN_QUICKBOOKS: Words("{name} was edited in QuickBooks: {what}."),
+    Reason.PAID_IN_QUICKBOOKS: Words("{paid} of {total} was paid on {name} in QuickBooks."),
     Reason.NO_MATCH: Words("It does not meet the enrolment of workflow “{workflow}”."),
     Reason.MATCHED_BEFORE: Words(
         "It already met the enrolment of “{workflow}” before the workflow was turned on.",
         "Use backfill to create documents for the past.",
     ),
+    Reason.SAME_DOCUMENT: Words("Workflow “{other}” wants the same document of it."),
     Reason.INVOICE_PAYMENT: Words(
         "The payment was made against a HubSpot invoice; a second document would bill it twice."
     ),

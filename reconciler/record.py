@@ -33,6 +33,7 @@ from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.observe import Observer
 from reconciler.operations import batched
 from reconciler.outcomes import outcome
+from reconciler.policies import Policies
 from reconciler.ports import (
     DispatchLedger,
     DocumentUpdate,
@@ -43,16 +44,19 @@ from reconciler.ports import (
     OperationResult,
     UnfinishedOperation,
 )
-from reconciler.prepare import Prepared, payment_operation
+from reconciler.prepare import ANOTHER_NUMBER, NO_EMAIL, Prepared, payment_operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
-from reconciler.quickbooks.faults import number_holder
+from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.protocol import read
 from reconciler.reasons import Reason, Stop
 from reconciler.resolve import resolve_payment
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
+
+
+_CONCESSIONS = {Reaction.DROP_EMAIL: NO_EMAIL, Reaction.ADOPT_NUMBER: ANOTHER_NUMBER}
 
 
 @dataclass
@@ -78,6 +82,7 @@ class Recorder:
     observer: Observer
     clock: Callable[[], datetime]
     policy: RetryPolicy = RetryPolicy()
+    policies: Policies = field(default_factory=Policies)
 
     async def record(
         self,
@@ -236,7 +241,7 @@ class Recorder:
         document: DueDocument,
         attempts: int,
     ) -> None:
-        key, id_ = op.operation_key, document.document_id
+        key = op.operation_key
         match after(error, attempts, self.clock(), self.policy):
             case SendAgain(at, text):
                 recording.results.append(
@@ -253,21 +258,53 @@ class Recorder:
                     OperationResult(key, "begun", error=text, next_attempt_at=at)
                 )
             case Block() as block:
-                self._block(recording, op, document, block)
-            case ResolveAgain(at, text, reaction):
-                if reaction is Reaction.ADOPT_NUMBER and (ours := await self._holder(op, error)):
+                if self._may_concede(error, document):
+                    self._again(recording, op, error, document, self.clock())
+                else:
+                    self._block(recording, op, document, block)
+            case ResolveAgain(at, text, how):
+                if how is Reaction.ADOPT_NUMBER and (ours := await self._holder(op, error)):
                     await self._done(recording, op, ours, document, adopted=True)
                     return
                 if document.attempts + 1 >= self.policy.give_up_resolving:
                     self._block(recording, op, document, refusal(error))
                     return
-                await self.directory.forget_freshness()
-                recording.results.append(OperationResult(key, "refused", error=text, tid=error.tid))
-                recording.updates.append(
-                    DocumentUpdate(
-                        id_, DocumentState.WANTED, next_attempt_at=at, next_revision=True
-                    )
-                )
+                self.directory.forget_freshness()
+                self._again(recording, op, error, document, at)
+
+    def _may_concede(self, error: QuickBooksError, document: DueDocument) -> bool:
+        """Whether the document can be sent otherwise without a person: see `_CONCESSIONS`."""
+        match reaction(error):
+            case Reaction.DROP_EMAIL:
+                return NO_EMAIL not in document.concessions
+            case Reaction.SPLIT_BATCH:
+                return True
+            case Reaction.REDATE if self.policies.redates(self.lease.realm_id):
+                self.directory.forget_freshness()  # the books were closed since we looked
+                return document.attempts + 1 < self.policy.give_up_resolving
+        return False
+
+    def _again(
+        self,
+        recording: Recording,
+        op: Operation,
+        error: QuickBooksError,
+        document: DueDocument,
+        at: datetime,
+    ) -> None:
+        """A new request for the document, without what was not accepted."""
+        recording.results.append(
+            OperationResult(op.operation_key, "refused", error=str(error), tid=error.tid)
+        )
+        recording.updates.append(
+            DocumentUpdate(
+                document.document_id,
+                DocumentState.WANTED,
+                next_attempt_at=at,
+                next_revision=True,
+                concession=_CONCESSIONS.get(reaction(error), ""),
+            )
+        )
 
     def _block(
         self, recording: Recording, op: Operation, document: DueDocument, block: Block

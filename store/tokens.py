@@ -16,7 +16,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from store.pool import LOST, Connection
@@ -87,7 +87,7 @@ class LockedRow:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(LOST),
             stop=stop_after_delay(SAVE_PATIENCE_SECONDS),
-            wait=wait_exponential_jitter(initial=0.2, max=5),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         ):
             with attempt:

@@ -8,12 +8,16 @@ capture does not cover. The caller stores what comes out.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from reconciler.errors import RetryLater
 from reconciler.quickbooks import protocol, queries
 from reconciler.quickbooks.answers import Answer
-from reconciler.quickbooks.changes import Changes, read_changes
+from reconciler.quickbooks.changes import Changes, Observed, read_changes
 from reconciler.quickbooks.company import CompanyFacts, read_company
 from reconciler.quickbooks.protocol import Request
 from reconciler.quickbooks.references import Reference, page_statement, read_references
@@ -28,6 +32,40 @@ class Sender(Protocol):
 
     async def send(self, request: Request) -> Answer:
         """Send a request; raises QuickBooksError."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Repeats reads that were not answered: loading a company takes many, and one that failed
+    must not begin it anew. It does not wait out a used-up monthly allowance."""
+
+    sender: Sender
+    attempts: int = 5
+
+    @property
+    def realm_id(self) -> str:
+        """The company's id."""
+        return self.sender.realm_id
+
+    async def send(self, request: Request) -> Answer:
+        """Send a read; raises what the last attempt raised."""
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(self.attempts),
+            wait=_as_asked,
+            reraise=True,
+        )
+        return await attempts(self.sender.send, request)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, RetryLater) and not error.quota_exhausted
+
+
+def _as_asked(state: RetryCallState) -> float:
+    """Seconds to wait: what the error says."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after.total_seconds() if isinstance(error, RetryLater) else 1.0
 
 
 async def load_company(quickbooks: Sender) -> CompanyFacts:
@@ -47,6 +85,20 @@ async def load_references(quickbooks: Sender, entity: str) -> AsyncIterator[list
         rows = (await quickbooks.send(request)).rows(entity)
         if rows:
             yield read_references(entity, rows)
+        start = queries.next_page(start, len(rows))
+
+
+async def load_changed(
+    quickbooks: Sender, entity: str, since: datetime
+) -> AsyncIterator[list[Observed]]:
+    """Transactions of one entity changed since an instant, page by page; not the deleted ones."""
+    condition = f"MetaData.LastUpdatedTime >= '{since.isoformat(timespec='seconds')}'"
+    start: int | None = 1
+    while start is not None:
+        request = protocol.query(entity, queries.select(entity, [condition], start=start))
+        rows = (await quickbooks.send(request)).rows(entity)
+        if rows:
+            yield [Observed(entity, str(row["Id"]), False, row) for row in rows]
         start = queries.next_page(start, len(rows))
 
 

@@ -6,10 +6,12 @@ language is documented in docs/workflows.md.
 
 from reconciler.workflows.definitions import (
     ActionSettings,
+    ClosedBooks,
     Company,
     ContactMode,
     CustomerSource,
     OnChange,
+    OnDrift,
     PartialRefunds,
     ProductSource,
     Workflow,
@@ -22,11 +24,13 @@ from reconciler.workflows.templates import render
 
 __all__ = [
     "ActionSettings",
+    "ClosedBooks",
     "Company",
     "ContactMode",
     "CustomerSource",
     "Enrolment",
     "OnChange",
+    "OnDrift",
     "PartialRefunds",
     "Problem",
     "ProductSource",

@@ -15,6 +15,7 @@ from reconciler.workflows.definitions import (
     Company,
     CustomerSource,
     OnChange,
+    OnDrift,
     PartialRefunds,
     ProductSource,
 )
@@ -97,6 +98,11 @@ def _check(
         problem = legality.on_change_problem(kind, OnChange(policy))
         if problem:
             place.add(problem, "on_change")
+    if data.get("on_drift") == OnDrift.RECREATE and kind is Action.PAID_INVOICE:
+        place.add(
+            "a paid invoice can't be recreated, its payment stays in QuickBooks: write report",
+            "on_drift",
+        )
 
 
 def _check_product(place: Place, written: ActionWritten, company: Company) -> None:
@@ -148,6 +154,7 @@ def _settings(
         payment_method=chosen("payment_method"),
         partial_refunds=written.partial_refunds or PartialRefunds.NONE,
         on_change=written.on_change or OnChange.REPORT,
+        on_drift=written.on_drift or OnDrift.REPORT,
         write_back=place.write_back,
         line=place.source.mark((*place.path, "create")).line,
     )

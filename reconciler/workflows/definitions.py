@@ -32,6 +32,20 @@ class OnChange(StrEnum):
     VOID_AND_RECREATE = "void_and_recreate"
 
 
+class OnDrift(StrEnum):
+    """What to do when a document was deleted or voided in QuickBooks."""
+
+    REPORT = "report"
+    RECREATE = "recreate"
+
+
+class ClosedBooks(StrEnum):
+    """What to do with a document dated in a period whose books are closed."""
+
+    BLOCK = "block"
+    FIRST_OPEN_DAY = "first_open_day"
+
+
 class PartialRefunds(StrEnum):
     """Whether a partial refund makes a refund receipt of its own."""
 
@@ -69,6 +83,7 @@ class Company:
     contacts: ContactMode = ContactMode.LEGACY
     contact_filter: Enrolment | None = None
     product_map: Mapping[str, str] = field(default_factory=dict, hash=False)
+    closed_books: ClosedBooks = ClosedBooks.BLOCK
     line: int = field(default=0, compare=False)
 
 
@@ -99,6 +114,7 @@ class ActionSettings:
     payment_method: str = ""
     partial_refunds: PartialRefunds = PartialRefunds.NONE
     on_change: OnChange = OnChange.REPORT
+    on_drift: OnDrift = OnDrift.REPORT
     write_back: bool = False
     line: int = field(default=0, compare=False)
 

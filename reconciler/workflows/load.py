@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from reconciler.model import ObjectType
 from reconciler.workflows import actions, conditions
-from reconciler.workflows.definitions import Company, ContactMode, Workflow, WorkflowFile
+from reconciler.workflows.definitions import (
+    ClosedBooks,
+    Company,
+    ContactMode,
+    Workflow,
+    WorkflowFile,
+)
 from reconciler.workflows.legality import object_type_problem
 from reconciler.workflows.lines import Path, Source, read
 from reconciler.workflows.problems import WorkflowErrors
@@ -122,6 +128,7 @@ def _company(loading: Loading, name: str, data: object) -> None:
         contacts=company.contacts if company else ContactMode.LEGACY,
         contact_filter=contact_filter,
         product_map=company.product_map if company else {},
+        closed_books=company.closed_books if company else ClosedBooks.BLOCK,
         line=source.mark(path, of_key=True).line,
     )
 

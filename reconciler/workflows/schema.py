@@ -14,7 +14,13 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from reconciler.model import Action
-from reconciler.workflows.definitions import ContactMode, OnChange, PartialRefunds
+from reconciler.workflows.definitions import (
+    ClosedBooks,
+    ContactMode,
+    OnChange,
+    OnDrift,
+    PartialRefunds,
+)
 from reconciler.workflows.problems import shown
 from reconciler.workflows.templates import TemplateError, longest_literal, parse
 
@@ -141,6 +147,7 @@ class CompanyWritten(Written):
     contacts: ContactMode = Field(ContactMode.LEGACY, examples=["legacy"])
     contact_filter: Any = None
     product_map: dict[str, Text] = Field({}, examples=['{"1001": "17"}'])
+    closed_books: ClosedBooks = Field(ClosedBooks.BLOCK, examples=["block"])
     defaults: Any = None
 
 
@@ -161,6 +168,7 @@ class ActionWritten(Choices):
     )
     partial_refunds: PartialRefunds | None = Field(None, examples=["receipt"])
     on_change: OnChange | None = Field(None, examples=["report"])
+    on_drift: OnDrift | None = Field(None, examples=["report"])
 
 
 class WorkflowWritten(Written):

@@ -1,0 +1,328 @@
+"""Brings documents in QuickBooks to what HubSpot says now, as far as the action's policy allows.
+
+Called by `company` in its loop. `report` shows the change; `update` writes it; `void_and_recreate`
+voids the document and wants it anew. Each write is an operation of its own, committed before the
+call; its SyncToken makes a repetition harmless. What was paid, closed, voided or edited by a person
+is left alone, and said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from reconciler.amendments import (
+    UPDATE,
+    VOID,
+    change_operation_key,
+    differences,
+    settled,
+    update_entity,
+)
+from reconciler.directory import Directory
+from reconciler.errors import Disconnected, LookAgain, QuickBooksError, RetryLater
+from reconciler.lifecycle import (
+    Block,
+    NoAnswer,
+    Park,
+    ResolveAgain,
+    RetryPolicy,
+    SendAgain,
+    after,
+)
+from reconciler.missing import ReferenceMaker
+from reconciler.model import DocumentContent
+from reconciler.observed import Drift, compare, is_settled, is_voided, rewritten, with_row
+from reconciler.operations import DOCUMENT, document_operation_key, marker, request_id
+from reconciler.outcomes import outcome
+from reconciler.policies import Policies
+from reconciler.ports import (
+    Amendment,
+    DueDocument,
+    Lease,
+    NewOutcome,
+    Operation,
+    OperationResult,
+    StandingDocument,
+    StandingLedger,
+)
+from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.payload import Payload, encode
+from reconciler.quickbooks.protocol import read
+from reconciler.reasons import WORDS, Blocked, Reason
+from reconciler.record import compared
+from reconciler.resolve import resolve
+from reconciler.workflows import OnChange
+
+_decode = msgspec.json.Decoder(DocumentContent).decode
+_encode_content = msgspec.json.Encoder().encode
+
+AT_ONCE = 10
+"""Changes looked at between two batches of new documents: each may cost a read."""
+
+LOOK_AGAIN = timedelta(seconds=30)
+"""When a change is looked at again that could not be settled now."""
+
+
+class _Refused(Exception):
+    """Why the document can't be changed, for a person."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A document and the contents it has and should have."""
+
+    standing: StandingDocument
+    written: DocumentContent
+    desired: DocumentContent
+
+    @property
+    def desired_text(self) -> str:
+        """What is noted as desired, to be taken back once it is done."""
+        return self.standing.desired or ""
+
+    @property
+    def what(self) -> str:
+        return ", ".join(differences(self.written, self.desired))
+
+
+@dataclass(frozen=True)
+class Amender:
+    """One company's."""
+
+    lease: Lease
+    standing: StandingLedger
+    quickbooks: QuickBooks
+    directory: Directory
+    maker: ReferenceMaker
+    policies: Policies
+    clock: Callable[[], datetime]
+    policy: RetryPolicy = RetryPolicy()
+
+    async def next_operations(self) -> list[Operation]:
+        """Settle what can be settled at once; the operations begun for the rest."""
+        due = await self.standing.changed(self.lease.realm_id, AT_ONCE, self.clock())
+        operations = []
+        for document in due:
+            changed = _changed(document)
+            operation = await self._settle(changed)
+            if operation is not None and await self.standing.begin_change(
+                self.lease, operation, self.clock() + LOOK_AGAIN
+            ):
+                operations.append(operation)
+        return operations
+
+    async def _settle(self, changed: Changed) -> Operation | None:
+        document = changed.standing.document
+        policy = self.policies.of(document.workflow, document.key).on_change
+        if changed.written == changed.desired:
+            await self._amend(Amendment(document.document_id, "", content=changed.desired_text))
+            return None
+        if policy is OnChange.REPORT:
+            await self._report(changed, Reason.SOURCE_CHANGED)
+            return None
+        try:
+            return await self._operation(changed, policy)
+        except _Refused as refused:
+            await self._report(changed, Reason.CHANGE_REFUSED, str(refused))
+        except RetryLater as error:
+            later = self.clock() + error.retry_after
+            await self._amend(Amendment(document.document_id, "open", next_attempt_at=later))
+        return None
+
+    async def _operation(self, changed: Changed, policy: OnChange) -> Operation | None:
+        row = await self._read(changed)
+        standing, observed = _as_now(changed.standing, row), with_row(changed.standing, row)
+        drift = compare(changed.standing, observed)
+        if policy is OnChange.VOID_AND_RECREATE:
+            if is_voided(row, standing.total):  # our own void whose answer was lost, or a person's
+                await self._amend(_voided(changed), event(standing, "voided"))
+                return None
+            self._refuse(row, drift, standing)
+            target = {"Id": standing.document.quickbooks_id, "SyncToken": standing.sync_token}
+            return _operation(standing, VOID, encode(target), changed)
+        if not is_voided(row, standing.total) and not is_settled(standing, row):
+            body = await self._update(changed, standing)
+            if (
+                drift
+                and compare(rewritten(standing, body, changed.desired.total), observed) is None
+            ):
+                await self._amend(_updated(changed, row), event(standing, "updated"))
+                return None  # our own update whose answer was lost
+            if drift is None:
+                return _operation(standing, UPDATE, body, changed)
+        self._refuse(row, drift, standing)
+        raise AssertionError("refused above")
+
+    def _refuse(self, row: Payload, drift: Drift | None, standing: StandingDocument) -> None:
+        """Raises `_Refused` where the document is not ours to change any more."""
+        if is_voided(row, standing.total):
+            raise _Refused("it was voided in QuickBooks.")
+        if is_settled(standing, row):
+            raise _Refused("it is paid or closed.")
+        if drift:
+            raise _Refused(drift.detail)
+
+    async def _read(self, changed: Changed) -> Payload:
+        """The document as it is now. Raises `_Refused` where it is gone."""
+        document = changed.standing.document
+        try:
+            answer = await self.quickbooks.send(
+                read(str(document.quickbooks_entity), str(document.quickbooks_id))
+            )
+        except LookAgain:
+            raise _Refused("it was deleted in QuickBooks.") from None
+        except (Disconnected, RetryLater):
+            raise
+        except QuickBooksError as error:
+            raise _Refused(str(error)) from error
+        return answer.entity(str(document.quickbooks_entity))
+
+    async def _update(self, changed: Changed, standing: StandingDocument) -> bytes:
+        """The body of the update, with everything it refers to found or created."""
+        content, document = changed.desired, standing.document
+        book = await self.directory.book_for([content])
+        try:
+            resolved = resolve(document.key.action, content, book)
+            if not resolved.is_complete:
+                await self.maker.create_missing([resolved], book)
+                resolved = resolve(document.key.action, content, book)
+        except Blocked as stop:
+            raise _Refused(stop.detail) from None
+        if not resolved.is_complete:
+            raise RetryLater("A customer or product is being created.", retry_after=LOOK_AGAIN)
+        mark = marker(request_id(document.key.realm_id, document_operation_key(document, DOCUMENT)))
+        return encode(update_entity(standing, content, resolved, book.facts, mark))
+
+    async def _report(self, changed: Changed, reason: Reason, why: str = "") -> None:
+        document = changed.standing.document
+        words = WORDS[reason]
+        detail = f"{words.sentence} {words.fix}".format(what=changed.what, why=why)
+        word = "refused" if why else "reported"
+        await self._amend(
+            Amendment(document.document_id, word, reason, detail),
+            event(changed.standing, "drifted", reason, detail),
+        )
+
+    # --- what QuickBooks answered ------------------------------------------------------------------
+
+    async def record(
+        self, op: Operation, result: BatchResult, document: DueDocument, attempts: int
+    ) -> None:
+        """Write what became of a change. Raises `Fenced`."""
+        key, id_ = op.operation_key, document.document_id
+        if isinstance(result, Answer):
+            await self._done(op, result, document)
+            return
+        match after(result, attempts, self.clock(), self.policy):
+            case SendAgain(at, text) | Park(at, _, text):
+                results = [OperationResult(key, "begun", error=text, next_attempt_at=at)]
+                await self.standing.amend(self.lease, (), (), results)
+            case NoAnswer(at, text):
+                results = [OperationResult(key, "unknown", error=text, next_attempt_at=at)]
+                await self.standing.amend(self.lease, (), (), results)
+            case ResolveAgain(at, text, _):
+                results = [OperationResult(key, "refused", error=text, tid=result.tid)]
+                again = Amendment(id_, "open", next_attempt_at=at)
+                await self.standing.amend(self.lease, [again], (), results)
+            case Block() as block:
+                results = [OperationResult(key, "refused", error=block.error, tid=result.tid)]
+                detail = WORDS[Reason.CHANGE_REFUSED].sentence.format(
+                    what=f"operation {op.verb}", why=block.detail
+                )
+                refused = Amendment(id_, "refused", Reason.CHANGE_REFUSED, detail)
+                news = outcome_of(document, "drifted", Reason.CHANGE_REFUSED, detail)
+                await self.standing.amend(self.lease, [refused], [news], results)
+
+    async def _done(self, op: Operation, answer: Answer, document: DueDocument) -> None:
+        row = answer.entity(op.entity)
+        token, total = str(row.get("SyncToken", "")), Decimal(str(row.get("TotalAmt", 0)))
+        results = [
+            OperationResult(op.operation_key, "done", document.quickbooks_id, token, tid=answer.tid)
+        ]
+        if op.verb == VOID:
+            amendment = Amendment(document.document_id, content=op.content, recreate=True)
+            news = outcome_of(document, "voided")
+        else:
+            reason, detail = compared(total, _decode(op.content or document.content).total)
+            amendment = Amendment(
+                document.document_id, "", reason, detail, op.content, token, total, ""
+            )
+            news = outcome_of(document, "updated", reason, detail, total=total)
+        await self.standing.amend(self.lease, [amendment], [news], results)
+
+    async def _amend(self, amendment: Amendment, *outcomes: NewOutcome) -> None:
+        await self.standing.amend(self.lease, [amendment], outcomes)
+
+
+def event(standing: StandingDocument, kind: str, reason: str = "", detail: str = "") -> NewOutcome:
+    """What is published about a document that exists."""
+    number = standing.document_number
+    return outcome_of(standing.document, kind, reason, detail, document_number=number)
+
+
+def outcome_of(
+    document: DueDocument, kind: str, reason: str = "", detail: str = "", **more: object
+) -> NewOutcome:
+    """The event that a document in QuickBooks is now *kind*."""
+    return outcome(
+        document.document_id,
+        document.key,
+        kind,
+        document.workflow,
+        reason=reason,
+        detail=detail,
+        quickbooks_entity=document.quickbooks_entity or "",
+        quickbooks_id=document.quickbooks_id or "",
+        **more,
+    )
+
+
+def _voided(changed: Changed) -> Amendment:
+    document = changed.standing.document
+    return Amendment(document.document_id, content=changed.desired_text, recreate=True)
+
+
+def _updated(changed: Changed, row: Payload) -> Amendment:
+    return Amendment(
+        changed.standing.document.document_id,
+        "",
+        content=changed.desired_text,
+        sync_token=str(row.get("SyncToken", "")),
+        total=Decimal(str(row.get("TotalAmt", 0))),
+        drift="",
+    )
+
+
+def _changed(standing: StandingDocument) -> Changed:
+    written = _decode(standing.document.content)
+    desired = _decode(standing.desired) if standing.desired else written
+    return Changed(standing, written, settled(written, desired))
+
+
+def _as_now(standing: StandingDocument, row: Payload) -> StandingDocument:
+    return msgspec.structs.replace(standing, sync_token=str(row.get("SyncToken", "")))
+
+
+def _operation(standing: StandingDocument, verb: str, body: bytes, changed: Changed) -> Operation:
+    document = standing.document
+    key = change_operation_key(standing, verb)
+    realm_id = document.key.realm_id
+    creation = document_operation_key(document, DOCUMENT)
+    return Operation(
+        operation_key=key,
+        realm_id=realm_id,
+        document_id=document.document_id,
+        entity=str(document.quickbooks_entity),
+        verb=verb,
+        request_id=request_id(realm_id, key),
+        b_id=None,
+        marker=marker(request_id(realm_id, creation)),
+        request=body,
+        content=changed.desired_text,
+    )

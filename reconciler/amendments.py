@@ -1,0 +1,89 @@
+"""Changes to documents that exist: what differs, and what to write. Pure; called by `amend`.
+
+An update is sparse and holds only fields we own; lines are replaced as a whole, because
+QuickBooks replaces them even in a sparse update (Invoice, "Sparse update", read 2026-11). The date
+and the number are never changed: they were given when the document was made.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import msgspec
+
+from reconciler.documents import Entity, entity_of
+from reconciler.model import Action, DocumentContent
+from reconciler.ports import StandingDocument
+from reconciler.quickbooks.company import CompanyFacts
+from reconciler.resolve import Resolved
+
+UPDATE, VOID = "update", "void"
+
+_KEPT = ("TxnDate", "DocNumber")
+_LABELS = {
+    "customer": "the customer",
+    "lines": "the lines",
+    "total": "the total",
+    "due_date": "the due date",
+    "payment_terms": "the terms",
+    "customer_memo": "the memo",
+    "private_note": "the note",
+    "document_number": "the number",
+}
+
+
+def settled(written: DocumentContent, desired: DocumentContent) -> DocumentContent:
+    """What is desired, with the date that the document has.
+
+    Another enrolment instant alone is no change, and a due date that only moved with it stays.
+    """
+    moved = _days(desired.txn_date) - _days(written.txn_date)
+    due = desired.due_date
+    if moved and due:
+        due = (date.fromisoformat(due) - timedelta(days=moved)).isoformat()
+    return msgspec.structs.replace(desired, txn_date=written.txn_date, due_date=due)
+
+
+def _days(day: str) -> int:
+    return date.fromisoformat(day).toordinal()
+
+
+def differences(written: DocumentContent, desired: DocumentContent) -> list[str]:
+    """For a person: which parts of the document HubSpot would have otherwise."""
+    names = []
+    for name in DocumentContent.__struct_fields__:
+        old, new = getattr(written, name), getattr(desired, name)
+        if old == new:
+            continue
+        label = _LABELS.get(name, name.replace("_", " "))
+        names.append(f"{label} ({old} → {new})" if name == "total" else label)
+    return names
+
+
+def update_entity(
+    standing: StandingDocument,
+    content: DocumentContent,
+    resolved: Resolved,
+    facts: CompanyFacts,
+    marker: str,
+) -> Entity:
+    """The sparse update that makes the document say *content*. *standing* has its SyncToken."""
+    document = standing.document
+    entity = entity_of(document.key.action, content, resolved, facts, marker)
+    for name in _KEPT:
+        entity.pop(name, None)
+    if facts.using_sales_tax and document.key.action is not Action.EXPENSE:
+        entity.setdefault("TxnTaxDetail", {"TotalTax": content.tax})  # a tax that went must go
+    return {
+        "Id": document.quickbooks_id,
+        "SyncToken": standing.sync_token,
+        "sparse": True,
+        **entity,
+    }
+
+
+def change_operation_key(standing: StandingDocument, verb: str) -> str:
+    """A change has a new name once the last one is recorded; the SyncToken in its body keeps an
+    older one from being made late."""
+    document = standing.document
+    return f"{document.key}/{document.generation}.{document.revision}/{verb}/{document.version}"

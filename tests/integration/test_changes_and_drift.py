@@ -1,0 +1,276 @@
+"""What happens to documents after they were made: changes in HubSpot, and in QuickBooks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from reconciler.model import Action, DocumentContent, Line, ProductReference
+from reconciler.policies import DocumentPolicy, Policies
+from reconciler.workflows import OnChange, OnDrift
+from tests.company_at_work import WORKFLOW, Work, at_work, plan, sale
+from tests.sandbox_process import Sandbox, sandbox_process
+
+Open = Callable[..., AbstractAsyncContextManager[Work]]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for all; every test opens a company of its own."""
+    with sandbox_process("--no-limits") as running:
+        yield running
+
+
+@pytest.fixture
+def working(sandbox: Sandbox, database_dsn: str) -> Open:
+    """Opens a company with a policy for its documents."""
+
+    @asynccontextmanager
+    async def opened(
+        on_change: OnChange = OnChange.REPORT,
+        on_drift: OnDrift = OnDrift.REPORT,
+        action: Action = Action.INVOICE,
+    ) -> AsyncIterator[Work]:
+        realm = await sandbox.company()
+        policy = DocumentPolicy(on_change, on_drift)
+        policies = Policies({(WORKFLOW, realm, action): policy})
+        async with at_work(sandbox, database_dsn, realm, policies=policies) as work:
+            yield work
+
+    return opened
+
+
+async def made(work: Work, content: DocumentContent, action: Action = Action.INVOICE) -> int:
+    """Create a document; answers its number in the ledger."""
+    await work.want([content], action)
+    await work.run_until(work.all_created)
+    return int((await work.document())["document_id"])
+
+
+def has(work: Work, **wanted: object) -> Callable[[], Awaitable[bool]]:
+    """Whether the document's row has these values."""
+
+    async def look() -> bool:
+        row = await work.document()
+        return all(row[name] == value for name, value in wanted.items())
+
+    return look
+
+
+def sees(work: Work, reason: str) -> Callable[[], Awaitable[bool]]:
+    """Whether the document's drift is of that kind; makes the company look each time."""
+
+    async def look() -> bool:
+        work.company.directory.forget_freshness()
+        work.company.wake()
+        return str((await work.document())["drift"]).startswith(reason)
+
+    return look
+
+
+DEARER = sale(
+    "130.00",
+    lines=(
+        Line(Decimal("100.00"), product=ProductReference(name="Widget", sku="W-1")),
+        Line(Decimal("30.00"), product=ProductReference(name="Rush fee")),
+    ),
+)
+
+
+# --- changes in HubSpot -------------------------------------------------------------------------
+
+
+async def test_a_change_is_reported(working: Open) -> None:
+    """By default a change after creation is shown and published once, and the books stay."""
+    async with working() as work:
+        await work.desire(await made(work, sale()), DEARER)
+        await work.run_until(has(work, change="reported", reason="source_changed"))
+        assert "the total (100.00 → 130.00)" in (await work.document())["detail"]
+        assert await work.outcomes() == ["created", "drifted"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+
+
+async def test_another_enrolment_instant_is_no_change(working: Open) -> None:
+    """A document dated another day, and all else the same, is left alone without a word."""
+    async with working(OnChange.UPDATE) as work:
+        before = sale(due_date="2026-12-20")
+        later = msgspec.structs.replace(before, txn_date="2026-11-22", due_date="2026-12-22")
+        await work.desire(await made(work, before), later)
+        await work.run_until(has(work, change="", desired=None))
+        assert await work.outcomes() == ["created"]
+
+
+async def test_a_change_is_written(working: Open) -> None:
+    """`update` writes lines, total and memo, keeps date and number, and publishes `updated`."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale())
+        changed = msgspec.structs.replace(DEARER, customer_memo="Thank you")
+        await work.desire(id_, changed)
+        await work.run_until(has(work, change="", desired=None, total=Decimal("130.00")))
+        (invoice,) = await work.books("Invoice")
+        assert (invoice["TotalAmt"], invoice["TxnDate"]) == (130, "2026-11-20")
+        assert invoice["CustomerMemo"]["value"] == "Thank you"
+        assert await work.outcomes() == ["created", "updated"]
+        await work.desire(id_, sale("90.00"))
+        await work.run_until(has(work, change="", total=Decimal("90.00")))
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
+
+
+@pytest.mark.parametrize(
+    "misfortune",
+    [
+        {"kind": "drop_after_commit"},
+        {"kind": "status_after_commit", "status": 503},
+        {"kind": "drop_before_commit"},
+        {"kind": "fault", "code": "5010", "message": "Stale Object Error"},
+    ],
+    ids=lambda value: f"{value['kind']}",
+)
+async def test_an_update_is_made_once(working: Open, misfortune: dict[str, Any]) -> None:
+    """Whatever happens to its answer, an update ends as done, and raises the version once."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale())
+        await plan(
+            work.sandbox, work.realm, entity="Invoice", operation="update", count=1, **misfortune
+        )
+        await work.desire(id_, DEARER)
+        await work.run_until(has(work, change="", desired=None, total=Decimal("130.00")))
+        (invoice,) = await work.books("Invoice")
+        assert (invoice["TotalAmt"], invoice["SyncToken"]) == (130, "1")
+        assert await work.outcomes() == ["created", "updated"]
+
+
+async def test_what_is_paid_is_not_changed(working: Open) -> None:
+    """An invoice that a customer has paid is left alone, and a person is told."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale())
+        await pay(work)
+        await work.desire(id_, DEARER)
+        await work.run_until(has(work, change="refused", reason="change_refused"))
+        assert "paid or closed" in (await work.document())["detail"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+
+
+async def test_what_a_person_edited_is_not_changed(working: Open) -> None:
+    """Somebody's work in QuickBooks is not overwritten."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale())
+        (invoice,) = await work.books("Invoice")
+        lines = [line for line in invoice["Line"] if "SalesItemLineDetail" in line]
+        lines[0] = lines[0] | {"Amount": 55}
+        lines[0]["SalesItemLineDetail"] = {"ItemRef": lines[0]["SalesItemLineDetail"]["ItemRef"]}
+        await edit(work, "edit", {"Line": lines})
+        await work.desire(id_, DEARER)
+        await work.run_until(has(work, change="refused", reason="change_refused"))
+        assert "edited in QuickBooks" in (await work.document())["detail"]
+
+
+@pytest.mark.parametrize("action", [Action.INVOICE, Action.SALES_RECEIPT])
+@pytest.mark.parametrize("kind", ["", "drop_after_commit", "drop_before_commit"])
+async def test_a_document_is_voided_and_made_anew(working: Open, action: Action, kind: str) -> None:
+    """`void_and_recreate` leaves the old one at zero and one new one, also if an answer is lost."""
+    entity = "Invoice" if action is Action.INVOICE else "SalesReceipt"
+    async with working(OnChange.VOID_AND_RECREATE, action=action) as work:
+        id_ = await made(work, sale(), action)
+        if kind:
+            await plan(
+                work.sandbox, work.realm, entity=entity, operation="void", count=1, kind=kind
+            )
+        await work.desire(id_, DEARER)
+        await work.run_until(has(work, generation=2, state="created", total=Decimal("130.00")))
+        assert sorted(row["TotalAmt"] for row in await work.books(entity)) == [0, 130]
+        assert await work.outcomes() == ["created", "voided", "created"]
+
+
+# --- changes in QuickBooks ----------------------------------------------------------------------
+
+
+async def edit(work: Work, how: str, body: dict[str, Any] | None = None) -> None:
+    """A bookkeeper edits, voids or deletes the invoice."""
+    (invoice,) = await work.books("Invoice")
+    path = f"{how}/{work.realm}/Invoice/{invoice['Id']}"
+    await work.sandbox.admin("POST", path, body or {})
+
+
+async def pay(work: Work) -> None:
+    """The customer pays the invoice."""
+    (invoice,) = await work.books("Invoice")
+    linked = [{"TxnId": invoice["Id"], "TxnType": "Invoice"}]
+    body = {
+        "CustomerRef": invoice["CustomerRef"],
+        "TotalAmt": invoice["TotalAmt"],
+        "Line": [{"Amount": invoice["TotalAmt"], "LinkedTxn": linked}],
+    }
+    await work.sandbox.admin("POST", f"company/{work.realm}/entities/Payment", body)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("delete", "gone_in_quickbooks"), ("void", "voided_in_quickbooks")],
+)
+async def test_a_lost_document_is_reported(working: Open, how: str, reason: str) -> None:
+    """A deleted or voided document is shown and published once, and nothing is made anew."""
+    async with working() as work:
+        await made(work, sale())
+        await edit(work, how)
+        await work.run_until(sees(work, reason))
+        await work.run_until(sees(work, reason))
+        assert await work.outcomes() == ["created", "drifted"]
+        assert (await work.document())["state"] == "created"
+
+
+@pytest.mark.parametrize("how", ["delete", "void"])
+async def test_a_lost_document_is_made_anew(working: Open, how: str) -> None:
+    """`on_drift: recreate` makes a new generation with a request id of its own."""
+    async with working(on_drift=OnDrift.RECREATE) as work:
+        await made(work, sale())
+        await edit(work, how)
+        look = sees(work, "no drift")
+
+        async def made_anew() -> bool:
+            await look()
+            row = await work.document()
+            return row["generation"] == 2 and row["state"] == "created"
+
+        await work.run_until(made_anew)
+        assert [row["TotalAmt"] for row in await work.books("Invoice") if row["TotalAmt"]] == [100]
+        assert await work.outcomes() == ["created", "drifted", "created"]
+
+
+async def test_payment_and_its_undoing_are_seen(working: Open) -> None:
+    """Paid in QuickBooks is news; when the payment is gone the document is as written again."""
+    async with working() as work:
+        await made(work, sale())
+        await pay(work)
+        await work.run_until(sees(work, "paid_in_quickbooks"))
+        (payment,) = await work.books("Payment")
+        await work.sandbox.admin("POST", f"delete/{work.realm}/Payment/{payment['Id']}")
+        await work.run_until(sees(work, "None"))
+        assert await work.outcomes() == ["created", "drifted", "drifted"]
+
+
+async def test_an_edit_is_seen(working: Open) -> None:
+    """Another customer or total is told in words."""
+    async with working() as work:
+        await made(work, sale())
+        body = {"DisplayName": "Somebody else"}
+        other = await work.sandbox.admin("POST", f"company/{work.realm}/entities/Customer", body)
+        await edit(work, "edit", {"CustomerRef": {"value": other["Customer"]["Id"]}})
+        await work.run_until(sees(work, "edited_in_quickbooks"))
+        assert "another customer" in (await work.document())["drift"]
+
+
+async def test_our_own_writes_are_no_drift(working: Open) -> None:
+    """A paid invoice's own payment, and an update, leave no drift behind."""
+    async with working(OnChange.UPDATE, action=Action.PAID_INVOICE) as work:
+        await made(work, sale(payment_method="card"), Action.PAID_INVOICE)
+        (invoice,) = await work.books("Invoice")
+        assert (invoice["Balance"], invoice["SyncToken"]) == (0, "1")
+        await work.company.directory.refresh()
+        assert (await work.document())["drift"] is None
+        assert await work.outcomes() == ["created"]
