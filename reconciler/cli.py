@@ -16,6 +16,17 @@ import typer
 from rich.console import Console
 
 from reconciler import logs
+from reconciler.commands import (
+    backfill,
+    dead_letters,
+    doctor,
+    documents,
+    explain,
+    plan,
+    replay,
+    settings_table,
+    status,
+)
 from reconciler.errors import ConfigurationError, ReconcilerError
 
 if TYPE_CHECKING:
@@ -53,6 +64,21 @@ def gateway() -> None:
     from reconciler.feeds import run_gateway
 
     uvloop.run(run_gateway(_configured()))
+
+
+@app.command("poll-journal")
+def poll_journal(
+    accept_loss: Annotated[
+        bool,
+        typer.Option("--accept-loss", help="Go on from the earliest entry that HubSpot still has."),
+    ] = False,
+) -> None:
+    """Read HubSpot's webhooks journal and put it on Kafka (see docs/hubspot.md)."""
+    import uvloop
+
+    from reconciler.feeds import run_journal_poller
+
+    uvloop.run(run_journal_poller(_configured(), accept_loss=accept_loss))
 
 
 @app.command()
@@ -155,6 +181,11 @@ def _configured() -> Settings:
     settings = read_settings()
     logs.configure(settings.log_format, settings.log_level)
     return settings
+
+
+for _group in (status, explain, documents, plan, replay, backfill, doctor, settings_table):
+    app.add_typer(_group.app)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:

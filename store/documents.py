@@ -40,9 +40,6 @@ async def page(
     pool: asyncpg.Pool, wanted: DocumentFilter, after: int | None, limit: int
 ) -> list[StoredDocument]:
     """Newest first, before an id."""
-    pattern = f"%{_escaped(wanted.text)}%"
-    # JSON text escapes quotes and backslashes; a name is matched by its first word in the whole.
-    in_json = f"%{_escaped(wanted.text.split()[0])}%" if wanted.text.split() else "%"
     rows = await pool.fetch(
         f"""
         SELECT {_COLUMNS} FROM {_FROM}
@@ -64,11 +61,22 @@ async def page(
         wanted.object_type or "",
         wanted.object_id,
         wanted.text,
-        in_json if '"' not in in_json and "\\\\" not in in_json else "%",
-        pattern,
+        pattern_in_json(wanted.text),
+        pattern(wanted.text),
         limit,
     )
     return [_document(row) for row in rows]
+
+
+def pattern(text: str) -> str:
+    """What ILIKE finds a part of a text by."""
+    return f"%{_escaped(text)}%"
+
+
+def pattern_in_json(text: str) -> str:
+    """The same in JSON text, for a first look: its first word, or anything if JSON escapes it."""
+    words = text.split()
+    return pattern(words[0]) if words and not set(words[0]) & {'"', "\\"} else "%"
 
 
 def _escaped(text: str) -> str:

@@ -13,8 +13,15 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from tenacity import (
     AsyncRetrying,
     RetryError,
@@ -172,6 +179,24 @@ class Cluster:
             partition: answer.offset if (answer := found.get(partition)) else end
             for partition, end in ends.items()
         }
+
+    @_translated
+    async def retention(self, topics: Iterable[str]) -> dict[str, timedelta | None]:
+        """How long each of *topics* keeps its records; None: for ever, or the broker does not say."""
+        wanted = sorted(set(topics))
+        found: dict[str, timedelta | None] = dict.fromkeys(wanted)
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in wanted]
+        try:
+            responses = await self._admin.describe_configs(resources) if resources else []
+        except IncompatibleBrokerVersion:
+            return found
+        for response in responses:
+            for _code, _message, _kind, topic, entries in response.resources:
+                values = {entry[0]: entry[1] for entry in entries}
+                milliseconds = int(values.get("retention.ms") or -1)
+                if milliseconds >= 0:
+                    found[topic] = timedelta(milliseconds=milliseconds)
+        return found
 
     @_translated
     async def committed_offset(self, group_id: str, partition: Partition) -> int | None:

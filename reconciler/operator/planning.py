@@ -7,7 +7,7 @@ documents. It decides as backfill does, without regard to when a workflow was tu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -110,11 +110,11 @@ def planned(
     names: Names,
 ) -> list[tuple[PlannedDocument, DocumentContent | None]]:
     """What backfill would record of these objects, with the contents of what it would create."""
+    known = {key: entry.state for key, entry in ledger.items()}
     found = []
     for obj in objects:
         if obj.key.type not in SOURCE_TYPES:
             continue
-        known = {key: entry.state for key, entry in ledger.items() if key.source == obj.key}
         verdicts = decide(obj, None, workflows, known)
         recorded = {each.key for each in differences(verdicts, ledger)[0]}
         for verdict in verdicts:
@@ -168,6 +168,3 @@ def _creates(found: Resolved) -> tuple[str, ...]:
     customer = found.missing_customer
     people = [f"customer {customer_name(customer)}"] if customer else []
     return (*people, *(f"product {item.name or item.sku}" for item in found.missing_items))
-
-
-Resolver = Callable[[PlannedDocument, DocumentContent], PlannedDocument]

@@ -178,6 +178,11 @@ class OperatorStore(Protocol):
         self, text: str, types: Sequence[ObjectType], limit: int
     ) -> list[SourceObject]: ...
     async def portals(self) -> list[int]: ...
+    async def find_objects(
+        self, text: str, types: Sequence[ObjectType], limit: int
+    ) -> list[SourceObject]:
+        """By their exact id or a part of their name."""
+        ...
 
     # dead letters
     async def dead_letters(

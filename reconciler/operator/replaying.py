@@ -39,7 +39,7 @@ class Replay:
 
     intake: Intake
     chosen: Chosen
-    transaction: Callable[[Positions, int], AbstractAsyncContextManager[Transaction]]
+    transaction: Callable[[Positions], AbstractAsyncContextManager[Transaction]]
     pace: Pace
     progress: Callable[[Positions, Taken], None]
 
@@ -54,7 +54,7 @@ class Replay:
         intake = replace(
             self.intake,
             decode=self._decode_chosen,
-            transaction=lambda: self.transaction(positions, len(records)),
+            transaction=lambda: self.transaction(positions),
         )
         return await intake.take(Batch(records=records, advances=[]))
 

@@ -1,0 +1,226 @@
+"""`documents`, `document`, `blocked`, `retry`, `dismiss`, `export`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from reconciler.commands.session import (
+    AsJson,
+    By,
+    Exit,
+    Session,
+    ago,
+    console,
+    login,
+    money,
+    print_json,
+    print_json_line,
+    run,
+    table,
+)
+from reconciler.commands.status import print_groups
+from reconciler.model import Action, DocumentState, ObjectType
+from reconciler.operator.presenting import day
+from reconciler.operator.views import DocumentFilter, DocumentSummary, Done, Selection
+
+app = typer.Typer()
+
+State = Annotated[list[DocumentState] | None, typer.Option(help="Only of these states.")]
+Text = Annotated[str, typer.Option(help="In names, document numbers, customers.")]
+EXPORT_PAGE = 500
+
+
+@app.command()
+def documents(
+    state: State = None,
+    reason: Annotated[str, typer.Option(help="Only of this reason.")] = "",
+    action: Annotated[Action | None, typer.Option(help="Only of this action.")] = None,
+    company: Annotated[str, typer.Option(help="Short name or realm id.")] = "",
+    workflow: Annotated[str, typer.Option(help="Name of a workflow.")] = "",
+    kind: Annotated[ObjectType | None, typer.Option(help="Type of the HubSpot object.")] = None,
+    object_id: Annotated[str, typer.Option("--object", help="Its id.")] = "",
+    text: Text = "",
+    after: Annotated[int | None, typer.Option(help="Go on after this document id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """List documents, newest first."""
+
+    async def work(session: Session) -> None:
+        wanted = DocumentFilter(
+            states=tuple(state or ()), reason=reason, action=action,
+            realm_id=realm_of(session, company), workflow=workflow, object_type=kind,
+            object_id=object_id, text=text,
+        )  # fmt: skip
+        page = await session.operator.documents(wanted, after, limit)
+        if json:
+            print_json(page)
+            return
+        _print_documents(page.documents)
+        if page.next_page is not None:
+            console().print(f"More: --after {page.next_page}")
+
+    run(work)
+
+
+def realm_of(session: Session, company: str) -> str:
+    """The realm id of a short name; a realm id stays itself."""
+    known = session.workflows.companies.get(company)
+    return known.realm_id if known else company
+
+
+def _print_documents(found: tuple[DocumentSummary, ...]) -> None:
+    rows = table("", "id", "state", "object", "document", "company", "customer", "total", "since",
+                 "why", right=("id", "total", "since"))  # fmt: skip
+    for each in found:
+        what = f"{each.key.action.replace('_', ' ')} {each.document_number}".strip()
+        rows.add_row(
+            str(each.document_id), each.state, f"{each.key.source} {each.name}".strip(), what,
+            each.company, each.customer, money(each.total, each.currency), ago(each.state_since),
+            "" if each.state is DocumentState.CREATED else each.sentence,
+        )  # fmt: skip
+    console().print(rows)
+
+
+@app.command()
+def document(document_id: int, json: AsJson = False) -> None:
+    """Show one document with its timeline: changes, decisions, operations, events."""
+    view = run(lambda session: session.operator.document(document_id))
+    if view is None:
+        print(f"There is no document {document_id}.", file=sys.stderr)
+        raise typer.Exit(Exit.NOT_DONE)
+    if json:
+        print_json(view)
+        return
+    out, each = console(), view.document
+    out.print(f"Document {each.document_id}: {each.key.action} for {each.key.source}, {each.state}")
+    out.print(f"{each.sentence} {each.fix}".strip())
+    for entry in view.timeline:
+        detail = f": {entry.detail}" if entry.detail else ""
+        out.print(f"  {day(entry.at)}  {entry.kind:<9} {entry.title}{detail}")
+
+
+@app.command()
+def blocked(
+    waiting: Annotated[bool, typer.Option("--waiting", help="Those that wait instead.")] = False,
+    json: AsJson = False,
+) -> None:
+    """What is blocked, by cause, with what to do about each."""
+    state = DocumentState.WAITING if waiting else DocumentState.BLOCKED
+    groups = run(lambda session: session.operator.blocked_groups(state))
+    if json:
+        print_json(groups)
+    elif groups:
+        print_groups(state.capitalize(), tuple(groups), console())
+    else:
+        console().print(f"Nothing is {state}.")
+
+
+@app.command()
+def retry(
+    ids: Annotated[list[int] | None, typer.Argument(help="Document ids.")] = None,
+    reason: Annotated[str, typer.Option(help="All that are blocked for this reason.")] = "",
+    company: Annotated[str, typer.Option(help="Only of this company.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All that are blocked.")] = False,
+    by: By = "",
+    json: AsJson = False,
+) -> None:
+    """Look at documents anew after their cause was mended: some, a group, or all blocked.
+
+    Exit status 1 if one of them was refused.
+    """
+    if not (ids or reason or company or everything):
+        raise typer.BadParameter("name documents, or a --reason, a --company, or --all")
+
+    async def work(session: Session) -> Done:
+        selection = Selection(
+            document_ids=tuple(ids or ()), reason=reason, realm_id=realm_of(session, company),
+            all_blocked=everything,
+        )  # fmt: skip
+        return await session.operator.retry(selection, by or login())
+
+    finish(run(work), "document", json)
+
+
+@app.command()
+def dismiss(
+    ids: Annotated[list[int], typer.Argument(help="Document ids.")],
+    why: Annotated[str, typer.Option(help="For whoever looks at it later.")],
+    by: By = "",
+    json: AsJson = False,
+) -> None:
+    """Decide that documents are not to be made; a retry takes them up again."""
+    selection = Selection(document_ids=tuple(ids))
+    finish(
+        run(lambda session: session.operator.dismiss(selection, why, by or login())),
+        "document", json,
+    )  # fmt: skip
+
+
+def finish(done: Done, what: str, as_json: bool) -> None:
+    """Print what an action came to, and end with its exit status."""
+    if as_json:
+        print_json(done)
+    else:
+        out = console()
+        for number, state in done.changed.items():
+            out.print(f"{what} {number}: {state}")
+        for number, why in done.refused.items():
+            out.print(f"{what} {number}: not done. {why}")
+        out.print(f"{len(done.changed)} done, {len(done.refused)} not.")
+    raise typer.Exit(Exit.NOT_DONE if done.refused else Exit.DONE)
+
+
+COLUMNS = (
+    "document_id", "portal_id", "object_type", "object_id", "name", "hubspot_url", "workflow",
+    "company", "realm_id", "action", "enrolment", "state", "reason", "sentence", "fix", "customer",
+    "currency", "total", "document_number", "quickbooks_entity", "quickbooks_id", "quickbooks_url",
+    "enrolled_at", "state_since", "drift",
+)  # fmt: skip
+
+
+@app.command()
+def export(
+    state: State = None,
+    company: Annotated[str, typer.Option(help="Short name or realm id.")] = "",
+    text: Text = "",
+    json: AsJson = False,
+) -> None:
+    """Write documents and their links as CSV (or JSON lines) to standard output."""
+
+    async def work(session: Session) -> None:
+        wanted = DocumentFilter(
+            states=tuple(state or ()), realm_id=realm_of(session, company), text=text
+        )
+        after, writer = None, csv.writer(sys.stdout)
+        if not json:
+            writer.writerow(COLUMNS)
+        while True:
+            page = await session.operator.documents(wanted, after, EXPORT_PAGE)
+            for each in page.documents:
+                _write(each, writer, json)
+            after = page.next_page
+            if after is None:
+                return
+
+    run(work)
+
+
+def _write(each: DocumentSummary, writer: Any, as_json: bool) -> None:
+    values = {name: getattr(each, name, None) for name in COLUMNS} | each.key._asdict()
+    values["name"] = each.name
+    if as_json:
+        print_json_line(values)
+        return
+    writer.writerow([spreadsheet_safe(values[name]) for name in COLUMNS])
+
+
+def spreadsheet_safe(value: object) -> object:
+    """A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return "" if value is None else value

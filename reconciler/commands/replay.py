@@ -1,0 +1,239 @@
+"""`replay`: take records of the topics in again, while the service runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress
+
+from reconciler.assembly import intake_over
+from reconciler.commands import sources
+from reconciler.commands.plan import chosen_workflows
+from reconciler.commands.session import (
+    AsJson,
+    By,
+    Session,
+    console,
+    login,
+    print_json,
+    progress_bar,
+    run,
+)
+from reconciler.errors import ConfigurationError
+from reconciler.intake import Intake, Record, Taken, Transaction
+from reconciler.model import ObjectType, Priority
+from reconciler.operator.pace import Pace
+from reconciler.operator.ports import NewAudit
+from reconciler.operator.replaying import Chosen, Positions, Replay
+from reconciler.operator.views import ReplayView
+from store import replays
+from streams.cluster import Cluster
+from streams.ranges import Range, read_ranges
+from streams.records import Partition
+
+app = typer.Typer()
+
+BATCH = 500
+Share = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Part of the time to work; the rest is live's.")
+]
+
+
+@app.command()
+def replay(
+    since: Annotated[datetime | None, typer.Option(help="From this instant on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Up to this instant (UTC).")] = None,
+    offsets: Annotated[
+        list[str] | None, typer.Option(help="TOPIC:PARTITION:FROM[:TO], TO not included.")
+    ] = None,
+    objects: Annotated[
+        list[str] | None, typer.Option("--object", help="Only changes of these HubSpot ids.")
+    ] = None,
+    workflow: Annotated[str, typer.Option(help="Only objects of this workflow's type.")] = "",
+    share: Share = 0.5,
+    by: By = "",
+    json: AsJson = False,
+) -> None:
+    """Take records in again beside the live group, moving none of its offsets.
+
+    What was known stays known: it repairs what was missed and creates nothing that live reading did
+    not. After Ctrl-C the same command goes on where it was.
+    """
+    request = msgspec.json.decode(
+        msgspec.json.encode(
+            {"since": since, "until": until, "offsets": offsets or [], "objects": objects or [],
+             "workflow": workflow}
+        )
+    )  # fmt: skip
+
+    async def work(session: Session) -> ReplayView:
+        return await Replaying(session, request, share, by or login(), json).run()
+
+    report(run(work), json)
+
+
+def report(done: ReplayView, as_json: bool) -> None:
+    """Print what a replay or backfill came to."""
+    if as_json:
+        print_json(done)
+        return
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(done.counts.items()))
+    console().print(
+        f"{done.kind} {done.replay_id}: {done.done} of {done.total}. {counts or 'Nothing changed.'}"
+    )
+
+
+@dataclass
+class Replaying:
+    """One run of the command. `priority` is that of documents it finds wanting."""
+
+    session: Session
+    request: dict[str, Any]
+    share: float
+    by: str
+    quiet: bool
+    priority: Priority = Priority.LIVE
+    counts: Counter[str] = field(default_factory=Counter)
+
+    async def run(self) -> ReplayView:
+        """Begin, or go on with one of the same request that was stopped; answers how it ended."""
+        self.view, ranges = await self._begin()
+        self.counts.update(self.view.counts)
+        with progress_bar(self.quiet) as bar:
+            await self._replay(ranges, bar)
+        self.view = msgspec.structs.replace(self.view, finished_at=datetime.now(UTC))
+        async with self.session.pool.acquire() as connection:
+            await replays.save(connection, self.view)
+        return self.view
+
+    async def _begin(self) -> tuple[ReplayView, dict[Partition, Range]]:
+        pool = self.session.pool
+        stopped = await replays.unfinished(pool, "replay", self.request)
+        if stopped is not None:
+            ranges = _ranges_in(stopped.positions)
+            return stopped, ranges
+        ranges = await self._ranges()
+        total = sum(map(len, ranges.values()))
+        async with pool.acquire() as connection:
+            view = await replays.begin(connection, self.by, "replay", self.request, total)
+        await self.session.operator.store.note(
+            NewAudit(actor=self.by, action="replay", target=f"replay {view.replay_id}",
+                     detail=self.request)
+        )  # fmt: skip
+        return view, ranges
+
+    async def _replay(self, ranges: dict[Partition, Range], bar: Progress) -> None:
+        task = bar.add_task("replay", total=self.view.total, completed=self.view.done)
+
+        def progress(_positions: Positions, taken: Taken) -> None:
+            bar.update(task, completed=self.view.done)
+            self._count(taken)
+
+        intake: Intake = intake_over(
+            self.session.pool, self.session.settings, self.session.workflows
+        )
+        work = Replay(
+            intake=replace(intake, priority=self.priority),
+            chosen=self._chosen(),
+            transaction=partial(self._transaction, ranges),
+            pace=Pace(self.share),
+            progress=progress,
+        )
+        await work.run(self._batches(ranges))
+
+    async def _batches(
+        self, ranges: dict[Partition, Range]
+    ) -> AsyncIterator[tuple[Sequence[Record], Positions]]:
+        async for records, positions in read_ranges(sources.kafka_of(self.session), ranges, BATCH):
+            yield records, {(p.topic, p.number): offset for p, offset in positions.items()}
+
+    def _transaction(
+        self, ranges: dict[Partition, Range], positions: Positions
+    ) -> AbstractAsyncContextManager[Transaction]:
+        left = {
+            partition: Range(
+                positions.get((partition.topic, partition.number), each.start), each.end
+            )
+            for partition, each in ranges.items()
+        }
+        kept = _ranges_in(self.view.positions) | left
+        done = self.view.total - sum(map(len, kept.values()))
+        self.view = msgspec.structs.replace(
+            self.view, positions=_positions_of(kept), done=done, counts=dict(self.counts)
+        )
+        return replays.taking(self.session.pool, self.view)
+
+    def _count(self, taken: Taken) -> None:
+        self.counts["objects changed"] += taken.changed_objects
+        self.counts["records not understood"] += len(taken.dead_letters)
+        for each in taken.recorded:
+            self.counts[f"documents {each.state}"] += 1
+        self.counts += Counter()
+        self.view = msgspec.structs.replace(self.view, counts=dict(self.counts))
+
+    def _chosen(self) -> Chosen:
+        name, types = self.request["workflow"], frozenset[ObjectType]()
+        if name:
+            chosen = chosen_workflows(self.session, name, "")
+            types = frozenset(each.object_type for each in chosen)
+        return Chosen(types, frozenset(self.request["objects"]))
+
+    async def _ranges(self) -> dict[Partition, Range]:
+        whole = await sources.whole_topics(self.session)
+        if self.request["offsets"]:
+            return dict(_asked(text, whole) for text in self.request["offsets"])
+        async with Cluster(sources.kafka_of(self.session)) as cluster:
+            starts = await _offsets_at(cluster, whole, self.request["since"])
+            ends = await _offsets_at(cluster, whole, self.request["until"])
+        return {
+            partition: Range(starts.get(partition, each.start), ends.get(partition, each.end))
+            for partition, each in whole.items()
+        }
+
+
+async def _offsets_at(
+    cluster: Cluster, whole: dict[Partition, Range], at: str | None
+) -> dict[Partition, int]:
+    if not at:
+        return {}
+    instant = datetime.fromisoformat(at)
+    utc = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return await cluster.offsets_for_times(list(whole), round(utc.timestamp() * 1000))
+
+
+def _asked(text: str, whole: dict[Partition, Range]) -> tuple[Partition, Range]:
+    parts = text.rsplit(":", 3) if text.count(":") >= 3 else text.rsplit(":", 2)
+    try:
+        partition = Partition(parts[0], int(parts[1]))
+        start = int(parts[2])
+        end = int(parts[3]) if len(parts) > 3 else whole[partition].end
+        known = whole[partition]
+    except (ValueError, IndexError, KeyError):
+        raise ConfigurationError(
+            f"--offsets {text}: write TOPIC:PARTITION:FROM or TOPIC:PARTITION:FROM:TO, of "
+            f"{', '.join(str(each) for each in whole)}"
+        ) from None
+    return partition, Range(max(start, known.start), min(end, known.end))
+
+
+def _positions_of(ranges: dict[Partition, Range]) -> dict[str, Any]:
+    return {
+        f"{partition.topic}:{partition.number}": [each.start, each.end]
+        for partition, each in ranges.items()
+    }
+
+
+def _ranges_in(positions: dict[str, Any]) -> dict[Partition, Range]:
+    found = {}
+    for name, (start, end) in positions.items():
+        topic, _, number = name.rpartition(":")
+        found[Partition(topic, int(number))] = Range(start, end)
+    return found
