@@ -1,4 +1,4 @@
-"""Wires the processes that bring HubSpot's events to Kafka: `reconciler gateway` and others.
+"""Wires the processes that bring HubSpot's events to Kafka: the gateway and the journal poller.
 
 Called by `cli`, like `app` for the service. They need Kafka and, for the journal, Postgres; they
 decide nothing and may run in any number.
@@ -16,14 +16,22 @@ from importlib.metadata import version
 import structlog
 
 from reconciler.app import kafka_connection
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, FeedBroken, HubSpotBusy, HubSpotError
 from reconciler.http import Health, monitoring, serve
+from reconciler.hubspot.client import open_session
+from reconciler.hubspot.journal import Journal, JournalAccess
 from reconciler.metrics import HubSpotMetrics, Metrics
 from reconciler.model import ObjectType
 from reconciler.settings import Settings
+from store.journal import JournalOffsetStore
+from store.migrate import upgrade
+from store.pool import LOST, open_pool
 from streams.cluster import Cluster
+from streams.connection import KafkaUnavailable
 from streams.gateway import Gateway, GatewaySettings
+from streams.journal import POLL, JournalPoller
 from streams.producer import RecordProducer
+from streams.routing import Routes
 
 _log = structlog.get_logger("reconciler.feeds")
 
@@ -31,6 +39,7 @@ ACKNOWLEDGED_WITHIN = timedelta(seconds=3)
 """HubSpot waits five seconds; what Kafka has not acknowledged by then is refused with 503."""
 
 REOPENED_WITHIN = timedelta(seconds=2)
+AFTER_TROUBLE = timedelta(seconds=5)
 
 
 @dataclass
@@ -83,6 +92,73 @@ async def run_gateway(settings: Settings) -> None:
         await feeding.stopping.wait()
         feeding.health.stopping = True
     _log.info("gateway stopped")
+
+
+async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
+    """Poll until SIGTERM or SIGINT. After a loss it stays, unhealthy, and reads nothing."""
+    access = journal_access(settings)
+    feeding = Feeding(settings)
+    async with AsyncExitStack() as stack:
+        await feeding.open(stack)
+        dsn = settings.postgres_dsn.get_secret_value()
+        pool = await open_pool(dsn, size=2, wait_seconds=settings.startup_wait_seconds)
+        stack.push_async_callback(pool.close)
+        await asyncio.to_thread(upgrade, dsn)
+        offsets = JournalOffsetStore(pool, f"{access.client_id}{access.path}")
+        if accept_loss:
+            await offsets.forget()
+        session = await stack.enter_async_context(open_session())
+        producer = RecordProducer(kafka_connection(settings))
+        poller = JournalPoller(
+            Journal(session, access, feeding.hubspot.hubspot_call),
+            offsets,
+            await stack.enter_async_context(producer),
+            Routes(topics_by_type(settings), {"source": b"journal"}),
+            feeding.hubspot,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            polling = tasks.create_task(_poll(feeding, poller))
+            _log.info("journal poller started", topics=list(settings.topics.values()))
+            await feeding.stopping.wait()
+            feeding.health.stopping = True
+            polling.cancel()
+    _log.info("journal poller stopped")
+
+
+async def _poll(feeding: Feeding, poller: JournalPoller) -> None:
+    """Go on after trouble that passes; stop at a loss, for a person to see."""
+    health = feeding.health
+    while True:
+        try:
+            found = await poller.once()
+            health.not_ready.pop("journal", None)
+            pause = timedelta(0) if found else POLL
+        except FeedBroken as error:
+            _log.critical("feed broken", error=str(error))
+            health.broken["journal"] = str(error)
+            feeding.hubspot.journal_lost.set(1)
+            return
+        except (HubSpotError, KafkaUnavailable, *LOST) as error:
+            health.not_ready["journal"] = f"{type(error).__name__}: {error}"
+            _log.warning("journal not read", error=repr(error))
+            pause = error.retry_after if isinstance(error, HubSpotBusy) else AFTER_TROUBLE
+        await asyncio.sleep(pause.total_seconds())
+
+
+def journal_access(settings: Settings) -> JournalAccess:
+    """The app's credentials; raises `ConfigurationError` naming what is missing."""
+    secret = settings.hubspot_client_secrets.get_secret_value().split(",")[0].strip()
+    if not (secret and settings.hubspot_client_id):
+        raise ConfigurationError(
+            "the journal is read with an app's credentials: set RECONCILER_HUBSPOT_CLIENT_ID and"
+            " RECONCILER_HUBSPOT_CLIENT_SECRETS"
+        )
+    return JournalAccess(
+        settings.hubspot_base_url.rstrip("/"),
+        settings.hubspot_journal_path,
+        settings.hubspot_client_id,
+        secret,
+    )
 
 
 def gateway_settings_of(settings: Settings) -> GatewaySettings:

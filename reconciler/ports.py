@@ -368,6 +368,42 @@ class WriteBack(NamedTuple):
     status: str
 
 
+class OffsetForgotten(Exception):
+    """The journal no longer has what follows this offset, or never had it."""
+
+
+class JournalEntry(NamedTuple):
+    """A file of HubSpot's journal: its offset, and where it can be read for a few minutes."""
+
+    offset: str
+    url: str
+
+
+class JournalPosition(NamedTuple):
+    """How far the journal was read; `age_seconds` since we last knew to have read all of it."""
+
+    offset: str
+    age_seconds: float
+
+
+class JournalSource(Protocol):
+    """HubSpot's journal (`reconciler.hubspot.journal.Journal`)."""
+
+    async def after(self, offset: str | None) -> JournalEntry | None: ...
+    async def file(self, entry: JournalEntry) -> bytes: ...
+
+
+class JournalOffsets(Protocol):
+    """How far it was read (`store.journal.JournalOffsetStore`).
+
+    `advance` answers False, and changes nothing, when another poller advanced meanwhile.
+    """
+
+    async def position(self) -> JournalPosition | None: ...
+    async def advance(self, from_: str | None, to: str) -> bool: ...
+    async def at_end(self) -> None: ...
+
+
 # --- what people and metrics read ----------------------------------------------------------------
 
 

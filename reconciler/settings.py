@@ -157,6 +157,9 @@ class Settings(BaseSettings):
     hubspot_requests_per_10s: int = Field(default=90, ge=1, le=250)
     """Most calls of one process; HubSpot allows a private app 100 (190 from Professional on)."""
 
+    hubspot_journal_path: str = "/webhooks-journal/journal/2026-03"
+    """The webhooks journal to poll: its version, and `journal-local` for a single account's."""
+
     hubspot_property_prefix: str = Field(default="quickbooks_", pattern="^[a-z][a-z0-9_]*$")
     """What the properties written back start with: document_number, document_id, status, link."""
 
