@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from reconciler.fold import associated
 from reconciler.model import Action, Customer, DocumentContent, Line, ObjectType, SourceObject
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
+from reconciler.refunds import REFUNDED, RefundShare, portion
 from reconciler.source import (
     ZERO,
     Properties,
@@ -38,11 +39,17 @@ _SALES_OF_PAYMENTS = frozenset({Action.PAID_INVOICE, Action.SALES_RECEIPT})
 
 
 class Sale(NamedTuple):
-    """An enrolled object and the action to take for it; `enrolled_at` is epoch ms."""
+    """An enrolled object and the action to take for it; `enrolled_at` is epoch ms.
+
+    `refund` is the part of a payment's refunds that a receipt of its own is made for;
+    `linked_estimate` the key of the estimate that an invoice follows.
+    """
 
     obj: SourceObject
     settings: ActionSettings
     enrolled_at: int
+    refund: RefundShare | None = None
+    linked_estimate: str = ""
 
     @property
     def properties(self) -> Properties:
@@ -65,7 +72,7 @@ def _sales_form(sale: Sale) -> DocumentContent:
     if sale.obj.key.type is ObjectType.PAYMENT:
         return _payment_sale(sale)
     customer = _customer(sale)
-    lines = lines_of(sale.obj)
+    lines = lines_of(sale.obj, _source_currency(sale))
     return _form(sale, customer, lines, ZERO, sale.date_of(sale.enrolled_at))
 
 
@@ -75,7 +82,7 @@ def _payment_sale(sale: Sale) -> DocumentContent:
     _require_collected(sale.properties)
     amount = _payment_amount(sale)
     customer = _customer(sale)
-    lines = lines_of(sale.obj)
+    lines = lines_of(sale.obj, _source_currency(sale))
     if sale.settings.action is Action.PAID_INVOICE:
         _refuse_taxable(lines)
     discount = _order_discount(sale, lines, amount)
@@ -161,6 +168,8 @@ def _form(
         fixed_product=settings.product.name,
         product_map=dict(settings.company.product_map) if settings.product.kind == "id_map" else {},
         create_missing_products=settings.create_missing_products,
+        custom_fields=_custom_fields(sale),
+        linked_estimate=sale.linked_estimate,
     )
 
 
@@ -179,7 +188,8 @@ def _expense(sale: Sale) -> DocumentContent:
         currency=_currency(sale),
         txn_date=_paid_on(sale),
         total=cents(fees),
-        private_note=_note(sale),
+        private_note="\n".join(filter(None, (_note(sale), _rendered(settings.memo, sale)))),
+        document_number=_rendered(settings.document_number, sale),
         bank_account=settings.bank_account,
         expense_account=settings.expense_account,
         vendor=settings.vendor,
@@ -191,20 +201,32 @@ def _expense(sale: Sale) -> DocumentContent:
 
 def _refund(sale: Sale) -> DocumentContent:
     """The whole payment given back (R35); partial refunds wait unless the action opts in."""
-    found = sale.properties
     amount = _payment_amount(sale)
-    refunded = money(found, "hs_refunds_amount", "the payment")
-    status = found.get("hs_latest_status")
-    if status not in ("refunded", "partially_refunded") and not refunded:
+    if sale.refund is None:
+        _require_full_refund(sale, amount)
+    elif sale.refund.up_to > amount:
+        raise Blocked(Reason.REFUND_EXCEEDS, refunded=sale.refund.up_to, amount=amount)
+    customer = _customer(sale)
+    lines = lines_of(sale.obj, _source_currency(sale))
+    discount = _order_discount(sale, lines, amount)
+    if sale.refund is None:
+        return _form(sale, customer, lines, discount, sale.date_of(_refunded_at(sale)))
+    if (sale.refund.after, sale.refund.up_to) != (ZERO, amount):
+        lines, discount = portion(lines, discount, amount, sale.refund)
+    return _form(sale, customer, lines, discount, sale.date_of(sale.refund.at))
+
+
+def _require_full_refund(sale: Sale, amount: Decimal) -> None:
+    refunded = money(sale.properties, "hs_refunds_amount", "the payment")
+    status = sale.properties.get("hs_latest_status")
+    if status not in REFUNDED and not refunded:
         raise NotEnrolled(Reason.NOT_REFUNDED)
     if refunded is None:
         raise Waiting(Reason.REFUND_AMOUNT)
     if status != "refunded" or refunded < amount:
         raise Waiting(Reason.PARTIAL_REFUND, refunded=cents(refunded), amount=amount)
-    customer = _customer(sale)
-    lines = lines_of(sale.obj)
-    discount = _order_discount(sale, lines, amount)
-    return _form(sale, customer, lines, discount, sale.date_of(_refunded_at(sale)))
+    if refunded > amount:
+        raise Blocked(Reason.REFUND_EXCEEDS, refunded=cents(refunded), amount=amount)
 
 
 def _refunded_at(sale: Sale) -> int:
@@ -233,10 +255,21 @@ def _customer(sale: Sale) -> Customer:
 
 
 def _currency(sale: Sale) -> str:
-    """The source's currency; "" means the portal has only one, the company's own."""
+    """The source's currency; where it names none the portal has only one, the company's own."""
+    return _source_currency(sale) or _line_currency(sale.obj) or sale.settings.company.currency
+
+
+def _source_currency(sale: Sale) -> str:
     found = sale.properties
     for name in ("hs_currency_code", "hs_currency", "deal_currency_code"):
         if code := found.get(name):
+            return code.upper()
+    return ""
+
+
+def _line_currency(obj: SourceObject) -> str:
+    for item in associated(obj, "line_items") or ():
+        if item.properties and (code := item.properties.get("hs_line_item_currency_code")):
             return code.upper()
     return ""
 
@@ -249,6 +282,15 @@ def _note(sale: Sale) -> str:
 
 def _rendered(template: str, sale: Sale) -> str:
     return render(template, sale.obj) if template else ""
+
+
+def _custom_fields(sale: Sale) -> tuple[tuple[str, str], ...]:
+    """Custom fields by their name in QuickBooks; one that comes out empty is left out."""
+    written = sale.settings.custom_fields
+    if not written:
+        return ()
+    filled = ((name, _rendered(template, sale)) for name, template in written)
+    return tuple((name, text) for name, text in filled if text)
 
 
 def _paid_on(sale: Sale) -> str:

@@ -8,18 +8,44 @@ never looks at QuickBooks, whose side is checked at dispatch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from reconciler.content import Sale, content_of
-from reconciler.model import DocumentContent, DocumentKey, DocumentState, SourceObject
-from reconciler.reasons import Blocked, NotEnrolled, Reason, Stop, Waiting
-from reconciler.workflows import ActionSettings, Workflow
+from reconciler.model import (
+    Action,
+    DocumentContent,
+    DocumentKey,
+    DocumentState,
+    ObjectType,
+    SourceObject,
+)
+from reconciler.reasons import WORDS, Blocked, NotEnrolled, Reason, Stop, Waiting
+from reconciler.refunds import refund_shares, refund_steps
+from reconciler.workflows import ActionSettings, PartialRefunds, Workflow
+
+
+class Recorded(NamedTuple):
+    """What the ledger says of a document; `content` is JSON text, `enrolled_at` epoch ms.
+
+    It is open while nothing of it was sent and no person dismissed it: its content may change.
+    """
+
+    state: DocumentState
+    workflow: str = ""
+    is_open: bool = True
+    content: str | None = None
+    enrolled_at: int = 0
 
 
 class Verdict(NamedTuple):
     """What should be recorded for one document; `content` is None unless it is complete.
 
-    `enrolled_at` is 0 where a document is dismissed: the ledger keeps what it has.
+    It is not to be made before `not_before` (epoch ms). `enrolled_at` is 0 where a document is
+    dismissed: the ledger keeps what it has.
     """
 
     key: DocumentKey
@@ -29,6 +55,7 @@ class Verdict(NamedTuple):
     reason: str = ""
     detail: str = ""
     content: DocumentContent | None = None
+    not_before: int = 0
 
 
 class Unwanted(NamedTuple):
@@ -40,13 +67,23 @@ class Unwanted(NamedTuple):
     detail: str
 
 
+class _Step(NamedTuple):
+    """One enrolment of an object in one action."""
+
+    workflow: Workflow
+    sale: Sale
+    key: DocumentKey
+    missing: tuple[str, ...]
+    was_known: bool
+
+
 def decide(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, DocumentState],
+    ledger: Mapping[DocumentKey, Recorded],
 ) -> list[Verdict]:
-    """The documents *obj* calls for.
+    """The documents *obj* calls for; *ledger* holds this object's.
 
     *before* is the object as it was known before the changes now looked at: an object that met
     an enrolment already then, without a ledger entry, met it before the workflow was turned on
@@ -58,48 +95,32 @@ def decide(
     for found in examine(obj, before, workflows, ledger):
         if isinstance(found, Verdict):
             verdicts.append(found)
-        elif ledger.get(found.key) in _UNSENT:
+        else:
             unwanted.append(found)
-    if unwanted:
-        called_for = {verdict.key for verdict in verdicts}
-        verdicts += [_dismissal(each) for each in unwanted if each.key not in called_for]
+    if ledger:
+        verdicts += _dismissals(obj, workflows, ledger, verdicts, unwanted)
     return verdicts
-
-
-_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
-
-
-def _dismissal(found: Unwanted) -> Verdict:
-    return Verdict(
-        found.key, found.workflow, DocumentState.DISMISSED, 0, found.reason, found.detail
-    )
 
 
 def examine(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, DocumentState],
+    ledger: Mapping[DocumentKey, Recorded],
 ) -> Iterator[Verdict | Unwanted]:
     """Like `decide`, and also says why each other action of the object's type wants nothing."""
-    for workflow in workflows:
-        if not workflow.enabled or workflow.object_type is not obj.key.type:
-            continue
-        enrolled_at = workflow.enrol.matches(obj)
-        known_before: bool | None = None
-        for settings in workflow.actions:
-            key = document_key(obj, settings)
-            if enrolled_at is None:
-                yield _unwanted(key, workflow, NotEnrolled(Reason.NO_MATCH, workflow=workflow.name))
-                continue
-            if key not in ledger and before is not None:
-                if known_before is None:
-                    known_before = workflow.enrol.matches(before) is not None
-                if known_before and not _wants_nothing(before, settings, enrolled_at):
-                    stop = NotEnrolled(Reason.MATCHED_BEFORE, workflow=workflow.name)
-                    yield _unwanted(key, workflow, stop)
-                    continue
-            yield _verdict(Sale(obj, settings, enrolled_at), key, workflow)
+    wanted: dict[DocumentKey, Verdict] = {}
+    for step in _in_order(_steps(obj, before, workflows, ledger), ledger):
+        if isinstance(step, Unwanted):
+            yield step
+        elif other := wanted.get(step.key):
+            stop = NotEnrolled(Reason.SAME_DOCUMENT, other=other.workflow)
+            yield _unwanted(step.key, step.workflow, stop)
+        else:
+            found = _verdict(_linked(step, wanted, ledger), ledger.get(step.key))
+            if isinstance(found, Verdict):
+                wanted[found.key] = found
+            yield found
 
 
 def is_undecided(obj: SourceObject, workflows: Sequence[Workflow]) -> bool:
@@ -124,25 +145,89 @@ def document_key(obj: SourceObject, settings: ActionSettings, enrolment: int = 1
     )
 
 
-def _verdict(sale: Sale, key: DocumentKey, workflow: Workflow) -> Verdict | Unwanted:
-    try:
-        if sale.obj.is_deleted or sale.obj.merged is not None:
-            raise Blocked(Reason.SOURCE_DELETED, object=key.object_type)
-        content = content_of(sale)
-    except NotEnrolled as stop:
-        return _unwanted(key, workflow, stop)
-    except Waiting as stop:
-        return _stopped(sale, key, workflow, DocumentState.WAITING, stop)
-    except Blocked as stop:
-        return _stopped(sale, key, workflow, DocumentState.BLOCKED, stop)
-    return Verdict(key, workflow.name, DocumentState.WANTED, sale.enrolled_at, content=content)
+# --- enrolments --------------------------------------------------------------------------------
 
 
-def _wants_nothing(before: SourceObject, settings: ActionSettings, enrolled_at: int) -> bool:
+def _steps(
+    obj: SourceObject,
+    before: SourceObject | None,
+    workflows: Sequence[Workflow],
+    ledger: Mapping[DocumentKey, Recorded],
+) -> Iterator[_Step | Unwanted]:
+    for workflow in workflows:
+        if not workflow.enabled or workflow.object_type is not obj.key.type:
+            continue
+        enrolled = _enrolled_at(workflow, obj)
+        if not enrolled:
+            for settings in workflow.actions:
+                stop = NotEnrolled(Reason.NO_MATCH, workflow=workflow.name)
+                yield _unwanted(document_key(obj, settings), workflow, stop)
+            continue
+        missing = workflow.enrol.guesses(obj)
+        for settings in workflow.actions:
+            for number, sale in _sales(obj, settings, enrolled, ledger):
+                key = document_key(obj, settings, number)
+                known = (
+                    before is not None
+                    and key not in ledger
+                    and _was_known(workflow, sale, number, before)
+                )
+                yield _Step(workflow, sale, key, missing, known)
+
+
+def _enrolled_at(workflow: Workflow, obj: SourceObject) -> tuple[int, ...]:
+    """When the object enrolled, first to last. A payment enrols once: its money moved once."""
+    enrolled = workflow.enrolled_at(obj)
+    return enrolled[:1] if obj.key.type is ObjectType.PAYMENT else enrolled
+
+
+def _sales(
+    obj: SourceObject,
+    settings: ActionSettings,
+    enrolled: tuple[int, ...],
+    ledger: Mapping[DocumentKey, Recorded],
+) -> Iterator[tuple[int, Sale]]:
+    """Each enrolment of an action by its number; for partial refunds, each step of them."""
+    steps = refund_steps(obj) if settings.partial_refunds is PartialRefunds.RECEIPT else ()
+    if not steps:
+        for number, at in enumerate(enrolled, start=1):
+            yield number, Sale(obj, settings, at)
+        return
+    for number, share in refund_shares(steps, _sent(document_key(obj, settings), ledger)):
+        yield number, Sale(obj, settings, enrolled[0], refund=share)
+
+
+class _Total(msgspec.Struct):
+    total: Decimal
+
+
+_decode_total = msgspec.json.Decoder(_Total).decode
+
+
+def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, Recorded]) -> dict[int, Decimal | None]:
+    """Totals of the receipts of a payment that can't change any more, by enrolment."""
+    return {
+        known.enrolment: _decode_total(entry.content).total if entry.content else None
+        for known, entry in ledger.items()
+        if known._replace(enrolment=1) == key and not entry.is_open
+    }
+
+
+def _was_known(workflow: Workflow, sale: Sale, number: int, before: SourceObject) -> bool:
+    """Whether the object called for this document before the changes now looked at."""
+    enrolled = _enrolled_at(workflow, before)
+    if sale.refund is not None:
+        return bool(enrolled) and number <= len(refund_steps(before))
+    if number > len(enrolled):
+        return False
+    return not _wants_nothing(Sale(before, sale.settings, sale.enrolled_at))
+
+
+def _wants_nothing(sale: Sale) -> bool:
     """Whether the action wanted nothing while the object already matched (a payment not refunded
     yet, fees not known yet): then it is this change that calls for the document."""
     try:
-        content_of(Sale(before, settings, enrolled_at))
+        content_of(sale)
     except NotEnrolled:
         return True
     except Stop:
@@ -150,10 +235,126 @@ def _wants_nothing(before: SourceObject, settings: ActionSettings, enrolled_at: 
     return False
 
 
-def _stopped(
-    sale: Sale, key: DocumentKey, workflow: Workflow, state: DocumentState, stop: Stop
-) -> Verdict:
-    return Verdict(key, workflow.name, state, sale.enrolled_at, stop.reason, stop.detail)
+def _in_order(
+    steps: Iterator[_Step | Unwanted], ledger: Mapping[DocumentKey, Recorded]
+) -> list[_Step | Unwanted]:
+    """Estimates first, for invoices link to them; a document already sent stays its workflow's."""
+    listed = list(steps)
+    if len(listed) == 1:
+        return listed
+
+    def place(step: _Step | Unwanted) -> tuple[bool, bool]:
+        entry = ledger.get(step.key)
+        name = step.workflow if isinstance(step, Unwanted) else step.workflow.name
+        is_its_own = entry is not None and not entry.is_open and entry.workflow == name
+        return step.key.action is not Action.ESTIMATE, not is_its_own
+
+    return sorted(listed, key=place)
+
+
+def _linked(
+    step: _Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, Recorded]
+) -> _Step:
+    """An invoice follows the estimate of the same object, company and enrolment made before it."""
+    if step.key.action is not Action.INVOICE:
+        return step
+    key = step.key._replace(action=Action.ESTIMATE)
+    estimate = wanted.get(key) or ledger.get(key)
+    if estimate is None or estimate.enrolled_at > step.sale.enrolled_at:
+        return step
+    return step._replace(sale=step.sale._replace(linked_estimate=str(key)))
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+
+
+def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
+    sale, workflow = step.sale, step.workflow
+    if step.was_known:
+        return _unwanted(
+            step.key, workflow, NotEnrolled(Reason.MATCHED_BEFORE, workflow=workflow.name)
+        )
+    try:
+        if sale.obj.is_deleted or sale.obj.merged is not None:
+            raise Blocked(Reason.SOURCE_DELETED, object=step.key.object_type)
+        if step.missing and (entry is None or entry.is_open):
+            raise Waiting(Reason.PROPERTY_UNKNOWN, missing=", ".join(step.missing))
+        content = content_of(sale)
+    except NotEnrolled as stop:
+        return _unwanted(step.key, workflow, stop)
+    except Waiting as stop:
+        return _stopped(step, DocumentState.WAITING, stop)
+    except Blocked as stop:
+        return _stopped(step, DocumentState.BLOCKED, stop)
+    made = Verdict(step.key, workflow.name, DocumentState.WANTED, sale.enrolled_at, content=content)
+    return _delayed(made, workflow.delay) if workflow.delay else made
+
+
+def _delayed(verdict: Verdict, delay: timedelta) -> Verdict:
+    not_before = verdict.enrolled_at + delay // timedelta(milliseconds=1)
+    until = datetime.fromtimestamp(not_before / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    stop = Waiting(Reason.DELAY, delay=_spoken(delay), until=until)
+    return verdict._replace(reason=stop.reason, detail=stop.detail, not_before=not_before)
+
+
+def _spoken(delay: timedelta) -> str:
+    """`3 days`, as in the workflow file."""
+    for unit, name in ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"),
+                       (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):  # fmt: skip
+        count, rest = divmod(delay, unit)
+        if count and not rest:
+            return f"{count} {name}" + ("s" if count > 1 else "")
+    return str(delay)
+
+
+_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
+
+
+def _dismissals(
+    obj: SourceObject,
+    workflows: Sequence[Workflow],
+    ledger: Mapping[DocumentKey, Recorded],
+    verdicts: Sequence[Verdict],
+    unwanted: Sequence[Unwanted],
+) -> Iterator[Verdict]:
+    """Documents recorded but not sent that what is known by now does not call for any more."""
+    called_for = {verdict.key for verdict in verdicts}
+    why = {each.key: each for each in reversed(unwanted)}
+    for key, entry in ledger.items():
+        if key in called_for or key.source != obj.key:
+            continue
+        if not entry.is_open or entry.state not in _UNSENT:
+            continue
+        found = why.get(key)
+        if found is None and _is_on(key, entry.workflow, workflows):
+            found = Unwanted(
+                key,
+                entry.workflow,
+                Reason.NO_LONGER_WANTED,
+                WORDS[Reason.NO_LONGER_WANTED].sentence,
+            )
+        if found is not None:  # else its workflow is off, which is seen to when the service starts
+            yield Verdict(
+                key, entry.workflow, DocumentState.DISMISSED, 0, found.reason, found.detail
+            )
+
+
+def _is_on(key: DocumentKey, name: str, workflows: Sequence[Workflow]) -> bool:
+    return any(
+        workflow.enabled
+        and workflow.name == name
+        and any(
+            (each.action, each.company.realm_id) == (key.action, key.realm_id)
+            for each in workflow.actions
+        )
+        for workflow in workflows
+    )
+
+
+def _stopped(step: _Step, state: DocumentState, stop: Stop) -> Verdict:
+    return Verdict(
+        step.key, step.workflow.name, state, step.sale.enrolled_at, stop.reason, stop.detail
+    )
 
 
 def _unwanted(key: DocumentKey, workflow: Workflow, stop: Stop) -> Unwanted:

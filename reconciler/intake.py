@@ -15,11 +15,12 @@ from typing import Protocol
 
 import msgspec
 
-from reconciler.decide import Verdict, decide, is_undecided
+from reconciler.decide import Recorded, Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
 from reconciler.model import (
     SOURCE_TYPES,
+    Action,
     Change,
     DocumentKey,
     DocumentState,
@@ -70,7 +71,9 @@ class Transaction(Protocol):
     async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]: ...
     async def ledger(self, keys: Sequence[ObjectKey]) -> dict[DocumentKey, LedgerEntry]: ...
     async def save_objects(self, objects: Sequence[StoredObject]) -> None: ...
-    async def want(self, documents: Sequence[WantedDocument]) -> dict[DocumentKey, int]: ...
+    async def want(
+        self, documents: Sequence[WantedDocument], heard_at: int = 0
+    ) -> dict[DocumentKey, int]: ...
     async def desire(self, desired: Mapping[int, str]) -> None: ...
     async def request_facts(self, keys: Sequence[ObjectKey]) -> None: ...
     async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None: ...
@@ -98,6 +101,8 @@ class Taken:
     verdicts: list[Verdict] = field(default_factory=list)
     recorded: list[WantedDocument] = field(default_factory=list)
     seconds: float = 0.0
+    heard_at: int = 0
+    """When Kafka got the oldest record of the batch (epoch ms): latency counts from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ class Intake:
         an object over partitions): the batch is then read and folded again.
         """
         started = time.perf_counter()
-        taken = Taken(records=len(batch.records))
+        heard_at = min((record.timestamp_ms for record in batch.records), default=0)
+        taken = Taken(records=len(batch.records), heard_at=heard_at)
         changes = self._decoded(batch, taken)
         self.crash_point("intake.decoded")
         while True:
@@ -199,9 +205,10 @@ class Intake:
         if not sources:
             return
         ledger = await transaction.ledger([obj.key for obj in sources])
-        known = {key: entry.state for key, entry in ledger.items()}
+        known = by_source(ledger)
         for obj in sources:
-            taken.verdicts += decide(obj, before.get(obj.key), self.workflows, known)
+            of_object = known.get(obj.key, _NOTHING)
+            taken.verdicts += decide(obj, before.get(obj.key), self.workflows, of_object)
         if self.hydrates:
             undecided = [obj.key for obj in sources if is_undecided(obj, self.workflows)]
             if undecided:
@@ -212,9 +219,11 @@ class Intake:
             await transaction.desire(desired)
         if not wanted:
             return
-        ids = await transaction.want(wanted)
+        ids = await transaction.want(wanted, taken.heard_at)
         taken.recorded += wanted
         if overtaken := _overtaken(wanted, ids, ledger):
+            if _splits_refunds(wanted, ids):
+                raise self.concurrent  # the other receipts of the payment depend on what was sent
             await transaction.desire(overtaken)
         outcomes = _outcomes(wanted, ids, ledger)
         if outcomes:
@@ -239,6 +248,21 @@ def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> Dea
     )
 
 
+_NOTHING: Mapping[DocumentKey, Recorded] = {}
+
+
+def by_source(
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
+    """The ledger as `decide` reads it, by source object."""
+    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = {}
+    for key, entry in ledger.items():
+        found.setdefault(key.source, {})[key] = Recorded(
+            entry.state, entry.workflow, _is_open(entry), entry.content, entry.enrolled_at
+        )
+    return found
+
+
 def differences(
     verdicts: Sequence[Verdict],
     ledger: Mapping[DocumentKey, LedgerEntry],
@@ -260,6 +284,7 @@ def differences(
                 content,
                 verdict.enrolled_at or (entry.enrolled_at if entry else 0),
                 priority,
+                verdict.not_before,
             )
             if entry is None or _differs(document, entry):
                 wanted.append(document)
@@ -279,6 +304,13 @@ def _overtaken(
         for document in wanted
         if document.content is not None and document.key not in ids and document.key in ledger
     }
+
+
+def _splits_refunds(wanted: Sequence[WantedDocument], ids: Mapping[DocumentKey, int]) -> bool:
+    return any(
+        document.key.action is Action.REFUND_RECEIPT and document.key not in ids
+        for document in wanted
+    )
 
 
 _CLOSED = (DocumentState.SENDING, DocumentState.CREATED)

@@ -233,7 +233,8 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 
     `txn_date` and `due_date` are ISO dates in the company's time zone. `total` is what the
     customer pays: lines - discount + tax. Names of terms, accounts, classes and so on are as
-    written in workflows.yaml.
+    written in workflows.yaml. `linked_estimate` is the document key of the estimate that this
+    invoice follows.
     """
 
     currency: str
@@ -260,3 +261,5 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     fixed_product: str = ""
     product_map: dict[str, str] = {}
     create_missing_products: bool = False
+    custom_fields: tuple[tuple[str, str], ...] = ()
+    linked_estimate: str = ""

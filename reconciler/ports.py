@@ -55,7 +55,10 @@ DISMISSED_BY_A_PERSON = "dismissed"
 
 
 class WantedDocument(NamedTuple):
-    """A verdict to be recorded; `content` is JSON text, None while it is incomplete."""
+    """A verdict to be recorded; `content` is JSON text, None while it is incomplete.
+
+    It is not due before `not_before` (epoch ms).
+    """
 
     key: DocumentKey
     workflow: str
@@ -65,6 +68,7 @@ class WantedDocument(NamedTuple):
     content: str | None
     enrolled_at: int
     priority: Priority = Priority.LIVE
+    not_before: int = 0
 
 
 class NewOutcome(NamedTuple):
@@ -119,6 +123,7 @@ class DueDocument(msgspec.Struct, frozen=True):
     priority: Priority = Priority.LIVE
     retried_at: datetime | None = None
     concessions: str = ""
+    ready_at: datetime | None = None
 
 
 class StandingDocument(msgspec.Struct, frozen=True):
@@ -418,15 +423,45 @@ class LedgerCount(NamedTuple):
     oldest_seconds: float
 
 
+class CompanyReport(NamedTuple):
+    """A company as metrics show it; `token_expires_at` in epoch seconds, None without tokens."""
+
+    realm_id: str
+    name: str
+    connected: bool
+    token_expires_at: float | None
+
+
+class ReplayReport(NamedTuple):
+    """How far a replay or backfill is."""
+
+    replay_id: int
+    kind: str
+    done: int
+    total: int
+
+
 class Report(msgspec.Struct, frozen=True):
-    """The ledger at one instant."""
+    """The ledger at one instant; `counted_at` (epoch seconds) is when finished documents were counted.
+
+    `oldest` is by realm and state (waiting, blocked, due, sending), `due` by realm and priority.
+    """
 
     ledger: list[LedgerCount]
+    oldest: dict[tuple[str, str], float]
+    due: dict[tuple[str, str], int]
     unfinished: dict[tuple[str, str], int]
+    oldest_unknown: dict[str, float]
     outbox_oldest_seconds: float
+    outbox_pending: int
     open_dead_letters: int
-    connected: dict[str, bool]
+    companies: list[CompanyReport]
+    metered_reads: dict[str, int]
+    replays: list[ReplayReport]
+    read_at: float
     drifted: dict[tuple[str, str], int] = {}
+    duplicated: int = 0
+    counted_at: float = 0.0
 
 
 class PartitionLag(NamedTuple):

@@ -43,7 +43,6 @@ class Reason(StrEnum):
     LINE_DISAGREES = "line_disagrees"
     LINE_CURRENCY = "line_currency"
     REFUND_EXCEEDS = "refund_exceeds"
-    NO_LONGER_WANTED = "no_longer_wanted"
     SOURCE_DELETED = "source_deleted"
     ALREADY_BILLED = "already_billed"
     WORKFLOW_OFF = "workflow_off"
@@ -74,6 +73,7 @@ class Reason(StrEnum):
     NO_MATCH = "no_match"
     MATCHED_BEFORE = "matched_before"
     SAME_DOCUMENT = "same_document"
+    NO_LONGER_WANTED = "no_longer_wanted"
     INVOICE_PAYMENT = "invoice_payment"
     QUICKBOOKS_PAYMENT = "quickbooks_payment"
     PAYMENT_FAILED = "payment_failed"
@@ -162,10 +162,6 @@ WORDS: dict[Reason, Words] = {
     Reason.REFUND_EXCEEDS: Words(
         "{refunded} was refunded of a payment of {amount}.",
         "Correct the payment in HubSpot, or enter the refund in QuickBooks by hand.",
-    ),
-    Reason.NO_LONGER_WANTED: Words(
-        "It was wanted, and is no longer: {why}",
-        "Dismiss it; if it is to be made all the same, correct the source in HubSpot.",
     ),
     Reason.SOURCE_DELETED: Words(
         "The {object} was deleted or merged in HubSpot before its document was made.",
@@ -264,6 +260,9 @@ WORDS: dict[Reason, Words] = {
         "Use backfill to create documents for the past.",
     ),
     Reason.SAME_DOCUMENT: Words("Workflow “{other}” wants the same document of it."),
+    Reason.NO_LONGER_WANTED: Words(
+        "What HubSpot says by now calls for one document less of this object."
+    ),
     Reason.INVOICE_PAYMENT: Words(
         "The payment was made against a HubSpot invoice; a second document would bill it twice."
     ),

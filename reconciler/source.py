@@ -7,7 +7,7 @@ line items, commerce payments and contacts guides, read March 2026).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from reconciler.fold import associated
@@ -41,17 +41,36 @@ def cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, ROUND_HALF_UP)
 
 
-def lines_of(obj: SourceObject) -> tuple[Line, ...]:
-    """The lines in the order they stand on the source; `Waiting` or `Blocked` if they can't be read."""
+def lines_of(obj: SourceObject, currency: str = "") -> tuple[Line, ...]:
+    """The lines in the order they stand on the source; `Waiting` or `Blocked` if they can't be read.
+
+    All must be in *currency*, the source's; where it names none, in one and the same.
+    """
     items = associated(obj, "line_items")
     if items is None:
         raise Waiting(Reason.LINE_ITEMS, object=obj.key.type)
     if not items:
         raise Blocked(Reason.NO_LINE_ITEMS, object=obj.key.type)
-    return tuple([_line(item) for item in items])
+    products = obj.related.get("products", {})
+    _check_currencies(obj, items, currency)
+    return tuple([_line(item, products) for item in items])
 
 
-def _line(item: Related) -> Line:
+def _check_currencies(obj: SourceObject, items: Iterable[Related], currency: str) -> None:
+    """Amounts in two currencies can't be added up."""
+    for item in items:
+        code = item.properties and item.properties.get("hs_line_item_currency_code")
+        if not code or code == currency:
+            continue
+        if currency and code.upper() != currency:
+            raise Blocked(
+                Reason.LINE_CURRENCY, item=item.id, currency=code.upper(), object=obj.key.type,
+                expected=currency,
+            )  # fmt: skip
+        currency = code.upper()
+
+
+def _line(item: Related, products: Mapping[str, Related]) -> Line:
     found = item.properties
     if found is None:
         raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing="price")
@@ -65,33 +84,80 @@ def _line(item: Related) -> Line:
         amount=amount,
         quantity=quantity,
         unit_price=_unit_price(amount, quantity, price),
-        description=found.get("description") or found.get("name") or "",
-        product=ProductReference(
-            hubspot_product_id=found.get("hs_product_id") or "",
-            sku=(found.get("hs_sku") or "").strip(),
-            name=(found.get("name") or "").strip(),
-        ),
+        description=_description(found),
+        product=_product(found, products),
         taxable=tax != ZERO or bool(found.get("hs_tax_rate_group_id")),
         tax=tax,
+    )
+
+
+def _description(found: Properties) -> str:
+    """The line's own text; a recurring line says how often, for it bills one period."""
+    text = found.get("description") or found.get("name") or ""
+    every = found.get("recurringbillingfrequency") or found.get("hs_recurring_billing_period")
+    return f"{text} (billed {every})".strip() if every else text
+
+
+def _product(found: Properties, products: Mapping[str, Related]) -> ProductReference:
+    """What the line says of its product; where it is silent, what the product itself says."""
+    product_id = found.get("hs_product_id") or ""
+    own = products.get(product_id) if products else None
+    known = (own.properties if own else None) or {}
+    return ProductReference(
+        hubspot_product_id=product_id,
+        sku=(found.get("hs_sku") or known.get("hs_sku") or "").strip(),
+        name=(found.get("name") or known.get("name") or "").strip(),
     )
 
 
 def _net_amount(
     found: Properties, quantity: Decimal, price: Decimal | None, item: Related
 ) -> Decimal:
-    """HubSpot's own net amount where given, else quantity × price less the line's discount."""
+    """HubSpot's own net amount where given, else quantity × price less the line's discount.
+
+    Where both are known they must agree: one of the two is then stale, and a guess would bill it.
+    HubSpot's amount is believed alone of tiered and recurring lines, whose price is not its only
+    factor, and where a discount would explain it that the feed does not carry.
+    """
     where = f"line item {item.id}"
     amount = money(found, "amount", where)
-    if amount is not None:
-        return cents(amount)
     if price is None:
-        raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing="price")
+        if amount is None:
+            missing = "amount" if _is_tiered(found) else "price"
+            raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing=missing)
+        return cents(amount)
+    if amount is not None and (_is_tiered(found) or _is_recurring(found)):
+        return cents(amount)
+    computed = _computed(found, quantity, price, where)
+    if amount is None:
+        return cents(computed)
+    if abs(amount - computed) > CENT and not (amount < computed and not _states_discount(found)):
+        raise Blocked(
+            Reason.LINE_DISAGREES, item=item.id, amount=amount, quantity=quantity, price=price,
+            computed=cents(computed),
+        )  # fmt: skip
+    return cents(amount)
+
+
+def _computed(found: Properties, quantity: Decimal, price: Decimal, where: str) -> Decimal:
     gross = quantity * price
     percentage = money(found, "hs_discount_percentage", where)
-    if percentage is not None:
-        return cents(gross - gross * percentage / 100)
+    if percentage:
+        return gross - gross * percentage / 100
     per_unit = money(found, "discount", where)
-    return cents(gross - quantity * (per_unit or ZERO))
+    return gross - quantity * (per_unit or ZERO)
+
+
+def _states_discount(found: Properties) -> bool:
+    return "discount" in found or "hs_discount_percentage" in found
+
+
+def _is_tiered(found: Properties) -> bool:
+    return (found.get("hs_pricing_model") or "flat").lower() != "flat"
+
+
+def _is_recurring(found: Properties) -> bool:
+    return bool(found.get("recurringbillingfrequency") or found.get("hs_recurring_billing_period"))
 
 
 def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> Decimal | None:

@@ -145,27 +145,40 @@ class IntakeTransaction:
         )
         return {entry.key: entry for entry in map(_entry, rows)}
 
-    async def want(self, documents: Sequence[WantedDocument]) -> dict[DocumentKey, int]:
+    async def want(
+        self, documents: Sequence[WantedDocument], heard_at: int = 0
+    ) -> dict[DocumentKey, int]:
         """Record verdicts that differ from the ledger; answers the ids of those written.
 
+        *heard_at* is when we could first know (epoch ms; 0: now), for latencies.
+
         A document that is being sent or exists keeps its content: only what is desired now is
-        noted beside it.
+        noted beside it. Rows are written in key order, so that two processes never wait for each
+        other in a circle.
         """
+        documents = sorted(documents, key=lambda document: document.key)
         rows = await self._connection.fetch(
             """
             INSERT INTO documents AS d
                    (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
                     state, reason, detail, content, enrolled_at, priority,
-                    generation, revision, version, attempts)
-            SELECT n.*, 1, 1, 1, 0
+                    next_attempt_at, ready_at, generation, revision, version, attempts)
+            SELECT n.realm_id, n.action, n.portal_id, n.object_type, n.object_id, n.enrolment,
+                   n.workflow, n.state, n.reason, n.detail, n.content, n.enrolled_at, n.priority,
+                   greatest(now(), n.not_before), greatest(coalesce($15, now()), n.not_before),
+                   1, 1, 1, 0
               FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[],
                           $7::text[], $8::text[], $9::text[], $10::text[], $11::json[],
-                          $12::timestamptz[], $13::smallint[]) AS n
+                          $12::timestamptz[], $13::smallint[], $14::timestamptz[])
+                   AS n(realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
+                        state, reason, detail, content, enrolled_at, priority, not_before)
             ON CONFLICT ON CONSTRAINT documents_key DO UPDATE
                SET workflow = excluded.workflow, state = excluded.state, reason = excluded.reason,
                    detail = excluded.detail, content = excluded.content, desired = NULL,
-                   enrolled_at = excluded.enrolled_at, version = d.version + 1, attempts = 0,
-                   next_attempt_at = now(), priority = least(d.priority, excluded.priority),
+                   enrolled_at = excluded.enrolled_at, ready_at = excluded.ready_at,
+                   version = d.version + 1, attempts = 0,
+                   next_attempt_at = excluded.next_attempt_at,
+                   priority = least(d.priority, excluded.priority),
                    state_since = CASE WHEN d.state = excluded.state AND d.reason = excluded.reason
                                       THEN d.state_since ELSE now() END
              WHERE d.quickbooks_id IS NULL
@@ -182,6 +195,8 @@ class IntakeTransaction:
             [d.content for d in documents],
             [instant(d.enrolled_at) for d in documents],
             [d.priority for d in documents],
+            [instant(d.not_before) if d.not_before else None for d in documents],
+            instant(heard_at) if heard_at > 0 else None,
         )
         return {_document_key(row): row[6] for row in rows}
 

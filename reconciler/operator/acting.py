@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.decide import Unwanted, Verdict, examine
+from reconciler.decide import Recorded, Unwanted, Verdict, examine
 from reconciler.model import DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
@@ -141,7 +141,8 @@ def retried(
     if stored.quickbooks_id or obj is None:
         # Half of it is in the books (a paid invoice's invoice), or only the ledger knows it.
         return _wanted(stored, None)
-    found = {each.key: each for each in examine(obj, obj, workflows, {stored.key: stored.state})}
+    recorded = {stored.key: Recorded(stored.state, stored.workflow)}
+    found = {each.key: each for each in examine(obj, obj, workflows, recorded)}
     verdict = found.get(stored.key)
     if isinstance(verdict, Verdict):
         if verdict.content is not None:

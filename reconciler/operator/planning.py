@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from reconciler.decide import Verdict, decide
-from reconciler.intake import differences
+from reconciler.intake import by_source, differences
 from reconciler.model import (
     SOURCE_TYPES,
     Action,
@@ -110,12 +110,12 @@ def planned(
     names: Names,
 ) -> list[tuple[PlannedDocument, DocumentContent | None]]:
     """What backfill would record of these objects, with the contents of what it would create."""
-    known = {key: entry.state for key, entry in ledger.items()}
+    known = by_source(ledger)
     found = []
     for obj in objects:
         if obj.key.type not in SOURCE_TYPES:
             continue
-        verdicts = decide(obj, None, workflows, known)
+        verdicts = decide(obj, None, workflows, known.get(obj.key, {}))
         recorded = {each.key for each in differences(verdicts, ledger)[0]}
         for verdict in verdicts:
             is_new = verdict.key in recorded

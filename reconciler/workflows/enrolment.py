@@ -19,6 +19,9 @@ from reconciler.model import SourceObject
 from reconciler.reading import Point, as_of, associated, stamp
 from reconciler.workflows.filters import CONTACT_PREFIX, Condition, Values
 
+HOLD_OF_UNKNOWN = frozenset({"is_unknown", "is_not_equal_to", "is_none_of", "contains_none_of"})
+"""Operators that hold of an empty property, and so of one that was never heard of."""
+
 History = dict[str, list[Point]]
 _time = itemgetter(0)
 
@@ -70,6 +73,14 @@ class Group:
         if len(stated) == len(self.conditions):
             return False
         return not stated or group(stated).earliest(obj) is not None
+
+    def guesses(self, obj: SourceObject) -> tuple[str, ...]:
+        """Properties that the group takes to be empty because the feed never mentioned them."""
+        return tuple(
+            condition.properties[0]
+            for condition in self.conditions
+            if condition.operator in HOLD_OF_UNKNOWN and not _is_stated(condition, obj)
+        )
 
 
 def _is_stated(condition: Condition, obj: SourceObject) -> bool:
@@ -172,6 +183,21 @@ class Enrolment:
     def is_undecided(self, obj: SourceObject) -> bool:
         """Whether a group might hold if it were known what the feed never mentioned."""
         return any(each.is_undecided(obj) for each in self.groups)
+
+    def guesses(self, obj: SourceObject) -> tuple[str, ...]:
+        """Of an object that matches: the never mentioned properties that every match rests on.
+
+        Empty when a group matches by what was really said. HubSpot knows all properties of an
+        object; a feed that leaves one out says nothing about it.
+        """
+        found: tuple[str, ...] = ()
+        for each in self.groups:
+            if each.earliest(obj) is None:
+                continue
+            found = each.guesses(obj)
+            if not found:
+                return ()
+        return found
 
     def unstated(self, obj: SourceObject) -> frozenset[str]:
         """Own properties the feed has never mentioned of this object, not even as null.
