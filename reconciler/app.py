@@ -44,6 +44,7 @@ from reconciler.intake import Batch, Intake, Record
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.model import Change, ObjectType
+from reconciler.notices import add_webhooks
 from reconciler.policies import policies_of
 from reconciler.ports import Advance, Lease, PartitionLag, UnpublishedOutcome
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
@@ -163,9 +164,10 @@ class Service:
         self.session = await stack.enter_async_context(open_session())
         self.tokens = await self._open_tokens()
         self.dispatcher = self._open_dispatcher(companies)
-        port = await stack.enter_async_context(
-            serve(monitoring(self.health, self._exposition), settings.http_host, settings.http_port)
-        )
+        site = monitoring(self.health, self._exposition)
+        verifier = settings.quickbooks_webhook_verifier.get_secret_value()
+        add_webhooks(site, verifier, partial(lease_store.notice_companies, self.pool))
+        port = await stack.enter_async_context(serve(site, settings.http_host, settings.http_port))
         _log.info(
             "started", owner=self.owner, http_port=port, topics=list(settings.topics.values())
         )
@@ -312,7 +314,11 @@ class Service:
         def connected(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
             self.dispatcher.try_again(str(realm_id))
 
+        def changed(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
+            self.dispatcher.notice(str(realm_id))
+
         try:
+            await connection.add_listener("company_changed", changed)
             await connection.add_listener("documents_wanted", wanted)
             await connection.add_listener("company_connected", connected)
             while not await _within(seconds, lost.wait()):

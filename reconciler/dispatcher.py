@@ -77,6 +77,11 @@ class Dispatcher:
         if owned := self.owned.get(realm_id):
             owned.company.wake()
 
+    def notice(self, realm_id: str) -> None:
+        """QuickBooks says that something changed in a company, if it is ours."""
+        if owned := self.owned.get(realm_id):
+            owned.company.notice()
+
     def try_again(self, realm_id: str) -> None:
         """A person has connected the company: it need not be left alone any longer."""
         if owned := self.owned.get(realm_id):

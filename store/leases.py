@@ -87,6 +87,14 @@ async def database_time(pool: asyncpg.Pool) -> datetime:
     return now
 
 
+async def notice_companies(pool: asyncpg.Pool, realm_ids: set[str]) -> None:
+    """Tell the owners of these companies, in whatever process, to look at QuickBooks soon."""
+    await pool.execute(
+        "SELECT pg_notify('company_changed', realm_id) FROM companies WHERE realm_id = ANY($1)",
+        list(realm_ids),
+    )
+
+
 async def hold(connection: Connection, lease: Lease) -> None:
     """Refuse this transaction unless the lease is held, and keep it from being taken until commit.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,7 @@ from reconciler.model import (
 from reconciler.policies import Policies
 from reconciler.ports import Lease, WantedDocument
 from reconciler.quickbooks.client import Call, Endpoint, QuickBooks, open_session
+from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import StaticToken, TokenSource
@@ -179,6 +180,8 @@ class Work:
                 await self.company.run()
             except QuickBooksError as error:
                 self.troubles.append(error)
+                if self.company._stopping:
+                    return
                 await asyncio.sleep(0.1)
             else:
                 return
@@ -240,3 +243,15 @@ async def post_webhook(url: str, body: bytes, signature: str) -> int:
         session.post(url, data=body, headers=headers) as response,
     ):
         return response.status
+
+
+def brisk_waits(monkeypatch: Any) -> None:
+    """Let the client's own pauses take parts of a second, as `BRISK` does with the ledger's."""
+    short = timedelta(milliseconds=50)
+    monkeypatch.setattr("reconciler.quickbooks.client.READ_RETRY", short)
+    monkeypatch.setattr("reconciler.quickbooks.client.NOT_SENT_RETRY", short)
+    monkeypatch.setattr("reconciler.quickbooks.faults.READ_AGAIN_AFTER", short)
+    monkeypatch.setattr("reconciler.prepare.REFERENCE_PENDING", short)
+    for table in (GATEWAY_FAULTS, FAULTS):
+        for code, rule in list(table.items()):
+            monkeypatch.setitem(table, code, replace(rule, retry_after=short))
