@@ -2,7 +2,7 @@
 
 POST /admin/objects     {"type", "id", "properties", "updated_at", "associations": {type: [id]}}
 POST /admin/properties  {"type", "names"}: from then on only these can be written
-POST /admin/troubles    {"throttled": 2, "failing": 1, "lost": 1, "most_per_10s": 100, "token": ""}
+POST /admin/troubles    {"throttled", "failing", "lost", "passing", "most_per_10s", "token"}, see gate
 POST /admin/journal     {"events": [...]} appends a file; {"forget": n} drops the first n
 POST /admin/tokens      {} makes every journal token invalid
 GET  /admin/writes      what clients changed, in order
@@ -20,7 +20,7 @@ from reconciler.hubspot_sandbox.gate import Gate
 from reconciler.hubspot_sandbox.journal import Journal
 from reconciler.hubspot_sandbox.portal import Portal
 
-_TROUBLES = ("throttled", "failing", "lost", "most_per_10s", "token", "policy")
+_TROUBLES = ("throttled", "failing", "lost", "passing", "most_per_10s", "token", "policy")
 
 
 @dataclass

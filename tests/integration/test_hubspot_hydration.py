@@ -1,0 +1,242 @@
+"""Hydration: what a document waits for is fetched once, whole, by whichever process comes first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from reconciler.fold import associated, fold
+from reconciler.hubspot.client import HubSpot, open_session
+from reconciler.hubspot.hydrate import FACTS, Hydrator, Snapshot
+from reconciler.hubspot.limits import Window
+from reconciler.hubspot.properties import NEEDED
+from reconciler.model import ObjectKey, ObjectType, SourceObject
+from store.hydration import HydrationQueue, request_facts
+from streams.formats import TopicSettings, decode
+from streams.records import Record
+from tests.hubspot_process import HubSpotServer, hubspot_process
+
+PORTAL = 4711
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubSpotServer]:
+    with hubspot_process(tmp_path_factory.mktemp("hubspot"), "--page", "3") as running:
+        yield running
+
+
+@pytest.fixture
+async def pool(database_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    async with asyncpg.create_pool(database_dsn, min_size=1, max_size=4) as opened:
+        yield opened
+
+
+@pytest.fixture
+def queue(pool: asyncpg.Pool) -> HydrationQueue:
+    return HydrationQueue(pool, PORTAL, FACTS)
+
+
+class Kept(list[Snapshot]):
+    """Snapshots, and the objects that they make."""
+
+    async def keep(self, snapshots: Sequence[Snapshot]) -> None:
+        self.extend(snapshots)
+
+    def objects(self) -> dict[str, SourceObject]:
+        found = {}
+        for key, value in self:
+            record = Record("crm", 0, 0, 1_790_000_000_000, None, value)
+            changes = decode(record, TopicSettings(object_type=key.type))
+            found[key.id] = fold(None, changes)
+        return found
+
+
+@pytest.fixture
+async def hydrator(
+    server: HubSpotServer, queue: HydrationQueue
+) -> AsyncIterator[tuple[Hydrator, Kept]]:
+    kept = Kept()
+    async with open_session() as session:
+        hubspot = HubSpot(session, lambda: "token", Window(1000), server.url)
+        properties = {type_: sorted(names) for type_, names in NEEDED.items()}
+        yield Hydrator(hubspot, queue, kept.keep, properties), kept
+
+
+async def waiting(
+    pool: asyncpg.Pool, object_id: str, reason: str = "line_items", object_type: str = "deal"
+) -> None:
+    """A document that has been waiting for a while."""
+    await pool.execute(
+        """
+        INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment,
+                               workflow, generation, revision, version, state, reason, attempts,
+                               enrolled_at, state_since)
+        VALUES ('1', 'invoice', $1, $2, $3, 1, 'w', 1, 1, 1, 'waiting', $4, 0, now(),
+                now() - interval '1 minute')
+        """,
+        PORTAL,
+        object_type,
+        object_id,
+        reason,
+    )
+
+
+async def due_now(pool: asyncpg.Pool) -> None:
+    """Let the time pass until everything asked for is due."""
+    await pool.execute(
+        "UPDATE hydrations SET next_hydration_at = now() WHERE next_hydration_at IS NOT NULL"
+    )
+
+
+async def test_an_object_is_fetched_whole(
+    server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
+) -> None:
+    """Properties, every line item over all pages in HubSpot's order, the first contact, and empty
+    lists for what it has none of: folded, nothing is unknown any more."""
+    lines = [f"10{n}" for n in range(8)]
+    for n, line in enumerate(lines):
+        await server.put("line_items", line, {"name": f"Line {n}", "amount": "10.00"})
+    await server.put("contacts", "71", {"firstname": "Ada", "email": "ada@example.com"})
+    await server.put("contacts", "72", {"firstname": "Bob"})
+    await server.put(
+        "deals", "1", {"dealname": "Grain", "amount": "80.00"},
+        associations={"line_items": lines, "contacts": ["71", "72"]},
+    )  # fmt: skip
+    await waiting(pool, "1")
+    worker, kept = hydrator
+    assert await worker.once() == 1
+    deal = kept.objects()["1"]
+    assert deal.key == ObjectKey(PORTAL, ObjectType.DEAL, "1")
+    assert deal.properties["dealname"] == "Grain"
+    found = associated(deal, "line_items") or ()
+    assert [one.id for one in found] == lines
+    assert [(one.properties or {})["name"] for one in found] == [f"Line {n}" for n in range(8)]
+    contacts = associated(deal, "contacts") or ()
+    assert [one.id for one in contacts] == ["71", "72"]
+    assert (contacts[0].properties or {})["email"] == "ada@example.com"
+    assert associated(deal, "companies") == ()
+    assert associated(deal, "quotes") == ()
+
+
+async def test_each_is_asked_for_by_one_process_and_ever_less_often(
+    pool: asyncpg.Pool, queue: HydrationQueue
+) -> None:
+    """Of several processes one gets an object; unanswered it comes due again, later each time, and
+    rests once nothing waits for it."""
+    for n in range(30):
+        await waiting(pool, str(n))
+    claims = await asyncio.gather(*(queue.claim(10) for _ in range(6)))
+    taken = [key.id for keys in claims for key in keys]
+    taken += [key.id for key in await queue.claim(100)]
+    assert sorted(taken) == sorted(map(str, range(30)))
+    assert await queue.claim(100) == []
+    delays = []
+    for _ in range(3):
+        await due_now(pool)
+        assert len(await queue.claim(100)) == 30
+        delays.append(await pool.fetchval("SELECT max(next_hydration_at) - now() FROM hydrations"))
+    assert delays[0] < delays[1] < delays[2]
+    await pool.execute("UPDATE documents SET state = 'wanted'")
+    await due_now(pool)
+    assert await queue.claim(100) == []
+    await pool.execute("UPDATE documents SET state = 'waiting', reason = 'fees'")
+    assert len(await queue.claim(100)) == 30
+
+
+async def test_only_what_hubspot_can_tell_is_asked_for(
+    pool: asyncpg.Pool, queue: HydrationQueue
+) -> None:
+    """A partial refund waits for the customer, not for a fact; another portal has another token."""
+    await waiting(pool, "1", reason="partial_refund", object_type="payment")
+    await waiting(pool, "2", reason="fees", object_type="payment")
+    await pool.execute("UPDATE documents SET portal_id = 1 WHERE object_id = '2'")
+    assert await queue.claim(10) == []
+
+
+async def test_an_undecided_object_is_asked_for_once(
+    pool: asyncpg.Pool, queue: HydrationQueue
+) -> None:
+    """However many events follow: a property that the portal lacks is not asked for with each."""
+    key = ObjectKey(PORTAL, ObjectType.DEAL, "9")
+    for _ in range(3):
+        async with pool.acquire() as connection, connection.transaction():
+            await request_facts(connection, [key, key._replace(id="8")])
+        await due_now(pool)
+        await queue.claim(10)
+    assert await pool.fetchval("SELECT max(attempts) FROM hydrations") == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "problem"),
+    [
+        ({"throttled": 1}, "reached your limit"),
+        ({"failing": 1}, "in trouble"),
+        ({"lost": 1}, "no answer"),
+        ({"token": "another"}, "credentials"),
+    ],
+)
+async def test_trouble_postpones_and_loses_nothing(
+    server: HubSpotServer,
+    pool: asyncpg.Pool,
+    hydrator: tuple[Hydrator, Kept],
+    trouble: dict[str, Any],
+    problem: str,
+) -> None:
+    """429, 502, no answer and a wrong token: the object comes due again, and says why it is late."""
+    await server.put("deals", "5", {"dealname": "Late"})
+    await waiting(pool, "5")
+    worker, kept = hydrator
+    await server.admin("troubles", trouble)
+    assert await worker.once() == 1
+    assert not kept
+    assert problem in await pool.fetchval("SELECT problem FROM hydrations")
+    assert await pool.fetchval("SELECT next_hydration_at > now() FROM hydrations")
+    await server.admin("troubles", {"throttled": 0, "failing": 0, "lost": 0, "token": ""})
+    await due_now(pool)
+    assert await worker.once() == 1
+    assert [key.id for key, _ in kept] == ["5"]
+
+
+async def test_an_object_that_is_gone_holds_up_no_other(
+    server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
+) -> None:
+    """What HubSpot does not have is left out, and the rest of the batch is kept."""
+    await server.put("deals", "6", {"dealname": "There"})
+    await waiting(pool, "6")
+    await waiting(pool, "404")
+    worker, kept = hydrator
+    assert await worker.once() == 2
+    assert [key.id for key, _ in kept] == ["6"]
+
+
+async def test_a_batch_takes_few_calls(
+    server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
+) -> None:
+    """A hundred deals with a contact and two lines each come in 12 calls: HubSpot allows 100 in ten
+    seconds."""
+    deals: list[dict[str, Any]] = []
+    for n in range(1000, 1100):
+        deals.append({"type": "contacts", "id": f"7{n}", "properties": {"firstname": "A"}})
+        deals += [{"type": "line_items", "id": f"{n}{i}", "properties": {}} for i in "12"]
+        of = {"contacts": [f"7{n}"], "line_items": [f"{n}1", f"{n}2"]}
+        deals.append({"type": "deals", "id": str(n), "properties": {}, "associations": of})
+        await waiting(pool, str(n))
+    await server.admin("objects", deals)
+    before = sum((await server.admin("calls")).values())
+    worker, kept = hydrator
+    assert await worker.once() == 100
+    assert len(kept) == 100
+    assert sum((await server.admin("calls")).values()) - before <= 12
+
+
+def test_calls_keep_within_the_window() -> None:
+    """At most so many calls in any ten seconds; the next waits exactly until there is room."""
+    window = Window(3)
+    assert [window.delay(at) for at in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+    assert window.delay(4.0) == 6.0
+    assert window.delay(10.0) == 0.0
+    assert window.delay(10.5) == 0.5
