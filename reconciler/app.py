@@ -31,6 +31,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from reconciler.assembly import decoder, watched
 from reconciler.clock import SharedClock, elapsed
 from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
@@ -38,12 +39,10 @@ from reconciler.crash import crash_point
 from reconciler.crm import Crm, written_back
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
-from reconciler.fold import DEFAULT_WATCHED
 from reconciler.http import Health, monitoring, serve
-from reconciler.intake import Batch, Intake, Record
+from reconciler.intake import Batch, Intake
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
-from reconciler.model import Change, ObjectType
 from reconciler.notices import add_webhooks
 from reconciler.policies import policies_of
 from reconciler.ports import Advance, Lease, PartitionLag, UnpublishedOutcome
@@ -52,10 +51,12 @@ from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from reconciler.relay import Relay
+from reconciler.scraping import CachedReport, keep_accounts
 from reconciler.settings import Settings
 from reconciler.watchdog import Watchdog
 from reconciler.workflows import WorkflowFile
 from store import leases as lease_store
+from store.counts import add_metered_reads, count_if_old
 from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
 from store.migrate import upgrade
@@ -134,6 +135,8 @@ class Service:
             ("relay", self._relay),
             ("listener", self._listen),
             ("watchdog", self._watch),
+            ("accounts", self._account),
+            ("heartbeat", self.metrics.process.keep_time),
             *self.crm.parts(),
         ]
 
@@ -142,6 +145,12 @@ class Service:
         settings = self.settings
         wait = settings.startup_wait_seconds
         dsn = settings.postgres_dsn.get_secret_value()
+        self.metrics.expect(
+            [company.realm_id for company in self.workflows.companies.values()],
+            list(settings.topics.values()),
+            formats.Reason,
+            settings.quickbooks_monthly_reads,
+        )
         self.pool = await open_pool(
             dsn,
             size=settings.postgres_pool_size,
@@ -164,6 +173,7 @@ class Service:
         self.session = await stack.enter_async_context(open_session())
         self.tokens = await self._open_tokens()
         self.dispatcher = self._open_dispatcher(companies)
+        self.report = CachedReport(partial(report, self.pool), LOST)
         site = monitoring(self.health, self._exposition)
         verifier = settings.quickbooks_webhook_verifier.get_secret_value()
         add_webhooks(site, verifier, partial(lease_store.notice_companies, self.pool))
@@ -205,7 +215,7 @@ class Service:
             group_id=settings.group_id,
             workflows=self.workflows.workflows,
             watched=watched(self.workflows),
-            decode=decoder(settings, self.workflows),
+            decode=decoder(settings, self.workflows, self.metrics.intake.decoded),
             transaction=partial(transaction, self.pool),
             concurrent=ConcurrentFold,
             hydrates=self.crm.is_on,
@@ -268,7 +278,10 @@ class Service:
             self.session,
             Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
             self.tokens(lease.realm_id),
-            Gate(Limits() if settings.quickbooks_limits else Limits.none()),
+            Gate(
+                Limits() if settings.quickbooks_limits else Limits.none(),
+                waited=partial(self.metrics.throttled, lease.realm_id),
+            ),
             observe=partial(self.metrics.call, lease.realm_id),
             may_write=partial(self.dispatcher_owns, lease.realm_id),
         )
@@ -350,19 +363,29 @@ class Service:
     # --- metrics -------------------------------------------------------------------------------------
 
     async def _exposition(self) -> bytes:
-        consumer = getattr(self, "consumer", None)
-        if consumer is not None:
-            lags = [
-                PartitionLag(p.topic, p.number, lag.records, lag.seconds)
-                for p, lag in consumer.lag().items()
-            ]
-            self.metrics.reading(lags, consumer.rebalances)
-        self.metrics.owning(self.dispatcher.realm_ids, self.dispatcher.owned)
-        try:
-            self.metrics.ledger_is(await report(self.pool))
-        except LOST as error:
-            _log.warning("ledger not read for metrics", error=repr(error))
-        return self.metrics.exposition()
+        metrics, consumer = self.metrics, getattr(self, "consumer", None)
+        lag = consumer.lag().items() if consumer is not None else ()
+        metrics.reading(
+            [PartitionLag(p.topic, p.number, each.records, each.seconds) for p, each in lag],
+            consumer.rebalances if consumer is not None else 0,
+        )
+        owned = self.dispatcher.owned
+        metrics.owning(self.dispatcher.realm_ids, owned)
+        gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}
+        metrics.quickbooks.using(
+            {realm_id: gate.budget.usage(gate.clock()) for realm_id, gate in gates.items()}
+        )
+        metrics.process.pool(self.pool)
+        if (now := await self.report.get()) is not None:
+            metrics.ledger_is(now)
+        return metrics.exposition()
+
+    async def _account(self) -> None:
+        await keep_accounts(
+            self.metrics,
+            partial(add_metered_reads, self.pool),
+            partial(count_if_old, self.pool),
+        )
 
 
 async def _within(seconds: float, event: Awaitable[object]) -> bool:
@@ -472,21 +495,6 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
         password=password.get_secret_value() if password else None,
         ca_file=settings.kafka_ca_file,
     )
-
-
-def decoder(settings: Settings, workflows: WorkflowFile) -> Callable[[Record], list[Change]]:
-    """Decodes a record with what is known of its topic."""
-    topics = {
-        topic: formats.TopicSettings(object_type=ObjectType(kind), portal_id=workflows.portal_id)
-        for kind, topic in settings.topics.items()
-    }
-    return lambda record: formats.decode(record, topics[record.topic])
-
-
-def watched(workflows: WorkflowFile) -> dict[ObjectType, frozenset[str]]:
-    """The properties whose history is kept: what the filters read, and what documents date by."""
-    chosen = workflows.watched()
-    return {kind: names | chosen.get(kind, frozenset()) for kind, names in DEFAULT_WATCHED.items()}
 
 
 def as_intake_batch(batch: records.Batch) -> Batch:

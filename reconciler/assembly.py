@@ -28,13 +28,26 @@ from streams import formats
 _FEW_CONNECTIONS = 4
 
 
-def decoder(settings: Settings, workflows: WorkflowFile) -> Callable[[Record], list[Change]]:
-    """Decodes a record with what is known of its topic."""
+def decoder(
+    settings: Settings,
+    workflows: WorkflowFile,
+    note: Callable[[str, str, int], None] = lambda topic, shape, changes: None,
+) -> Callable[[Record], list[Change]]:
+    """Decodes a record with what is known of its topic.
+
+    *note* hears the topic, the shape that was recognised and how many changes it gave.
+    """
     topics = {
         topic: formats.TopicSettings(object_type=ObjectType(kind), portal_id=workflows.portal_id)
         for kind, topic in settings.topics.items()
     }
-    return lambda record: formats.decode(record, topics[record.topic])
+
+    def decode(record: Record) -> list[Change]:
+        shape, changes = formats.read(record, topics[record.topic])
+        note(record.topic, shape, len(changes))
+        return changes
+
+    return decode
 
 
 def lenient_decoder(

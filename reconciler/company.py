@@ -309,11 +309,15 @@ class CompanyDispatcher:
             seconds = min([seconds, *known]) if self._ready else seconds
         if due_at is not None:
             seconds = min(seconds, (due_at - self.around.clock()).total_seconds())
+        gate, asked_at = self.quickbooks.gate, self.quickbooks.gate.clock()
         try:
             async with asyncio.timeout(max(seconds, 0.01)):
                 await self._woken.wait()
         except TimeoutError:
             return
+        finally:
+            if self._ready:  # there was work, and no room for it
+                gate.waited("limits", gate.clock() - asked_at)
 
 
 def open_company(

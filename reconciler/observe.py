@@ -29,8 +29,17 @@ class Observer:
     def call(self, realm_id: str, call: Call) -> None:
         """One HTTP exchange with QuickBooks ended."""
 
+    def throttled(self, realm_id: str, cause: str, seconds: float) -> None:
+        """Work waited for QuickBooks's limits ("limits"), or for silence it asked for."""
+
+    def retried(self, entity: str, kind: str) -> None:
+        """An operation is to be tried again: send_again, resolve_again or park."""
+
     def unknown_outcome(self, entity: str) -> None:
         """A write got no answer."""
+
+    def unknown_ended(self, entity: str, ended: str) -> None:
+        """A write without an answer was settled: resent, adopted or refused."""
 
     def adopted(self, entity: str) -> None:
         """A document of ours was found in the books instead of being sent again."""

@@ -121,6 +121,7 @@ class Recorder:
         if recording.park is not None:
             await self.directory.disconnected(recording.park.detail)
         self._observe(recording, documents, updated)
+        self._observe_ends(resumed, recording.results, adopted=adopted)
         return [op for op in recording.following if op.document_id in updated]
 
     def _observe(
@@ -132,6 +133,21 @@ class Recorder:
                 continue
             document = documents[update.document_id]
             self.observer.document(document, update.state, update.reason, now)
+
+    def _observe_ends(
+        self,
+        resumed: Sequence[UnfinishedOperation],
+        results: Sequence[OperationResult],
+        *,
+        adopted: bool,
+    ) -> None:
+        """What became of operations that had no answer, where that is known now."""
+        endings = {"done": "adopted" if adopted else "resent", "refused": "refused"}
+        states = {result.operation_key: result.state for result in results}
+        for each in resumed:
+            how = endings.get(states.get(each.operation.operation_key, ""))
+            if each.state == "unknown" and how is not None:
+                self.observer.unknown_ended(each.operation.entity, how)
 
     # --- done ------------------------------------------------------------------------------------
 
@@ -244,6 +260,7 @@ class Recorder:
         key = op.operation_key
         match after(error, attempts, self.clock(), self.policy):
             case SendAgain(at, text):
+                self.observer.retried(op.entity, "send_again")
                 recording.results.append(
                     OperationResult(key, "begun", error=text, next_attempt_at=at)
                 )
@@ -253,6 +270,7 @@ class Recorder:
                     OperationResult(key, "unknown", error=text, tid=error.tid, next_attempt_at=at)
                 )
             case Park(at, _, text) as park:
+                self.observer.retried(op.entity, "park")
                 recording.park = park
                 recording.results.append(
                     OperationResult(key, "begun", error=text, next_attempt_at=at)
@@ -293,6 +311,7 @@ class Recorder:
         at: datetime,
     ) -> None:
         """A new request for the document, without what was not accepted."""
+        self.observer.retried(op.entity, "resolve_again")
         recording.results.append(
             OperationResult(op.operation_key, "refused", error=str(error), tid=error.tid)
         )

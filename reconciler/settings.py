@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     quickbooks_sweep_seconds: float = Field(default=900.0, gt=0)
     """How often QuickBooks is asked what changed in a company: one metered read each time."""
 
+    quickbooks_monthly_reads: int = Field(default=500_000, ge=1)
+    """Metered reads that the Intuit app may make in a month, all companies together (Builder tier:
+    500,000); only metrics and alerts look at it."""
+
     token_keys: SecretStr = SecretStr("")
     """Comma-separated keys that seal tokens at rest; the first seals, all of them unseal."""
 

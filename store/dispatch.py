@@ -29,7 +29,7 @@ from store.pool import Connection
 DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
        d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at,
-       d.concessions"""
+       d.concessions, d.ready_at"""
 
 BACKFILL_AT_ONCE = 30
 """Most documents of a backfill taken at once, so that a live one soon gets its turn."""
@@ -342,6 +342,7 @@ def due_document(row: asyncpg.Record) -> DueDocument:
         priority=Priority(row[16]),
         retried_at=row[17],
         concessions=row[18],
+        ready_at=row[19],
     )
 
 

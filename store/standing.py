@@ -132,6 +132,7 @@ async def _amend(connection: Connection, amendments: Sequence[Amendment]) -> Non
                generation = d.generation + CASE WHEN n.recreate THEN 1 ELSE 0 END,
                revision = CASE WHEN n.recreate THEN 1 ELSE d.revision END,
                attempts = CASE WHEN n.recreate THEN 0 ELSE d.attempts END,
+               ready_at = CASE WHEN n.recreate THEN now() ELSE d.ready_at END,
                quickbooks_id = CASE WHEN n.recreate THEN NULL ELSE d.quickbooks_id END,
                document_number = CASE WHEN n.recreate THEN NULL ELSE d.document_number END,
                sync_token = CASE WHEN n.recreate THEN NULL
@@ -167,4 +168,4 @@ def _columns(amendment: Amendment) -> tuple[object, ...]:
 
 
 def _standing(row: asyncpg.Record) -> StandingDocument:
-    return StandingDocument(due_document(row), *row[19:26])
+    return StandingDocument(due_document(row), *row[20:27])

@@ -6,14 +6,17 @@ classes never leave this package. A test holds the Alembic migrations against th
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
+    Date,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -66,6 +69,18 @@ class SourceObjectRow(SQLModel, table=True):
     updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
 
 
+class ObjectLinkRow(SQLModel, table=True):
+    """Which deals, quotes and payments name each other, and which of them need which companion."""
+
+    __tablename__ = "object_links"
+    __table_args__ = (Index("object_links_source", "portal_id", "source_type", "source_id"),)
+    portal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    target_type: str = Field(sa_column=Column(Text, primary_key=True))
+    target_id: str = Field(sa_column=Column(Text, primary_key=True))
+    source_type: str = Field(sa_column=Column(Text, primary_key=True))
+    source_id: str = Field(sa_column=Column(Text, primary_key=True))
+
+
 class DocumentRow(SQLModel, table=True):
     """The ledger: every document ever wanted, and how far it got."""
 
@@ -85,6 +100,7 @@ class DocumentRow(SQLModel, table=True):
             "realm_id",
             "priority",
             "next_attempt_at",
+            postgresql_include=["action"],
             postgresql_where=text("state = 'wanted'"),
         ),
         Index(
@@ -102,13 +118,17 @@ class DocumentRow(SQLModel, table=True):
             "documents_stuck",
             "state",
             "reason",
-            postgresql_where=text("state IN ('waiting', 'blocked')"),
+            "realm_id",
+            "action",
+            "state_since",
+            postgresql_where=text("state IN ('waiting', 'blocked', 'dismissed')"),
         ),
         Index(
             "documents_in_quickbooks",
             "realm_id",
             "quickbooks_entity",
             "quickbooks_id",
+            postgresql_include=["action", "state"],
             postgresql_where=text("quickbooks_id IS NOT NULL"),
         ),
     )
@@ -143,6 +163,10 @@ class DocumentRow(SQLModel, table=True):
     change: str = Field(sa_column=_text(""))
     priority: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
     retried_at: datetime | None = Field(sa_column=_instant())
+    guard_off: bool = Field(
+        sa_column=Column(Boolean, nullable=False, server_default=text("false"))
+    )
+    ready_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
 
 
 class OperationRow(SQLModel, table=True):
@@ -278,6 +302,27 @@ class ReplayRow(SQLModel, table=True):
     started_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
     updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
     finished_at: datetime | None = Field(sa_column=_instant())
+
+
+class MeteredReadsRow(SQLModel, table=True):
+    """Reads of a calendar month (its first day, UTC) that Intuit counts against its allowance."""
+
+    __tablename__ = "metered_reads"
+    realm_id: str = Field(sa_column=Column(Text, primary_key=True))
+    month: date = Field(sa_column=Column(Date, primary_key=True))
+    reads: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class LedgerCountsRow(SQLModel, table=True):
+    """One row: how many documents are finished, when that was counted and how long it took."""
+
+    __tablename__ = "ledger_counts"
+    counts_id: int = Field(
+        sa_column=Column(SmallInteger, primary_key=True, autoincrement=False)
+    )
+    counted_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    seconds: float = Field(sa_column=Column(Double, nullable=False))
+    counts: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class CompanyRow(SQLModel, table=True):

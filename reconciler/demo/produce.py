@@ -28,6 +28,9 @@ from streams.records import OutgoingRecord
 
 SETTLED_SECONDS = 300.0
 LOOK_EVERY_SECONDS = 3.0
+SEEN_AFTER_SECONDS = 15.0
+"""The service does not look again for something missing when it looked this short a time ago."""
+
 _CHUNK = 100
 
 
@@ -61,6 +64,8 @@ async def produce_and_check(options: argparse.Namespace, console: Console) -> in
         console.print("The companies have customers already; they are taken as they are.")
     else:
         await seed_companies(options.quickbooks, options.token, companies)
+        console.print("The companies have their products now; waiting until they may be seen …")
+        await asyncio.sleep(SEEN_AFTER_SECONDS)
     await produce(console, options.kafka, feed)
     console.print("Waiting until the books are what the feed calls for …")
     report = await _settled(options, feed.expectation)

@@ -186,7 +186,7 @@ class QuickBooks:
         budget = self.gate.budget
         if isinstance(error, RetryLater) and (error.status == 429 or error.code == "3001"):
             seconds = error.retry_after.total_seconds()
-            budget.throttled(self.gate.clock(), kind, seconds, error.quota_exhausted)
+            self.gate.throttled(kind, seconds, error.quota_exhausted)
         elif error.status:
             budget.answered(kind)
 

@@ -23,9 +23,15 @@ Clock = Callable[[], float]
 class Gate:
     """Lets calls to one company through in the order they came, as fast as the limits allow."""
 
-    def __init__(self, limits: Limits | None = None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        clock: Clock = time.monotonic,
+        waited: Callable[[str, float], None] = lambda cause, seconds: None,
+    ) -> None:
         self.budget = Budget(limits or Limits())
         self.clock = clock
+        self.waited = waited
         self._turns: dict[bool, asyncio.Lock] = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._settled = asyncio.Event()
 
@@ -40,13 +46,24 @@ class Gate:
 
         Raises RetryLater while QuickBooks wants silence.
         """
+        asked_at = self.clock()
         async with self._turns[kind.batch]:  # first come, first served; a batch blocks no others
             slot = await self._next(kind)
+        if (seconds := self.clock() - asked_at) > 0.001:
+            self.waited("limits", seconds)
         try:
             yield slot
         finally:
             self.budget.settle(self.clock(), slot)
             self._settled.set()
+
+    def throttled(self, kind: Kind, seconds: float, quota: bool = False) -> None:
+        """QuickBooks said to slow down (HTTP 429); tells how much silence that adds."""
+        now = self.clock()
+        before = self.budget.pause_left(now, kind)
+        self.budget.throttled(now, kind, seconds, quota)
+        if (added := self.budget.pause_left(now, kind) - before) > 0:
+            self.waited("silence", added)
 
     async def _next(self, kind: Kind) -> Slot:
         while True:

@@ -76,6 +76,10 @@ class Window:
             return 0.0
         return self.counted_at[over] + self.period - now if over < len(self.counted_at) else None
 
+    def used(self, now: float) -> int:
+        """Calls that count now, those in flight included."""
+        return self.in_flight + sum(at + self.period > now for at in self.counted_at)
+
     def count(self, at: float) -> None:
         """A call left the air and is counted from `at`; answers come in any order."""
         self.in_flight -= 1
@@ -84,6 +88,16 @@ class Window:
             later.append(self.counted_at.pop())
         self.counted_at.append(at)
         self.counted_at.extend(reversed(later))
+
+
+class Usage(NamedTuple):
+    """How much of a company's limits is used now; for metrics."""
+
+    requests: int
+    requests_limit: int
+    batches: int
+    pause_seconds: float
+    quota_exhausted: bool
 
 
 @dataclass(eq=False)
@@ -128,6 +142,17 @@ class Budget:
     def quota_exhausted(self) -> bool:
         """The monthly allowance of metered calls is taken to be used up."""
         return self._circuit_is_open
+
+    def usage(self, now: float) -> Usage:
+        """What counts in the minute that ends now, calls in flight included."""
+        minute = self._all[1]
+        return Usage(
+            minute.used(now),
+            minute.limit,
+            self._batches.used(now),
+            self.pause_left(now, Kind()),
+            self._circuit_is_open,
+        )
 
     def next_slot(self, now: float, kind: Kind) -> float | None:
         """Seconds until a call of this kind may be sent; None until some call is answered."""

@@ -3,7 +3,7 @@
 Pure: bytes and a topic's settings in, `Change`s out, or `UndecodableRecord`. Start at `decoding`.
 """
 
-from streams.formats.decoding import decode
+from streams.formats.decoding import decode, read
 from streams.formats.record import FORMATS, Reason, Record, TopicSettings
 
-__all__ = ["FORMATS", "Reason", "Record", "TopicSettings", "decode"]
+__all__ = ["FORMATS", "Reason", "Record", "TopicSettings", "decode", "read"]

@@ -48,12 +48,19 @@ def decode(record: Record, topic: TopicSettings) -> list[Change]:
 
     Raises `UndecodableRecord` whose reason is one of `Reason`, and no other exception.
     """
+    return read(record, topic)[1]
+
+
+def read(record: Record, topic: TopicSettings) -> tuple[str, list[Change]]:
+    """The same with the outermost shape that was recognised, for metrics: "" if there was none."""
     if record.value is None:
-        return []
+        return "tombstone", []
     try:
         document = value_document(record.value, topic.max_bytes)
         forced = None if topic.format == "auto" else topic.format
-        return _changes(document, _context(record, topic), forced, 0)
+        shapes: list[str] = []
+        changes = _changes(document, _context(record, topic), forced, 0, shapes)
+        return shapes[0] if shapes else "", changes
     except UndecodableRecord:
         raise
     except RecursionError as error:
@@ -70,10 +77,12 @@ def _context(record: Record, topic: TopicSettings) -> Context:
     return Context(topic.object_type, portal_id, record.timestamp_ms, topic.format == "snapshot")
 
 
-def _changes(document: Any, context: Context, forced: str | None, depth: int) -> list[Change]:
+def _changes(
+    document: Any, context: Context, forced: str | None, depth: int, shapes: list[str]
+) -> list[Change]:
     for level in range(depth, _MOST_ENVELOPES):
         if type(document) is list:
-            return _each(document, context, forced, level)
+            return _each(document, context, forced, level, shapes)
         if document is None:
             return []
         if type(document) is str and document[:1] in ("{", "["):
@@ -82,6 +91,7 @@ def _changes(document: Any, context: Context, forced: str | None, depth: int) ->
         if type(document) is not dict:
             raise refused(Reason.UNKNOWN_SHAPE, f"a bare {type(document).__name__}")
         shape = forced or _shape(document, context)
+        shapes.append(shape)
         reader = _READERS.get(shape)
         if reader is not None:
             return reader(document, context)
@@ -93,13 +103,15 @@ def _changes(document: Any, context: Context, forced: str | None, depth: int) ->
     raise refused(Reason.TOO_DEEP, f"more than {_MOST_ENVELOPES} envelopes")
 
 
-def _each(items: list[Any], context: Context, forced: str | None, level: int) -> list[Change]:
+def _each(
+    items: list[Any], context: Context, forced: str | None, level: int, shapes: list[str]
+) -> list[Change]:
     """Decode an array: all of it or none, since the dead letter is the whole record."""
     changes: list[Change] = []
     for item in items:
         if type(item) is not dict:
             raise refused(Reason.UNKNOWN_SHAPE, f"a bare {type(item).__name__} in an array")
-        changes += _changes(item, context, forced, level + 1)
+        changes += _changes(item, context, forced, level + 1, shapes)
     return changes
 
 

@@ -54,6 +54,23 @@ STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE metered_reads (
+      realm_id TEXT NOT NULL,
+      month DATE NOT NULL,
+      reads BIGINT NOT NULL,
+      PRIMARY KEY (realm_id, month)
+    )
+    """,
+    """
+    CREATE TABLE ledger_counts (
+      counts_id SMALLINT NOT NULL,
+      counted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      seconds DOUBLE PRECISION NOT NULL,
+      counts JSON NOT NULL,
+      PRIMARY KEY (counts_id)
+    )
+    """,
+    """
     CREATE TABLE companies (
       realm_id TEXT NOT NULL,
       name TEXT DEFAULT '' NOT NULL,
@@ -127,15 +144,21 @@ STATEMENTS = (
       change TEXT DEFAULT '' NOT NULL,
       priority SMALLINT DEFAULT 0 NOT NULL,
       retried_at TIMESTAMP WITH TIME ZONE,
+      guard_off BOOLEAN DEFAULT false NOT NULL,
+      ready_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
       PRIMARY KEY (document_id),
       CONSTRAINT documents_key UNIQUE (portal_id, object_type, object_id, action, realm_id, enrolment)
     ) WITH (fillfactor = 80)
     """,
     """
-    CREATE INDEX documents_due ON documents (realm_id, priority, next_attempt_at) WHERE state = 'wanted'
+    CREATE INDEX documents_due ON documents (realm_id, priority, next_attempt_at)
+      INCLUDE (action)
+      WHERE state = 'wanted'
     """,
     """
-    CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id) WHERE quickbooks_id IS NOT NULL
+    CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id)
+      INCLUDE (action, state)
+      WHERE quickbooks_id IS NOT NULL
     """,
     """
     CREATE INDEX documents_changed ON documents (realm_id, next_attempt_at) WHERE change = 'open'
@@ -144,7 +167,8 @@ STATEMENTS = (
     CREATE INDEX documents_drifted ON documents (realm_id) WHERE drift IS NOT NULL
     """,
     """
-    CREATE INDEX documents_stuck ON documents (state, reason) WHERE state IN ('waiting', 'blocked')
+    CREATE INDEX documents_stuck ON documents (state, reason, realm_id, action, state_since)
+      WHERE state IN ('waiting', 'blocked', 'dismissed')
     """,
     """
     CREATE TABLE hydrations (
@@ -158,7 +182,8 @@ STATEMENTS = (
     )
     """,
     """
-    CREATE INDEX hydrations_due ON hydrations (portal_id, next_hydration_at) WHERE next_hydration_at IS NOT NULL
+    CREATE INDEX hydrations_due ON hydrations (portal_id, next_hydration_at)
+      WHERE next_hydration_at IS NOT NULL
     """,
     """
     CREATE TABLE journal_offsets (
@@ -180,6 +205,17 @@ STATEMENTS = (
       PRIMARY KEY (portal_id, object_type, object_id)
     ) WITH (fillfactor = 80)
     """,
+    """
+    CREATE TABLE object_links (
+      portal_id BIGINT NOT NULL,
+      target_type TEXT NOT NULL,
+      target_id TEXT NOT NULL,
+      source_type TEXT NOT NULL,
+      source_id TEXT NOT NULL,
+      PRIMARY KEY (portal_id, target_type, target_id, source_type, source_id)
+    )
+    """,
+    "CREATE INDEX object_links_source ON object_links (portal_id, source_type, source_id)",
     """
     CREATE TABLE offsets (
       group_id TEXT NOT NULL,
@@ -223,7 +259,8 @@ STATEMENTS = (
     CREATE INDEX operations_document ON operations (document_id)
     """,
     """
-    CREATE INDEX operations_unfinished ON operations (realm_id, next_attempt_at) WHERE state IN ('begun', 'unknown')
+    CREATE INDEX operations_unfinished ON operations (realm_id, next_attempt_at)
+      WHERE state IN ('begun', 'unknown')
     """,
     """
     CREATE TABLE outcomes (
@@ -260,7 +297,8 @@ STATEMENTS = (
     )
     """,
     """
-    CREATE INDEX quickbooks_references_email ON quickbooks_references (realm_id, email_key) WHERE email_key <> ''
+    CREATE INDEX quickbooks_references_email ON quickbooks_references (realm_id, email_key)
+      WHERE email_key <> ''
     """,
     """
     CREATE INDEX quickbooks_references_name ON quickbooks_references (realm_id, entity, name_key)
@@ -293,10 +331,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
+        "metered_reads",
+        "ledger_counts",
         "quickbooks_references",
         "outcomes",
         "operations",
         "offsets",
+        "object_links",
         "objects",
         "documents",
         "dead_letters",
