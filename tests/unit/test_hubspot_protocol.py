@@ -1,0 +1,115 @@
+"""HubSpot's API as bytes: what is asked for is what documents are made of, and what answers mean."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from reconciler import content, source
+from reconciler.errors import HubSpotBusy, HubSpotRefused
+from reconciler.fold import DEFAULT_WATCHED
+from reconciler.hubspot import properties, protocol
+from reconciler.model import ObjectType
+from reconciler.workflows import load
+
+READ = re.compile(r"""(?:\.get\(|money\(\w+(?:\.properties)?, |for name in \()"(\w+)\"""")
+NAMES_LISTED = re.compile(r'for name in \(((?:"\w+",? ?)+)\)')
+
+WORKFLOWS = """
+version: 1
+portal_id: 4711
+companies:
+  us:
+    realm_id: "9341450000000001"
+    contacts: data_sync
+    contact_filter: [{property: lifecyclestage, operator: is_known}]
+workflows:
+  - name: w
+    object: deal
+    enrol: [{property: region, operator: is_known}]
+    actions: [{create: invoice, company: us, create_missing_products: no, memo: "{po_number}"}]
+"""
+
+
+def test_what_documents_are_made_of_is_asked_for() -> None:
+    """Every property that `content` and `source` read is among those fetched, or is watched."""
+    read: set[str] = set()
+    for module in (content, source):
+        text = inspect.getsource(module)
+        read |= set(READ.findall(text))
+        for listed in NAMES_LISTED.findall(text):
+            read |= set(re.findall(r"\w+", listed))
+    assert len(read) > 20
+    asked = set[str]().union(*properties.NEEDED.values(), *DEFAULT_WATCHED.values())
+    lists = {"products"}
+    assert read - asked - lists == set()
+
+
+def test_what_the_workflows_read_is_asked_for() -> None:
+    """Filters, templates and the contact filter add their properties to the object's type."""
+    wanted = properties.wanted(load(WORKFLOWS))
+    assert {"region", "po_number", "amount"} <= set(wanted[ObjectType.DEAL])
+    assert {"lifecyclestage", "email"} <= set(wanted[ObjectType.CONTACT])
+    assert "region" not in wanted[ObjectType.QUOTE]
+
+
+def test_associations_keep_hubspots_order_and_say_if_there_are_more() -> None:
+    """One object under several labels counts once; `after` is where the next page begins."""
+    answer = b"""{"results": [
+        {"from": {"id": "1"}, "to": [{"toObjectId": 9}, {"toObjectId": 3}, {"toObjectId": 9}],
+         "paging": {"next": {"after": "Mg=="}}},
+        {"from": {"id": "2"}, "to": [{"toObjectId": 4}]}], "errors": [{"status": "error"}]}"""
+    assert protocol.associations(answer) == {
+        "1": protocol.Associated(("9", "3"), "Mg=="),
+        "2": protocol.Associated(("4",), None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "header", "wait"),
+    [
+        (
+            429,
+            b'{"message": "limit", "policyName": "TEN_SECONDLY_ROLLING"}',
+            "",
+            timedelta(seconds=10),
+        ),
+        (429, b'{"message": "limit", "policyName": "DAILY"}', "", timedelta(minutes=15)),
+        (429, b"<html>", "7", timedelta(seconds=7)),
+        (502, b"<html>", "", timedelta(seconds=10)),
+        (423, b"{}", "", timedelta(seconds=10)),
+    ],
+)
+def test_what_passes_is_waited_for(
+    status: int, answer: bytes, header: str, wait: timedelta
+) -> None:
+    """Throttling and trouble of HubSpot's own come with how long to leave it alone."""
+    error = protocol.failure(status, answer, header)
+    assert isinstance(error, HubSpotBusy)
+    assert error.retry_after == wait
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_a_person_must_mend_says_so(status: int) -> None:
+    """HubSpot's own sentence is passed on, cut to a reasonable length."""
+    error = protocol.failure(status, msgspec.json.encode({"message": "no scope" + "!" * 999}))
+    assert isinstance(error, HubSpotRefused)
+    assert str(error).startswith("HubSpot: no scope!")
+    assert len(str(error)) < 350
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 207])
+def test_success_is_no_error(status: int) -> None:
+    """Also the 207 of a batch of which some was not found."""
+    assert protocol.failure(status, b"") is None
+
+
+@pytest.mark.parametrize("answer", [b"", b"[", b'{"results": [{"id": 1}]}', b"<html>"])
+def test_an_answer_of_another_form_is_not_believed(answer: bytes) -> None:
+    """It is trouble that may pass, never an empty result."""
+    with pytest.raises(HubSpotBusy):
+        protocol.objects(answer)
