@@ -141,7 +141,8 @@ async def _amend(connection: Connection, amendments: Sequence[Amendment]) -> Non
                drift = CASE WHEN n.recreate THEN NULL
                             ELSE nullif(coalesce(n.drift, d.drift), '') END,
                reason = n.reason, detail = n.detail, version = d.version + 1,
-               next_attempt_at = coalesce(n.next_attempt_at, d.next_attempt_at)
+               next_attempt_at = CASE WHEN n.recreate THEN now()
+                                      ELSE coalesce(n.next_attempt_at, d.next_attempt_at) END
           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
                       $7::numeric[], $8::text[], $9::bool[], $10::timestamptz[])
                AS n(document_id, change, reason, detail, content, sync_token, total, drift,
