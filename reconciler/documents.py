@@ -44,6 +44,7 @@ ENTITY_OF = {
 _PRIVATE_NOTE = 4000
 _CUSTOMER_MEMO = 1000
 _DESCRIPTION = 4000
+_CUSTOM_FIELD = 31
 
 
 def entity_of(
@@ -96,10 +97,26 @@ def _sales_form(
         entity["BillEmail"] = {"Address": email}
     if facts.custom_txn_numbers:
         _set(entity, "DocNumber", document_number(content.document_number))
+    if content.custom_fields:
+        entity["CustomField"] = _custom_fields(content, resolved)
     _set_ref(entity, "ClassRef", resolved.class_id)
     _set_ref(entity, "DepartmentRef", resolved.department_id)
     _set_currency(entity, content, facts)
     return entity
+
+
+def _custom_fields(content: DocumentContent, resolved: Resolved) -> list[Entity]:
+    """At most 31 characters each (CustomField.StringValue)."""
+    together = zip(content.custom_fields, resolved.custom_field_ids, strict=True)
+    return [
+        {
+            "DefinitionId": definition_id,
+            "Name": name,
+            "Type": "StringType",
+            "StringValue": clean_line(text, _CUSTOM_FIELD),
+        }
+        for (name, text), definition_id in together
+    ]
 
 
 def _lines(content: DocumentContent, resolved: Resolved, facts: CompanyFacts) -> Iterable[Entity]:
@@ -157,6 +174,8 @@ def _purchase(
             }
         ],
     }
+    if facts.custom_purchase_numbers:
+        _set(entity, "DocNumber", document_number(content.document_number))
     if resolved.vendor_id:
         entity["EntityRef"] = {"value": resolved.vendor_id, "type": "Vendor"}
     _set_ref(entity, "DepartmentRef", resolved.department_id)

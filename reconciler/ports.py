@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from reconciler.model import DocumentKey, DocumentState, Priority, SourceObject
+from reconciler.model import DocumentKey, DocumentState, ObjectKey, Priority, SourceObject
 
 # --- intake ------------------------------------------------------------------------------------
 
@@ -71,6 +71,13 @@ class WantedDocument(NamedTuple):
     not_before: int = 0
 
 
+class ObjectLink(NamedTuple):
+    """One object's associations, or line items, name another."""
+
+    target: ObjectKey
+    source: ObjectKey
+
+
 class NewOutcome(NamedTuple):
     """An event about a document, to be published once; `value` is JSON text."""
 
@@ -124,6 +131,17 @@ class DueDocument(msgspec.Struct, frozen=True):
     retried_at: datetime | None = None
     concessions: str = ""
     ready_at: datetime | None = None
+
+
+class Precedent(msgspec.Struct, frozen=True):
+    """Another document that one gives way to or follows: a sale of the same thing, an estimate."""
+
+    document_id: int
+    key: DocumentKey
+    state: DocumentState
+    quickbooks_entity: str
+    quickbooks_id: str
+    document_number: str
 
 
 class StandingDocument(msgspec.Struct, frozen=True):
@@ -292,6 +310,7 @@ class DispatchLedger(Protocol):
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]: ...
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]: ...
     async def next_due_at(self, realm_id: str) -> datetime | None: ...
+    async def precedents(self, document_ids: Sequence[int]) -> list[tuple[int, Precedent]]: ...
     async def begin(
         self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]
     ) -> set[str]: ...

@@ -9,7 +9,7 @@ that are otherwise complete.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -29,6 +29,7 @@ from reconciler.ports import (
     NewOutcome,
     Operation,
 )
+from reconciler.precedence import Cleared, clear
 from reconciler.quickbooks.payload import encode
 from reconciler.reasons import Blocked
 from reconciler.resolve import Book, Resolved, resolve
@@ -56,10 +57,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A document on its way to being prepared."""
+    """A document on its way to being prepared; `estimate_id` is the QuickBooks id it links to."""
 
     document: DueDocument
     content: DocumentContent
+    estimate_id: str = ""
 
 
 @dataclass
@@ -75,7 +77,12 @@ class Preparer:
 
     async def prepare(self, due: Sequence[DueDocument]) -> list[Prepared]:
         """The operations of those that can be sent; the others are recorded as blocked or later."""
-        given = [Candidate(document, _decode(document.content)) for document in due]
+        cleared = await clear(self.store, due)
+        if cleared.blocked or cleared.postponed:
+            await self._give_way(cleared)
+        given = [_candidate(document, cleared.estimates) for document in cleared.ready]
+        if not given:
+            return []
         book = await self.directory.book_for([each.content for each in given])
         candidates = self._redated(given, book)
         resolved, blocked = resolve_all(candidates, book)
@@ -101,7 +108,7 @@ class Preparer:
         if not self.policies.redates(self.lease.realm_id):
             return list(candidates)
         return [
-            Candidate(each.document, redated(each.content, book.facts.book_close_date))
+            replace(each, content=redated(each.content, book.facts.book_close_date))
             for each in candidates
         ]
 
@@ -109,6 +116,26 @@ class Preparer:
         return Prepared(
             each.document, each.content, resolved, first_operation(each, resolved, book)
         )
+
+    async def _give_way(self, cleared: Cleared) -> None:
+        """Those that would bill a sale again are blocked; those that follow another wait for it."""
+        later = self.clock() + REFERENCE_PENDING
+        updates = [
+            DocumentUpdate(
+                each.document_id, DocumentState.BLOCKED, stop.reason, stop.detail,
+                version=each.version,
+            )
+            for each, stop in cleared.blocked
+        ]  # fmt: skip
+        updates += [
+            DocumentUpdate(
+                each.document_id, DocumentState.WANTED, stop.reason, stop.detail,
+                next_attempt_at=later, version=each.version,
+            )
+            for each, stop in cleared.postponed
+        ]  # fmt: skip
+        outcomes = [_blocked(each, stop) for each, stop in cleared.blocked]
+        await self.store.record(self.lease, (), updates, outcomes)
 
     async def _record(
         self, blocked: Sequence[tuple[Candidate, Blocked]], postponed: Sequence[Candidate]
@@ -128,7 +155,8 @@ class Preparer:
             )
             for each in postponed
         ]  # fmt: skip
-        await self.store.record(self.lease, (), updates, [_blocked(*each) for each in blocked])
+        outcomes = [_blocked(each.document, stop) for each, stop in blocked]
+        await self.store.record(self.lease, (), updates, outcomes)
 
 
 def _last_retry(blocked: Sequence[tuple[Candidate, Blocked]]) -> datetime | None:
@@ -176,6 +204,8 @@ def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operatio
     body = entity_of(document.key.action, content, resolved, book.facts, mark)
     if NO_EMAIL in document.concessions:
         body.pop("BillEmail", None)
+    if each.estimate_id:
+        body["LinkedTxn"] = [{"TxnId": each.estimate_id, "TxnType": "Estimate"}]
     return _operation(document, key, ENTITY_OF[document.key.action], mark, encode(body))
 
 
@@ -217,8 +247,12 @@ def _renumbered(content: DocumentContent, concessions: str) -> DocumentContent:
     return msgspec.structs.replace(content, document_number=stem + suffix)
 
 
-def _blocked(each: Candidate, stop: Blocked) -> NewOutcome:
-    document = each.document
+def _candidate(document: DueDocument, estimates: Mapping[int, str]) -> Candidate:
+    estimate_id = estimates.get(document.document_id, "")
+    return Candidate(document, _decode(document.content), estimate_id)
+
+
+def _blocked(document: DueDocument, stop: Blocked) -> NewOutcome:
     return outcome(
         document.document_id, document.key, "blocked", document.workflow,
         reason=stop.reason, detail=stop.detail,

@@ -168,7 +168,7 @@ WORDS: dict[Reason, Words] = {
         "Restore it in HubSpot, or dismiss the document.",
     ),
     Reason.ALREADY_BILLED: Words(
-        "{other} already bills this sale: {document}.",
+        "{other} of {document} already bills this sale.",
         "If both are meant, retry this document with the guard off; otherwise dismiss it.",
     ),
     Reason.WORKFLOW_OFF: Words(

@@ -119,6 +119,7 @@ class Resolved:
     class_id: str = ""
     department_id: str = ""
     payment_method_id: str = ""
+    custom_field_ids: tuple[str, ...] = ()
     missing_customer: Customer | None = None
     missing_items: tuple[ProductReference, ...] = ()
 
@@ -146,6 +147,7 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
         class_id=_listed("Class", content.class_name, book),
         department_id=_listed("Department", content.department, book),
         payment_method_id=_payment_method(content, book),
+        custom_field_ids=tuple([_custom_field(name, book) for name, _ in content.custom_fields]),
         missing_customer=missing_customer,
         missing_items=tuple(dict.fromkeys(missing)),
     )
@@ -325,6 +327,14 @@ def _listed(entity: str, name: str, book: Book) -> str:
         if row.active:
             return row.id
     raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=entity, item=name)
+
+
+def _custom_field(name: str, book: Book) -> str:
+    """The definition id of the company's custom field of that name."""
+    found = book.facts.custom_fields.get(name.casefold())
+    if found is None:
+        raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind="Custom field", item=name)
+    return found
 
 
 def _payment_method(content: DocumentContent, book: Book) -> str:

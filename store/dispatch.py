@@ -19,11 +19,13 @@ from reconciler.ports import (
     NewOutcome,
     Operation,
     OperationResult,
+    Precedent,
     UnfinishedOperation,
 )
 from store import writeback
 from store.intake import insert_outcomes
 from store.leases import hold
+from store.links import precedents
 from store.pool import Connection
 
 DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
@@ -107,6 +109,10 @@ class DispatchStore:
             realm_id,
         )
         return found
+
+    async def precedents(self, document_ids: Sequence[int]) -> list[tuple[int, Precedent]]:
+        """What stands before each of these documents: sales of the same thing, and its estimate."""
+        return await precedents(self._pool, document_ids)
 
     async def begin(
         self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]

@@ -38,6 +38,8 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
     book_close_date: date | None = None
     """Documents dated on or before it are refused (fault 6210)."""
     subscription_status: str = ""
+    custom_fields: dict[str, str] = {}
+    """Definition ids of the text fields on sales forms, by name in lower case."""
 
     @property
     def is_supported(self) -> bool:
@@ -78,7 +80,27 @@ def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> 
         track_departments=_flag(accounting, "TrackDepartments"),
         book_close_date=_date(accounting.get("BookCloseDate")),
         subscription_status=_named_value(company_info, "SubscriptionStatus"),
+        custom_fields=_custom_fields(sales),
     )
+
+
+def _custom_fields(sales: Payload) -> dict[str, str]:
+    """From `SalesFormsPrefs.CustomField`: names under SalesCustomName1 to 3, used ones flagged.
+
+    The number in the name is the definition id (Preferences entity page, read 2026-11).
+    """
+    named: dict[str, str] = {}
+    unused: set[str] = set()
+    groups = sales.get("CustomField")
+    for group in groups if isinstance(groups, list) else []:
+        fields = group.get("CustomField") if isinstance(group, dict) else None
+        for field in fields if isinstance(fields, list) else []:
+            name = str(field.get("Name", "")).rpartition(".")[2]
+            if name.startswith("SalesCustomName") and field.get("StringValue"):
+                named[name.removeprefix("SalesCustomName")] = str(field["StringValue"])
+            if name.startswith("UseSalesCustom") and not _flag(field, "BooleanValue"):
+                unused.add(name.removeprefix("UseSalesCustom"))
+    return {name.casefold(): number for number, name in named.items() if number not in unused}
 
 
 def _country(company_info: Payload) -> str:

@@ -1,0 +1,162 @@
+"""Which objects name each other: for the guard against billing twice, and for companions.
+
+Called by `store.intake` (written in the transaction of the object that names the other) and by
+dispatch (which documents bill the same sale). A link says that one object's association list, or
+its line items, name the other; who says it does not matter to readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
+from reconciler.ports import ObjectLink, Precedent
+from store.pool import Connection
+
+
+async def change_links(
+    connection: Connection, added: Sequence[ObjectLink], removed: Sequence[ObjectLink]
+) -> None:
+    """Note links that an object names now, and forget those it names no more."""
+    if removed:
+        await connection.execute(
+            """
+            DELETE FROM object_links AS l
+             USING unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+                   AS n(portal_id, target_type, target_id, source_type, source_id)
+             WHERE l.portal_id = n.portal_id AND l.target_type = n.target_type
+               AND l.target_id = n.target_id AND l.source_type = n.source_type
+               AND l.source_id = n.source_id
+            """,
+            *_columns(removed),
+        )
+    if added:
+        await connection.execute(
+            """
+            INSERT INTO object_links (portal_id, target_type, target_id, source_type, source_id)
+            SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+            ON CONFLICT DO NOTHING
+            """,
+            *_columns(sorted(added)),
+        )
+
+
+async def linked_sources(
+    connection: Connection, targets: Sequence[ObjectKey], *, undecided: bool
+) -> set[ObjectKey]:
+    """Source objects that name one of *targets* and have a document that is not sent yet.
+
+    With *undecided* also those of which no document was ever wanted.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT l.portal_id, l.source_type, l.source_id
+          FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t(portal_id, type, id)
+          JOIN object_links AS l
+            ON l.portal_id = t.portal_id AND l.target_type = t.type AND l.target_id = t.id
+          LEFT JOIN documents AS d
+            ON d.portal_id = l.portal_id AND d.object_type = l.source_type
+           AND d.object_id = l.source_id
+         WHERE (d.document_id IS NULL AND $4)
+            OR (d.quickbooks_id IS NULL AND d.state NOT IN ('sending', 'created'))
+        """,
+        [key.portal_id for key in targets],
+        [key.type for key in targets],
+        [key.id for key in targets],
+        undecided,
+    )
+    return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
+
+
+async def precedents(
+    pool: asyncpg.Pool, document_ids: Sequence[int]
+) -> list[tuple[int, Precedent]]:
+    """What stands before each of these documents: sales of the same thing, and its estimate.
+
+    A sale (invoice, sales receipt, paid invoice) is of the same thing in the same company when its
+    source is the same object, or one that this one descends from or that descends from it: deal,
+    quote, payment, in this order. Two quotes of one deal, or two payments, are two sales. Left out
+    are sales that were not sent and are not among *document_ids*, and documents whose guard is off.
+    """
+    rows = await pool.fetch(_PRECEDENTS, list(document_ids))
+    return [
+        (
+            row[0],
+            Precedent(
+                document_id=row[1],
+                key=DocumentKey(row[2], Action(row[3]), row[4], ObjectType(row[5]), row[6], row[7]),
+                state=DocumentState(row[8]),
+                quickbooks_entity=row[9] or "",
+                quickbooks_id=row[10] or "",
+                document_number=row[11] or "",
+            ),
+        )
+        for row in rows
+    ]
+
+
+_SALES = "('invoice', 'sales_receipt', 'paid_invoice')"
+
+_NEIGHBOURS = """
+    SELECT l.target_type AS type, l.target_id AS id FROM object_links AS l
+     WHERE l.portal_id = {one}.portal_id AND l.source_type = {one}.type AND l.source_id = {one}.id
+       AND l.target_type IN ('deal', 'quote', 'payment') AND l.target_type <> {one}.type
+    UNION
+    SELECT l.source_type, l.source_id FROM object_links AS l
+     WHERE l.portal_id = {one}.portal_id AND l.target_type = {one}.type AND l.target_id = {one}.id
+       AND l.source_type <> {one}.type"""
+
+_PRECEDENTS = f"""
+WITH mine AS (
+    SELECT d.document_id, d.realm_id, d.action, d.portal_id, d.object_type AS type,
+           d.object_id AS id, d.enrolment
+      FROM documents AS d
+     WHERE d.document_id = ANY($1::bigint[]) AND d.quickbooks_id IS NULL),
+sales AS (
+    SELECT m.* FROM mine AS m JOIN documents AS d USING (document_id)
+     WHERE m.action IN {_SALES} AND NOT d.guard_off),
+near AS (
+    SELECT s.document_id, s.realm_id, s.portal_id, s.type AS own_type, n.type, n.id
+      FROM sales AS s CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="s")}) AS n),
+kin AS (
+    SELECT document_id, realm_id, portal_id, type, id FROM near
+    UNION
+    SELECT q.document_id, q.realm_id, q.portal_id, n.type, n.id
+      FROM near AS q CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="q")}) AS n
+     WHERE q.type = 'quote' AND n.type <> q.own_type)
+SELECT k.document_id, {{other}}
+  FROM kin AS k
+  JOIN documents AS o
+    ON o.portal_id = k.portal_id AND o.object_type = k.type AND o.object_id = k.id
+ WHERE o.realm_id = k.realm_id AND o.action IN {_SALES} AND {{counts}}
+UNION
+SELECT s.document_id, {{other}}
+  FROM sales AS s
+  JOIN documents AS o
+    ON o.portal_id = s.portal_id AND o.object_type = s.type AND o.object_id = s.id
+ WHERE o.realm_id = s.realm_id AND o.action IN {_SALES} AND o.action <> s.action AND {{counts}}
+UNION
+SELECT m.document_id, {{other}}
+  FROM mine AS m
+  JOIN documents AS o
+    ON o.portal_id = m.portal_id AND o.object_type = m.type AND o.object_id = m.id
+ WHERE m.action = 'invoice' AND o.action = 'estimate' AND o.realm_id = m.realm_id
+   AND o.enrolment = m.enrolment
+""".format(
+    other="""o.document_id, o.realm_id, o.action, o.portal_id, o.object_type, o.object_id,
+       o.enrolment, o.state, o.quickbooks_entity, o.quickbooks_id, o.document_number""",
+    counts="""(o.state IN ('sending', 'created') OR o.quickbooks_id IS NOT NULL
+       OR o.document_id = ANY($1::bigint[]))""",
+)
+
+
+def _columns(links: Sequence[ObjectLink]) -> tuple[list[object], ...]:
+    return (
+        [link.target.portal_id for link in links],
+        [link.target.type for link in links],
+        [link.target.id for link in links],
+        [link.source.type for link in links],
+        [link.source.id for link in links],
+    )
