@@ -31,10 +31,12 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.assembly import decoder, watched
+from reconciler.assembly import decoder, operator_over, watched
 from reconciler.clock import SharedClock, elapsed
 from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
+from reconciler.console.routes import mount
+from reconciler.console.wiring import open_console
 from reconciler.crash import crash_point
 from reconciler.crm import Crm, written_back
 from reconciler.dispatcher import Dispatcher
@@ -177,6 +179,11 @@ class Service:
         site = monitoring(self.health, self._exposition)
         verifier = settings.quickbooks_webhook_verifier.get_secret_value()
         add_webhooks(site, verifier, partial(lease_store.notice_companies, self.pool))
+        operator = operator_over(self.pool, settings, self.workflows)
+        console = open_console(settings, operator, self.session)
+        if console is not None:
+            console.lags = self._lags
+            mount(site, console)
         port = await stack.enter_async_context(serve(site, settings.http_host, settings.http_port))
         _log.info(
             "started", owner=self.owner, http_port=port, topics=list(settings.topics.values())
@@ -362,13 +369,14 @@ class Service:
 
     # --- metrics -------------------------------------------------------------------------------------
 
+    def _lags(self) -> list[PartitionLag]:
+        consumer = getattr(self, "consumer", None)
+        lag = consumer.lag().items() if consumer is not None else ()
+        return [PartitionLag(p.topic, p.number, each.records, each.seconds) for p, each in lag]
+
     async def _exposition(self) -> bytes:
         metrics, consumer = self.metrics, getattr(self, "consumer", None)
-        lag = consumer.lag().items() if consumer is not None else ()
-        metrics.reading(
-            [PartitionLag(p.topic, p.number, each.records, each.seconds) for p, each in lag],
-            consumer.rebalances if consumer is not None else 0,
-        )
+        metrics.reading(self._lags(), consumer.rebalances if consumer is not None else 0)
         owned = self.dispatcher.owned
         metrics.owning(self.dispatcher.realm_ids, owned)
         gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}

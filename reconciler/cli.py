@@ -130,10 +130,24 @@ def reseal() -> None:
 
 @app.command()
 def new_key() -> None:
-    """Print a new random key for RECONCILER_TOKEN_KEYS."""
+    """Print a new random key for RECONCILER_TOKEN_KEYS or RECONCILER_CONSOLE_KEYS."""
     from reconciler.quickbooks.sealing import Seal
 
     print(Seal.new_key())
+
+
+@app.command()
+def console_password() -> None:
+    """Ask for a password and print its hash for RECONCILER_CONSOLE_PASSWORD_HASH."""
+    from reconciler.console.passwords import hash_password
+
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < 12:
+        raise ConfigurationError("A password of the console has at least 12 characters.")
+    print(hash_password(password))
 
 
 def _company(name: str) -> tuple[Settings, Company]:

@@ -194,6 +194,57 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Their port; 0 for any free one."""
 
+    console_auth: Literal["", "off", "password", "proxy", "oidc"] = ""
+    """How people log in to the console (docs/console.md). Empty: off (everyone who reaches it may
+    act) where http_host is a loopback address, and no console at all elsewhere."""
+
+    console_url: str = ""
+    """Where browsers reach the service, such as https://reconciler.example.com. Needed behind a proxy
+    and for oidc; cookies are marked Secure when it is https."""
+
+    console_keys: SecretStr = SecretStr("")
+    """Comma-separated keys that seal session cookies (`reconciler new-key`); processes behind one
+    address need the same. Empty: made at start, so that log-ins end with the process."""
+
+    console_session_hours: float = Field(default=12.0, gt=0, le=720)
+    """How long a log-in lasts."""
+
+    console_password_hash: SecretStr = SecretStr("")
+    """With password: the operators' password as `reconciler console-password` prints it."""
+
+    console_viewer_password_hash: SecretStr = SecretStr("")
+    """With password: another one for people who may only look."""
+
+    console_proxies: str = ""
+    """With proxy: comma-separated addresses or networks whose headers are believed."""
+
+    console_user_header: str = "X-Forwarded-User"
+    """With proxy: the header with the person's name."""
+
+    console_groups_header: str = "X-Forwarded-Groups"
+    """With proxy: the header with their groups, comma-separated."""
+
+    console_operators: str = ""
+    """With proxy or oidc: comma-separated groups that may act; * is everyone who can log in."""
+
+    console_viewers: str = ""
+    """With proxy or oidc: comma-separated groups that may look; * is everyone who can log in."""
+
+    console_oidc_issuer: str = ""
+    """With oidc: the provider's issuer address; its description is found from there."""
+
+    console_oidc_client_id: str = ""
+    """With oidc: our client id at the provider."""
+
+    console_oidc_client_secret: SecretStr = SecretStr("")
+    """With oidc: our client secret; empty for a public client."""
+
+    console_oidc_scopes: str = "openid profile email"
+    """With oidc: what to ask for; some providers give groups only with a scope of their own."""
+
+    console_oidc_groups_claim: str = "groups"
+    """With oidc: the claim of the id token that holds a person's groups or roles."""
+
     stall_seconds: float = Field(default=120.0, gt=0)
     """A process whose partitions have records but that reads none for so long ends itself."""
 

@@ -216,6 +216,7 @@ def _print_verdict(
 def _print_addresses(console: Console, running: Environment, service: str) -> None:
     console.print(
         f"\nStill running; press Ctrl-C to stop.\n"
+        f"  console    {service}/console/\n"
         f"  metrics    {service}/metrics\n"
         f"  QuickBooks {running.sandbox.url}/admin/books/{COMPANIES[0].split(':')[0]}\n"
         f"  Kafka      {running.kafka}\n"
