@@ -11,6 +11,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -37,6 +38,11 @@ async def _upgrade(dsn: str, revision: str) -> None:
             await connection.run_sync(_run, revision)
     finally:
         await engine.dispose()
+
+
+def newest_revision() -> str:
+    """The revision that `upgrade` brings a database to."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
 def configuration(connection: Connection) -> Config:

@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import typer
-from alembic.script import ScriptDirectory
 
 from reconciler.commands import sources
 from reconciler.commands.session import (
@@ -24,7 +23,6 @@ from reconciler.operator import checkup
 from reconciler.operator.checkup import Finding, Grade, TopicState
 from reconciler.operator.views import Reading
 from reconciler.workflows.lint import lint
-from store.migrate import MIGRATIONS
 from store.references import ReferenceStore
 from streams.cluster import Cluster
 from streams.records import PartitionLog
@@ -78,6 +76,8 @@ def _file(session: Session) -> list[Finding]:
 
 
 async def _postgres(session: Session) -> list[Finding]:
+    from store.migrate import newest_revision  # Alembic takes long to import
+
     pool = session.pool
     version = int(await pool.fetchval("SHOW server_version_num"))
     before = datetime.now(UTC)
@@ -85,7 +85,7 @@ async def _postgres(session: Session) -> list[Finding]:
     ours = before + (datetime.now(UTC) - before) / 2
     exists = await pool.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     revision = await pool.fetchval("SELECT version_num FROM alembic_version") if exists else None
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+    head = newest_revision()
     return list(checkup.postgres(version, revision, head, theirs - ours))
 
 

@@ -7,13 +7,14 @@ QuickBooks, and each change holds only if the document is still as it was read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from reconciler.decide import Recorded, Unwanted, Verdict, examine
-from reconciler.model import DocumentState, ObjectKey, SourceObject
+from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
@@ -49,8 +50,10 @@ async def retry(acting: Acting, selection: Selection) -> Done:
         after = chunk[-1].document_id
         allowed = _allowed(chunk, done)
         objects = await _objects(acting.store, allowed)
+        ledger = await _ledger(acting.store, list(objects))
         changes = [
-            retried(each, objects.get(each.key.source), acting.workflows) for each in allowed
+            retried(each, objects.get(each.key.source), acting.workflows, ledger[each.key.source])
+            for each in allowed
         ]
         await _apply(acting, done, changes, "retry", {})
     return _with_missing(done, selection)
@@ -98,6 +101,22 @@ async def _objects(
     return {obj.key: obj for obj in await store.objects(keys)} if keys else {}
 
 
+async def _ledger(
+    store: OperatorStore, keys: Sequence[ObjectKey]
+) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
+    """What is recorded of these objects: documents of one object depend on each other."""
+    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = defaultdict(dict)
+    for each in await store.documents_of(keys) if keys else ():
+        found[each.key.source][each.key] = Recorded(
+            each.state, each.workflow, each.state not in _CLOSED and not each.quickbooks_id,
+            each.content, int(each.enrolled_at.timestamp() * 1000),
+        )  # fmt: skip
+    return found
+
+
+_CLOSED = (DocumentState.SENDING, DocumentState.CREATED, DocumentState.DISMISSED)
+
+
 async def _apply(
     acting: Acting,
     done: Done,
@@ -135,13 +154,16 @@ def _with_missing(done: Done, selection: Selection) -> Done:
 
 
 def retried(
-    stored: StoredDocument, obj: SourceObject | None, workflows: Sequence[Workflow]
+    stored: StoredDocument,
+    obj: SourceObject | None,
+    workflows: Sequence[Workflow],
+    ledger: Mapping[DocumentKey, Recorded],
 ) -> DocumentChange:
     """What a retry makes of a document."""
     if stored.quickbooks_id or obj is None:
         # Half of it is in the books (a paid invoice's invoice), or only the ledger knows it.
         return _wanted(stored, None)
-    recorded = {stored.key: Recorded(stored.state, stored.workflow)}
+    recorded = {**ledger, stored.key: Recorded(stored.state, stored.workflow)}
     found = {each.key: each for each in examine(obj, obj, workflows, recorded)}
     verdict = found.get(stored.key)
     if isinstance(verdict, Verdict):

@@ -52,9 +52,14 @@ class Backfill:
                 self.progress(after, taken)
 
     async def _take(self, keys: Sequence[ObjectKey]) -> Taken:
+        """Decide a batch; again if what it depends on was sent to QuickBooks meanwhile."""
         intake = replace(self.intake, workflows=self.workflows, priority=Priority.BACKFILL)
-        taken = Taken(records=len(keys))
-        async with self.transaction(keys[-1], taken) as transaction:
-            objects = await transaction.hold_objects(keys)
-            await intake.record_decisions(transaction, objects, {}, taken)
-        return taken
+        while True:
+            taken = Taken(records=len(keys))
+            try:
+                async with self.transaction(keys[-1], taken) as transaction:
+                    objects = await transaction.hold_objects(keys)
+                    await intake.record_decisions(transaction, objects, {}, taken)
+            except intake.concurrent:
+                continue
+            return taken

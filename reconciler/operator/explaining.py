@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 
 from reconciler.decide import Recorded, Unwanted, Verdict, examine
 from reconciler.model import Action, DocumentState, ObjectKey, SourceObject
@@ -193,7 +192,7 @@ def _unrecorded(
     settings: ActionSettings,
     found: Verdict | Unwanted | None,
 ) -> ActionExplanation:
-    reason, sentence, fix = _why_unwanted(question, workflow, settings, found)
+    reason, sentence, fix = _why_unwanted(question, workflow, found)
     return ActionExplanation(
         workflow=workflow.name,
         action=settings.action,
@@ -209,7 +208,6 @@ def _unrecorded(
 def _why_unwanted(
     question: Question,
     workflow: Workflow,
-    settings: ActionSettings,
     found: Verdict | Unwanted | None,
 ) -> tuple[str, str, str]:
     if not workflow.enabled:
@@ -218,9 +216,6 @@ def _why_unwanted(
             f"Workflow “{workflow.name}” is turned off.",
             "Set enabled: true in workflows.yaml, then backfill if the past is meant too.",
         )
-    other = _other_workflow(question, settings)
-    if other:
-        return Reason.ALREADY_BILLED, f"Workflow “{other}” already wants this document.", ""
     obj = question.object
     if isinstance(found, Unwanted):
         fix = WORDS[Reason(found.reason)].fix
@@ -232,11 +227,3 @@ def _why_unwanted(
         f"It meets the enrolment of “{workflow.name}”, but nothing has changed since that is so.",
         WORDS[Reason.MATCHED_BEFORE].fix,
     )
-
-
-def _other_workflow(question: Question, settings: ActionSettings) -> str:
-    for document in chain(question.documents):
-        same = document.key.action is settings.action
-        if same and document.key.realm_id == settings.company.realm_id:
-            return document.workflow
-    return ""
