@@ -31,7 +31,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.assembly import decoder, operator_over, watched
+from reconciler.assembly import companions, decoder, intake_over, operator_over, watched
 from reconciler.clock import SharedClock, elapsed
 from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
@@ -55,6 +55,7 @@ from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from reconciler.relay import Relay
 from reconciler.scraping import CachedReport, keep_accounts
 from reconciler.settings import Settings
+from reconciler.switching import follow_switches
 from reconciler.watchdog import Watchdog
 from reconciler.workflows import WorkflowFile
 from store import leases as lease_store
@@ -172,6 +173,7 @@ class Service:
         self.crm = Crm(settings, self.workflows, self.pool, self.kafka, self.metrics.hubspot)
         if settings.create_topics:
             await self._ensure_topics()
+        await self._follow_switches()
         self.session = await stack.enter_async_context(open_session())
         self.tokens = await self._open_tokens()
         self.dispatcher = self._open_dispatcher(companies)
@@ -188,6 +190,13 @@ class Service:
         _log.info(
             "started", owner=self.owner, http_port=port, topics=list(settings.topics.values())
         )
+
+    async def _follow_switches(self) -> None:
+        """Block what workflows wanted that are off now; take up what is on again."""
+        intake = intake_over(self.pool, self.settings, self.workflows)
+        switched = await follow_switches(intake, partial(transaction, self.pool))
+        if any(switched):
+            _log.info("workflows switched", blocked=switched.off, decided_anew=switched.on)
 
     async def _ensure_topics(self) -> None:
         settings = self.settings
@@ -225,6 +234,7 @@ class Service:
             decode=decoder(settings, self.workflows, self.metrics.intake.decoded),
             transaction=partial(transaction, self.pool),
             concurrent=ConcurrentFold,
+            companions=companions(settings),
             hydrates=self.crm.is_on,
             crash_point=self.crash_point,
         )

@@ -13,6 +13,7 @@ from functools import partial
 
 import asyncpg
 
+from reconciler.companions import COMPANIONS
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import DEFAULT_WATCHED
 from reconciler.intake import Intake, Record
@@ -70,6 +71,11 @@ def watched(workflows: WorkflowFile) -> dict[ObjectType, frozenset[str]]:
     return {kind: names | chosen.get(kind, frozenset()) for kind, names in DEFAULT_WATCHED.items()}
 
 
+def companions(settings: Settings) -> frozenset[ObjectType]:
+    """The types that have topics of their own and are joined to the objects that name them."""
+    return COMPANIONS.intersection(map(ObjectType, settings.topics))
+
+
 def intake_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Intake:
     """Intake for records that come from elsewhere than the group: re-driven, replayed."""
     return Intake(
@@ -79,6 +85,7 @@ def intake_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile)
         decode=lenient_decoder(settings, workflows),
         transaction=partial(transaction, pool),
         concurrent=ConcurrentFold,
+        companions=companions(settings),
     )
 
 

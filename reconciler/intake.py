@@ -15,6 +15,16 @@ from typing import Protocol
 
 import msgspec
 
+from reconciler.companions import (
+    CompanionTransaction,
+    LinkChanges,
+    Stale,
+    changed_links,
+    hold,
+    join,
+    reads_contacts,
+    woken,
+)
 from reconciler.decide import Recorded, Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
@@ -64,11 +74,10 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-class Transaction(Protocol):
+class Transaction(CompanionTransaction, Protocol):
     """The store's side of one batch (`store.intake.IntakeTransaction`)."""
 
     async def advance(self, group_id: str, advances: Sequence[Advance]) -> None: ...
-    async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]: ...
     async def ledger(self, keys: Sequence[ObjectKey]) -> dict[DocumentKey, LedgerEntry]: ...
     async def save_objects(self, objects: Sequence[StoredObject]) -> None: ...
     async def want(
@@ -109,6 +118,7 @@ class Taken:
 class Intake:
     """One consumer group's way into the store.
 
+    `companions` are the types that have topics of their own and are joined to what names them.
     With `hydrates` objects are requested from HubSpot whose enrolment can't be decided because
     the feed never mentioned a property that it looks at.
     """
@@ -119,6 +129,7 @@ class Intake:
     decode: Callable[[Record], list[Change]]
     transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
     concurrent: type[Exception]
+    companions: frozenset[ObjectType] = frozenset()
     hydrates: bool = False
     crash_point: Callable[[str], None] = lambda name: None
     priority: Priority = Priority.LIVE
@@ -175,11 +186,34 @@ class Intake:
         taken.changed_objects = len(folded)
         if not folded:
             return
-        await transaction.save_objects(folded)
+        links = changed_links(folded, known, self.companions)
+        awake = await self._save(transaction, folded, links)
         self.crash_point("intake.folded")
         sources = [stored.object for stored in folded if stored.object.key.type in SOURCE_TYPES]
         before = {key: stored.object for key, stored in known.items()}
+        if awake:
+            own = {obj.key for obj in sources}
+            sources += [obj for obj in awake if obj.key not in own]
+            before = {obj.key: obj for obj in awake} | before
         await self.record_decisions(transaction, sources, before, taken)
+
+    async def _save(
+        self, transaction: Transaction, folded: Sequence[StoredObject], links: LinkChanges
+    ) -> list[SourceObject]:
+        """Write objects and links; answers the objects that a companion among them wakes."""
+        if not self.companions:
+            await transaction.save_objects(folded)
+            if links.added or links.removed:
+                await transaction.change_links(*links)
+            return []
+        undecided = reads_contacts(self.workflows)
+        try:
+            holding = await hold(transaction, folded, links.added, undecided=undecided)
+            await transaction.save_objects(folded)
+            await transaction.change_links(*links)
+            return await woken(transaction, holding, undecided=undecided)
+        except Stale:
+            raise self.concurrent from None
 
     def _folded(
         self, changes: Mapping[ObjectKey, list[Change]], known: Mapping[ObjectKey, StoredObject]
@@ -204,6 +238,8 @@ class Intake:
         """Decide about *sources* and record what differs from the ledger."""
         if not sources:
             return
+        if self.companions:
+            sources, before = await join(transaction, sources, before, self.companions)
         ledger = await transaction.ledger([obj.key for obj in sources])
         known = by_source(ledger)
         for obj in sources:
@@ -217,8 +253,17 @@ class Intake:
         self.crash_point("intake.decided")
         if desired:
             await transaction.desire(desired)
-        if not wanted:
-            return
+        if wanted:
+            await self._want(transaction, wanted, ledger, taken)
+
+    async def _want(
+        self,
+        transaction: Transaction,
+        wanted: Sequence[WantedDocument],
+        ledger: Mapping[DocumentKey, LedgerEntry],
+        taken: Taken,
+    ) -> None:
+        """Record documents, the events about them, and that there is work for their companies."""
         ids = await transaction.want(wanted, taken.heard_at)
         taken.recorded += wanted
         if overtaken := _overtaken(wanted, ids, ledger):

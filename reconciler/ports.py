@@ -13,7 +13,15 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from reconciler.model import DocumentKey, DocumentState, ObjectKey, Priority, SourceObject
+from reconciler.model import (
+    Action,
+    DocumentKey,
+    DocumentState,
+    ObjectKey,
+    ObjectType,
+    Priority,
+    SourceObject,
+)
 
 # --- intake ------------------------------------------------------------------------------------
 
@@ -69,6 +77,15 @@ class WantedDocument(NamedTuple):
     enrolled_at: int
     priority: Priority = Priority.LIVE
     not_before: int = 0
+
+
+class ActionPlace(NamedTuple):
+    """An action of a workflow in a company: whose document a ledger row is."""
+
+    workflow: str
+    realm_id: str
+    action: Action
+    object_type: ObjectType
 
 
 class ObjectLink(NamedTuple):

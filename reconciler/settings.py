@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     topic_companies: str = ""
     """Optional companion topic of company snapshots."""
 
+    topic_products: str = ""
+    """Optional companion topic of product snapshots."""
+
     topic_outcomes: str = "quickbooks.documents"
     """Where outcomes are published; it is created with one partition per 2 if it does not exist."""
 
@@ -279,6 +282,7 @@ class Settings(BaseSettings):
             "contact": self.topic_contacts,
             "line_item": self.topic_line_items,
             "company": self.topic_companies,
+            "product": self.topic_products,
         }
         return {kind: topic for kind, topic in named.items() if topic}
 

@@ -16,18 +16,26 @@ import msgspec
 from reconciler.errors import Fenced
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
 from reconciler.ports import (
+    ActionPlace,
     Advance,
     DeadLetter,
     LedgerEntry,
     NewOutcome,
+    ObjectLink,
     StoredObject,
     WantedDocument,
 )
 from store.hydration import request_facts
+from store.links import change_links, linked_sources
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
 decode_object = msgspec.json.Decoder(SourceObject).decode
+
+
+_LEDGER_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
+       d.document_id, d.workflow, d.state, d.reason, d.detail, d.enrolled_at, d.content, d.desired,
+       d.quickbooks_id IS NOT NULL"""
 
 
 class ConcurrentFold(Exception):
@@ -104,6 +112,52 @@ class IntakeTransaction:
             found[obj.key] = StoredObject(version, obj)
         return found
 
+    async def lock_objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, int]:
+        """Keep others from changing these objects until commit; answers the versions of those known.
+
+        Locks are taken in key order, so that two processes never wait for each other in a circle.
+        """
+        rows = await self._connection.fetch(
+            """
+            SELECT o.portal_id, o.object_type, o.object_id, o.version
+              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
+              JOIN objects AS o USING (portal_id, object_type, object_id)
+             ORDER BY o.portal_id, o.object_type COLLATE "C", o.object_id COLLATE "C"
+               FOR UPDATE OF o
+            """,
+            *_columns(keys),
+        )
+        return {ObjectKey(row[0], ObjectType(row[1]), row[2]): row[3] for row in rows}
+
+    async def expect_objects(self, keys: Sequence[ObjectKey]) -> None:
+        """Make empty rows of version 0 for objects that are named but not known, in the order given.
+
+        Waits for a process that is writing one of them at this moment.
+        """
+        empty = [SourceObject(key=key) for key in keys]
+        await self._connection.execute(
+            """
+            INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at)
+            SELECT n.portal_id, n.object_type, n.object_id, 0, n.state, n.changed_at
+              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::json[], $5::timestamptz[])
+                   AS n(portal_id, object_type, object_id, state, changed_at)
+            ON CONFLICT DO NOTHING
+            """,
+            *_columns(keys),
+            [_encode(obj).decode() for obj in empty],
+            [instant(0)] * len(empty),
+        )
+
+    async def change_links(
+        self, added: Sequence[ObjectLink], removed: Sequence[ObjectLink]
+    ) -> None:
+        await change_links(self._connection, added, removed)
+
+    async def linked_sources(
+        self, targets: Sequence[ObjectKey], *, undecided: bool
+    ) -> set[ObjectKey]:
+        return await linked_sources(self._connection, targets, undecided=undecided)
+
     async def save_objects(self, objects: Sequence[StoredObject]) -> None:
         """Write folded objects; each carries the version it was read at (0 for a new one).
 
@@ -131,13 +185,50 @@ class IntakeTransaction:
         if int(written.rsplit(" ", 1)[1]) != len(ordered):
             raise ConcurrentFold
 
+    async def unsent_elsewhere(
+        self, on: Sequence[ActionPlace], after: int, limit: int
+    ) -> list[LedgerEntry]:
+        """Unsent documents of none of these actions, not blocked for it yet, in order of id."""
+        return await self._by_place(
+            "d.state IN ('waiting', 'blocked', 'wanted') AND d.reason <> 'workflow_off' AND NOT",
+            on, after, limit,
+        )  # fmt: skip
+
+    async def blocked_as_off(
+        self, on: Sequence[ActionPlace], after: int, limit: int
+    ) -> list[LedgerEntry]:
+        """Documents blocked because their workflow was off, of one of these actions."""
+        return await self._by_place(
+            "d.state = 'blocked' AND d.reason = 'workflow_off' AND", on, after, limit
+        )
+
+    async def _by_place(
+        self, condition: str, on: Sequence[ActionPlace], after: int, limit: int
+    ) -> list[LedgerEntry]:
+        rows = await self._connection.fetch(
+            f"""
+            SELECT {_LEDGER_COLUMNS} FROM documents AS d
+             WHERE d.document_id > $5 AND d.quickbooks_id IS NULL AND {condition}
+                   EXISTS (SELECT FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                                  AS n(workflow, realm_id, action, object_type)
+                            WHERE n.workflow = d.workflow AND n.realm_id = d.realm_id
+                              AND n.action = d.action AND n.object_type = d.object_type)
+             ORDER BY d.document_id LIMIT $6
+            """,
+            [place.workflow for place in on],
+            [place.realm_id for place in on],
+            [place.action for place in on],
+            [place.object_type for place in on],
+            after,
+            limit,
+        )
+        return [_entry(row) for row in rows]
+
     async def ledger(self, keys: Sequence[ObjectKey]) -> dict[DocumentKey, LedgerEntry]:
         """Every document ever wanted for these objects."""
         rows = await self._connection.fetch(
-            """
-            SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
-                   d.document_id, d.workflow, d.state, d.reason, d.detail, d.enrolled_at,
-                   d.content, d.desired, d.quickbooks_id IS NOT NULL
+            f"""
+            SELECT {_LEDGER_COLUMNS}
               FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
               JOIN documents AS d USING (portal_id, object_type, object_id)
             """,

@@ -1,0 +1,180 @@
+"""What objects refer to: links between them, and the join with companions from topics of their own.
+
+Called by `intake` within its transaction. Deals, quotes and payments that name each other are
+always noted (the guard against billing twice reads it). Contacts, companies, line items and
+products are noted and joined only where they have topics of their own.
+
+An object and its companion may arrive in either order and at the same moment in two processes. Both
+transactions lock the companion's row, the first comer as an empty one, before they look for what
+the other wrote; so the later of them sees it, and decides with everything known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from reconciler.fold import joined, references
+from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
+from reconciler.ports import ObjectLink, StoredObject
+from reconciler.reading import effective_ids
+from reconciler.workflows import Workflow
+from reconciler.workflows.filters import CONTACT_PREFIX
+
+COMPANIONS = frozenset(
+    {ObjectType.CONTACT, ObjectType.COMPANY, ObjectType.LINE_ITEM, ObjectType.PRODUCT}
+)
+"""What may have a topic of its own and is joined to the objects that name it."""
+
+_SALE_TYPES = {"deals": ObjectType.DEAL, "quotes": ObjectType.QUOTE, "payments": ObjectType.PAYMENT}
+
+
+class CompanionTransaction(Protocol):
+    """What this asks of the store, in intake's transaction."""
+
+    async def objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, StoredObject]: ...
+    async def lock_objects(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, int]: ...
+    async def expect_objects(self, keys: Sequence[ObjectKey]) -> None: ...
+    async def change_links(
+        self, added: Sequence[ObjectLink], removed: Sequence[ObjectLink]
+    ) -> None: ...
+    async def linked_sources(
+        self, targets: Sequence[ObjectKey], *, undecided: bool
+    ) -> set[ObjectKey]: ...
+
+
+class LinkChanges(NamedTuple):
+    """Links that a batch makes and ends."""
+
+    added: list[ObjectLink]
+    removed: list[ObjectLink]
+
+
+def changed_links(
+    folded: Iterable[StoredObject],
+    before: Mapping[ObjectKey, StoredObject],
+    companions: frozenset[ObjectType],
+) -> LinkChanges:
+    """What the objects name now and did not before, and the other way round. Pure."""
+    changes = LinkChanges([], [])
+    for stored in folded:
+        obj = stored.object
+        if obj.key.type not in SOURCE_TYPES:
+            continue
+        known = before.get(obj.key)
+        was = _named(known.object, companions) if known else set()
+        now = _named(obj, companions)
+        if now != was:
+            changes.added.extend(ObjectLink(target, obj.key) for target in now - was)
+            changes.removed.extend(ObjectLink(target, obj.key) for target in was - now)
+    return changes
+
+
+def _named(obj: SourceObject, companions: frozenset[ObjectType]) -> set[ObjectKey]:
+    if companions:
+        wanted = companions.union(SOURCE_TYPES)
+        return {key for key in references(obj) if key.type in wanted}
+    portal_id, associations = obj.key.portal_id, obj.associations
+    return {
+        ObjectKey(portal_id, _SALE_TYPES[name], one)
+        for name in associations
+        if name in _SALE_TYPES
+        for one in effective_ids(associations[name])
+    }
+
+
+def reads_contacts(workflows: Iterable[Workflow]) -> bool:
+    """Whether a contact alone may enrol an object."""
+    return any(
+        name.startswith(CONTACT_PREFIX)
+        for workflow in workflows
+        if workflow.enabled
+        for enrolment in (workflow.enrol, workflow.re_enrol)
+        if enrolment is not None
+        for name in enrolment.properties()
+    )
+
+
+class Holding(NamedTuple):
+    """The rows that this transaction keeps others from changing: what wakes, and who names it."""
+
+    companions: list[ObjectKey]
+    sources: set[ObjectKey]
+
+
+class Stale(Exception):
+    """Another process was faster; the transaction must be done again."""
+
+
+async def hold(
+    transaction: CompanionTransaction,
+    folded: Sequence[StoredObject],
+    added: Sequence[ObjectLink],
+    *,
+    undecided: bool,
+) -> Holding:
+    """Lock, in key order, all that the batch changes, newly names or wakes. Raises `Stale`.
+
+    Products are not locked when named: they are shared by many, and a line has a name of its own.
+    """
+    companions = [each.object.key for each in folded if each.object.key.type in COMPANIONS]
+    sources: set[ObjectKey] = set()
+    if companions:
+        sources = await transaction.linked_sources(companions, undecided=undecided)
+    named = {
+        link.target
+        for link in added
+        if link.target.type in COMPANIONS and link.target.type is not ObjectType.PRODUCT
+    }
+    own = {each.object.key: each.version for each in folded}
+    held = await transaction.lock_objects(sorted(own.keys() | named | sources))
+    if any(version and held.get(key) != version for key, version in own.items()):
+        raise Stale
+    expected = named - held.keys() - own.keys()
+    if expected:
+        await transaction.expect_objects(sorted(expected))
+    return Holding(companions, sources)
+
+
+async def woken(
+    transaction: CompanionTransaction, holding: Holding, *, undecided: bool
+) -> list[SourceObject]:
+    """The objects that name a companion of this batch, as they are now. Raises `Stale`.
+
+    Asked again after the companions' rows are ours: what was named meanwhile must be held too.
+    """
+    if not holding.companions:
+        return []
+    named = await transaction.linked_sources(holding.companions, undecided=undecided)
+    if not named <= holding.sources:
+        raise Stale
+    found = await transaction.objects(sorted(named))
+    return [stored.object for stored in found.values()]
+
+
+class Joined(NamedTuple):
+    """Objects with their companions, and the same as known before the batch."""
+
+    sources: list[SourceObject]
+    before: dict[ObjectKey, SourceObject]
+
+
+async def join(
+    transaction: CompanionTransaction,
+    sources: Sequence[SourceObject],
+    before: Mapping[ObjectKey, SourceObject],
+    kinds: frozenset[ObjectType],
+) -> Joined:
+    """Put the stored companions to their objects; *before* also says how they were before."""
+    was = {obj.key: before[obj.key] for obj in sources if obj.key in before}
+    named = {
+        key for obj in [*sources, *was.values()] for key in references(obj) if key.type in kinds
+    }
+    if not named:
+        return Joined(list(sources), was)
+    stored = await transaction.objects(sorted(named))
+    now = {key: one.object for key, one in stored.items()}
+    then = {key: before.get(key, obj) for key, obj in now.items()}
+    return Joined(
+        [joined(obj, now) for obj in sources], {key: joined(obj, then) for key, obj in was.items()}
+    )
