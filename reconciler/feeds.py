@@ -55,13 +55,13 @@ class Feeding:
         self.hubspot: HubSpotMetrics = self.metrics.hubspot
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Listen for signals, create missing topics, serve health and metrics."""
+        """Listen for signals, wait for Kafka, create missing topics, serve health and metrics."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         settings = self.settings
-        if settings.create_topics:
-            patience = timedelta(seconds=settings.startup_wait_seconds)
-            async with Cluster(kafka_connection(settings), patience) as cluster:
+        patience = timedelta(seconds=settings.startup_wait_seconds)
+        async with Cluster(kafka_connection(settings), patience) as cluster:
+            if settings.create_topics:
                 await cluster.ensure_topics(settings.topics.values(), partitions=3)
         pages = monitoring(self.health, self._exposition)
         await stack.enter_async_context(serve(pages, settings.http_host, settings.http_port))

@@ -215,7 +215,8 @@ class Gateway:
 
 
 def _refused(request: web.Request, reason: Refusal) -> Answer:
-    _log.warning("webhook refused", reason=reason, remote=request.remote)
+    # Not a warning: anybody can make as many of these as they like. The metric tells of them.
+    _log.debug("webhook refused", reason=reason, remote=request.remote)
     return Answer(401, reason)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -277,7 +278,19 @@ async def _abandon(producer: Any) -> None:
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await producer._sender.close()
-    producer._message_accumulator.fail_all(KafkaConnectionError("the producer was abandoned"))
+    _fail_all(producer._message_accumulator)
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await (producer.client.close() if producer._closed else producer.stop())
+
+
+def _fail_all(accumulator: Any) -> None:
+    """Tell whoever still waits; what nobody waits for is not to be logged as an error unseen."""
+    waiters = [
+        batch._drain_waiter
+        for batch in (*chain(*accumulator._batches.values()), *accumulator._pending_batches)
+    ]
+    accumulator.fail_all(KafkaConnectionError("the producer was abandoned"))
+    for waiter in waiters:
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()

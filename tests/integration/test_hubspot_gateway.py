@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +27,7 @@ from streams.gateway import PATH, Gateway, GatewaySettings
 from streams.producer import RecordProducer
 from tests.feed import committed_values
 from tests.hubspot_signing import SECRET, deal_event, delivery, headers
+from tests.kafka_apache import ApacheKafka
 
 PUBLIC_URL = "https://hooks.example.com/hubspot/webhooks"
 MAX_BODY = 64 * 1024
@@ -191,26 +192,49 @@ async def test_an_outage_during_a_burst_loses_nothing_answered_200(
 ) -> None:
     """While the broker stands still deliveries get 503 within HubSpot's five seconds; sent again,
     as HubSpot does, each is kept; and whatever got 200, before, during or after, is there."""
-    kafka = KafkaConnection(own_broker.bootstrap)
+    await _burst(
+        own_broker.bootstrap,
+        lambda: pause(own_broker),
+        lambda: own_broker.process.send_signal(signal.SIGCONT),
+    )
+
+
+async def test_a_killed_broker_during_a_burst_loses_nothing_answered_200(real_kafka: None) -> None:
+    """The same with Apache Kafka killed and started again: its log keeps what it acknowledged."""
+    with ApacheKafka() as kafka:
+        await _burst(
+            kafka.bootstrap,
+            lambda: kafka.kill(1),
+            lambda: kafka.restart(1),
+        )
+
+
+async def _burst(bootstrap: str, stop: Callable[[], object], go_on: Callable[[], object]) -> None:
+    kafka = KafkaConnection(bootstrap)
     await create(kafka, "deals")
     answered: dict[int, list[int]] = {n: [] for n in range(120)}
     async with running(kafka, "deals") as gateway:
 
         async def send(number: int) -> None:
-            for attempt in range(40):
+            for attempt in range(100):
                 body = delivery(deal_event(number, attemptNumber=attempt))
                 answered[number].append(await gateway.deliver(body))
                 if answered[number][-1] == 200:
                     return
                 await asyncio.sleep(0.25)  # HubSpot waits longer
 
+        async def recover() -> None:
+            while not gateway.gateway.not_ready:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(go_on)
+
         async with asyncio.TaskGroup() as tasks:
             for number in answered:
                 tasks.create_task(send(number))
                 await asyncio.sleep(0.005)
                 if number == 40:
-                    pause(own_broker)
-                    tasks.create_task(_resumed(own_broker, gateway))
+                    stop()
+                    tasks.create_task(recover())
     assert gateway.counted.slowest < 5
     assert all(statuses[-1] == 200 for statuses in answered.values())
     refused = [status for statuses in answered.values() for status in statuses if status != 200]
@@ -218,13 +242,6 @@ async def test_an_outage_during_a_burst_loses_nothing_answered_200(
     assert set(refused) == {503}
     assert set(ids(await committed_values(kafka, "deals"))) == answered.keys()
     assert not gateway.gateway.not_ready
-
-
-async def _resumed(broker: EmbeddedBroker, gateway: Running) -> None:
-    """Let the broker go on once the gateway has noticed that it does not answer."""
-    while not gateway.gateway.not_ready:
-        await asyncio.sleep(0.01)
-    broker.process.send_signal(signal.SIGCONT)
 
 
 async def test_what_there_is_no_room_for_is_refused_at_once(own_broker: EmbeddedBroker) -> None:
