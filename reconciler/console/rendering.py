@@ -16,6 +16,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.console import words
+from reconciler.console.access import ByPassword, ByProvider
 from reconciler.console.context import BASE, PERSON, SESSION, console_of, remember
 from reconciler.model import Action, DocumentState, ObjectType
 
@@ -61,9 +62,11 @@ def _environment() -> Environment:
         ago=words.ago,
         amount=words.amount,
         clock=words.clock,
+        day=words.day,
         instant=words.instant,
         plain=words.plain,
         size=words.size,
+        time=words.time,
         visible=words.visible,
     )
     environment.globals.update(
@@ -95,6 +98,7 @@ async def render(
         person=person,
         stuck=stuck,
         now=console.clock(),
+        can_log_out=isinstance(console.access, ByPassword | ByProvider),
         **context,
     )
     return web.Response(text=body, content_type="text/html", status=status)
@@ -106,7 +110,7 @@ async def error_page(request: web.Request, status: int, text: str) -> web.Respon
     person = request.get(PERSON)
     body = _environment_.get_template("error.html").render(
         here="", path_qs="", query={}, csrf="", notice="", stuck=None, person=person,
-        has_replays=False,
+        has_replays=False, can_log_out=False,
         status=status, title=title, text=text,
     )  # fmt: skip
     return web.Response(text=body, content_type="text/html", status=status)

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from reconciler.model import DocumentState
 
-_OURS = {"quickbooks": "QuickBooks", "us": "US", "id": "id"}
+_OURS = {"quickbooks": "QuickBooks", "us": "US", "json": "JSON", "hubspot": "HubSpot"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -62,6 +62,16 @@ def instant(at: datetime | None) -> Markup:
 def clock(at: datetime) -> str:
     """Time of day in UTC."""
     return f"{at:%H:%M:%S} UTC"
+
+
+def day(at: datetime) -> str:
+    """The day in UTC."""
+    return f"{at:%Y-%m-%d}"
+
+
+def time(at: datetime) -> str:
+    """Time of day, on a page that says that it is UTC."""
+    return f"{at:%H:%M:%S}"
 
 
 def ago(at: datetime | None, now: datetime) -> Markup:

@@ -84,8 +84,8 @@ def _changes(obj: SourceObject) -> list[TimelineEntry]:
         for name, held in obj.associations.items()
         if held.at >= 0
     ]
-    if obj.deleted is not None:
-        entries.append(_entry(obj.deleted[0], "deleted" if obj.deleted[1] else "restored"))
+    if obj.deleted is not None and obj.deleted[1]:  # every whole snapshot says that it is not
+        entries.append(_entry(obj.deleted[0], "deleted"))
     if obj.merged is not None:
         entries.append(_entry(obj.merged[0], f"merged into {obj.merged[1]}"))
     return entries

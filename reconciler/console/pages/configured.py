@@ -13,6 +13,17 @@ from reconciler.operator.views import LintView, WorkflowsView
 from reconciler.operator.workflow_words import enrolment_words
 from reconciler.quickbooks.limits import Limits
 from reconciler.workflows import Company
+from reconciler.workflows.definitions import ClosedBooks, ContactMode
+
+
+_CONTACTS = {
+    ContactMode.LEGACY: "contacts, matched on name and email and created if missing",
+    ContactMode.DATA_SYNC: "only contacts that pass the contact filter",
+}
+_CLOSED_BOOKS = {
+    ClosedBooks.BLOCK: "the document is blocked",
+    ClosedBooks.FIRST_OPEN_DAY: "the document is dated the first open day",
+}
 
 
 async def companies(request: web.Request) -> web.Response:
@@ -49,8 +60,8 @@ def options(company_: Company) -> dict[str, str]:
     chosen = {
         "Time zone": company_.timezone,
         "Currency": company_.currency,
-        "Contacts become customers": str(company_.contacts).replace("_", " "),
-        "When the books are closed": str(company_.closed_books).replace("_", " "),
+        "Customers": _CONTACTS[company_.contacts],
+        "When books are closed": _CLOSED_BOOKS[company_.closed_books],
     }
     if company_.contact_filter is not None:
         chosen["Contact filter"] = " or ".join(enrolment_words(company_.contact_filter))

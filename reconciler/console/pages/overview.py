@@ -41,7 +41,7 @@ async def overview(request: web.Request) -> web.Response:
         keeping_up=keeping_up(seen, lags),
         correct=correct(seen),
         stuck_answer=stuck(seen),
-        counts={each.state: each for each in seen.states},
+        counts=dict.fromkeys(DocumentState) | {each.state: each for each in seen.states},
     )
 
 
@@ -79,7 +79,7 @@ def correct(seen: Overview) -> Answer:
         if count
     ]
     if doubts:
-        return Answer("watch", "Look", f"{', '.join(doubts)}.".capitalize())
+        return Answer("watch", "To check", f"{', '.join(doubts)}.")
     return Answer("good", "Yes", "Every write was answered, every record understood.")
 
 
@@ -89,8 +89,8 @@ def stuck(seen: Overview) -> Answer:
     waiting = sum(group.documents for group in seen.waiting)
     also = f"{plural(waiting, 'document')} waiting for facts to arrive." if waiting else ""
     if blocked:
-        text = f"{plural(blocked, 'document needs', 'documents need')} a person."
-        return Answer("bad", "Act", f"{text} {also}".strip())
+        text = "They need a person: fix the cause, then retry."
+        return Answer("bad", f"{blocked:,} blocked", f"{text} {also}".strip())
     return Answer("good", "Nothing", also or "No document needs a person.")
 
 
