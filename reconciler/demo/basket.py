@@ -83,7 +83,6 @@ class BasketLine(NamedTuple):
             "hs_pre_discount_amount": _text(gross),
             "hs_total_discount": _text(gross - self.amount),
             "amount": _text(self.amount),
-            "hs_line_item_currency_code": "USD",
             "hs_position_on_quote": str(position),
             **self._tax_properties(),
         }

@@ -97,7 +97,13 @@ class Scene:
             members = [(person.id, person.properties()) for person in contacts]
             lists.append(_list("contacts", members, "contacts" in hydrate))
         if basket is not None:
-            lines = [(line.id, line.properties(n)) for n, line in enumerate(basket.lines)]
+            in_currency = {
+                "hs_line_item_currency_code": self.properties.get("deal_currency_code") or "USD"
+            }
+            lines = [
+                (line.id, {**line.properties(n), **in_currency})
+                for n, line in enumerate(basket.lines)
+            ]
             lists.append(_list("line_items", lines, "line_items" in hydrate))
         self._emit(self._whole(tuple(lists)), late=late)
 
@@ -145,8 +151,13 @@ class Scene:
         """A document with these lines must be in the books, once."""
         self.documents.append(
             ExpectedDocument(
-                realm_id=realm_id, wanted=self._wanted(action), total=basket.total,
-                tax=basket.tax, customer=buyer.party, lines=basket.expected, terms=terms,
+                realm_id=realm_id,
+                wanted=self._wanted(action),
+                total=basket.total,
+                tax=basket.tax,
+                customer=buyer.party,
+                lines=basket.expected,
+                terms=terms,
             )
         )
 
