@@ -7,10 +7,9 @@ reason why the document is blocked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
 from reconciler.quickbooks.company import CompanyFacts
@@ -51,30 +50,28 @@ class Book:
     def add(self, references: Iterable[Reference]) -> None:
         """Take in more rows; a row known already is replaced by the one given last."""
         for row in references:
-            if self._by_id.get((row.entity, row.id)) is not None:
-                self._forget(row)
+            known = self._by_id.get((row.entity, row.id))
+            if known == row:  # found by its name and by its email, say
+                continue
+            if known is not None:
+                self._forget(known)
             self._by_id[row.entity, row.id] = row
             self.references.append(row)
-            for key in {name_key(row.name), row.name_key}:
-                self._by_name.setdefault((row.entity, key), []).append(row)
-            if row.entity == "Customer" and row.email_key:
-                self._by_email.setdefault(row.email_key, []).append(row)
-            if row.entity == "Item" and row.sku:
-                self._by_sku.setdefault(row.sku.casefold(), []).append(row)
+            for rows in self._indexed(row):
+                rows.append(row)
 
     def _forget(self, row: Reference) -> None:
-        def is_other(known: Reference) -> bool:
-            return (known.entity, known.id) != (row.entity, row.id)
+        for rows in (self.references, *self._indexed(row)):
+            rows[:] = [each for each in rows if each is not row]
 
-        self.references = list(filter(is_other, self.references))
-        indexes: tuple[dict[Any, list[Reference]], ...] = (
-            self._by_name,
-            self._by_email,
-            self._by_sku,
-        )
-        for index in indexes:
-            for key, rows in index.items():
-                index[key] = list(filter(is_other, rows))
+    def _indexed(self, row: Reference) -> Iterator[list[Reference]]:
+        """The lists under which a row is found."""
+        for key in {name_key(row.name), row.name_key}:
+            yield self._by_name.setdefault((row.entity, key), [])
+        if row.entity == "Customer" and row.email_key:
+            yield self._by_email.setdefault(row.email_key, [])
+        if row.entity == "Item" and row.sku:
+            yield self._by_sku.setdefault(row.sku.casefold(), [])
 
     def named(self, entity: str, name: str) -> list[Reference]:
         return self._by_name.get((entity, name_key(name)), [])
