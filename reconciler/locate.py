@@ -14,9 +14,11 @@ from reconciler.errors import LookAgain, QuickBooksError, Refused
 from reconciler.ports import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.names import name_key
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import query, read
 from reconciler.quickbooks.queries import MAX_PAGE, equals, next_page, resembles, select
+from reconciler.quickbooks.references import Reference, read_reference
 
 NAME_LISTS = {"Customer": "DisplayName", "Item": "Name"}
 
@@ -42,10 +44,24 @@ async def locate(quickbooks: QuickBooks, op: Operation) -> Answer | None:
 
 def is_ours(op: Operation, entity: dict[str, Any]) -> bool:
     """Whether an object in the books is the one *op* was to make."""
-    if name := NAME_LISTS.get(op.entity):
-        wanted: dict[str, Any] = decode(op.request)
-        return str(entity.get(name, "")).casefold() == str(wanted[name]).casefold()
+    if op.entity in NAME_LISTS:
+        return is_wanted(op, read_reference(op.entity, entity))
     return op.marker in str(entity.get("PrivateNote", ""))
+
+
+def is_wanted(op: Operation, found: Reference) -> bool:
+    """Whether an active entry of a name list is the one that *op* was to make: a namesake with
+    another address, or a product with another SKU, is a stranger."""
+    wanted = read_reference(op.entity, decode(op.request))
+    return (
+        found.active
+        and found.entity == op.entity
+        and found.name_key == wanted.name_key
+        and found.email_key == wanted.email_key
+        and found.sku == wanted.sku
+        and name_key(found.given_name) == name_key(wanted.given_name)
+        and name_key(found.family_name) == name_key(wanted.family_name)
+    )
 
 
 def _conditions(entity: str, wanted: dict[str, Any]) -> Iterable[str]:

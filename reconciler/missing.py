@@ -16,6 +16,7 @@ from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
 from reconciler.errors import Disconnected, QuickBooksError, Refused
 from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
+from reconciler.locate import is_wanted
 from reconciler.model import Customer, ProductReference
 from reconciler.operations import (
     batch_request,
@@ -32,6 +33,7 @@ from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
+from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 from reconciler.resolve import Book, Resolved, customer_key, item_key
 
@@ -149,14 +151,15 @@ class ReferenceMaker:
             return []
         results = await self._send(operations)
         self.crash_point("reference.answered")
-        await self._record(operations, results, book)
+        finished = await self._record(operations, results, book)
         by_key = {op.operation_key: each for each, op in fresh}
         again = []
         for op in operations:
             each, result = by_key[op.operation_key], results[op.operation_key]
-            if isinstance(result, Answer):
-                row = result.entity(op.entity)
-                book.made[each.entity, each.key] = self.directory.read(op.entity, row)
+            if (made := finished[op.operation_key]) is not None:
+                book.made[each.entity, each.key] = made
+            elif isinstance(result, Answer):
+                continue
             elif another := _another(each, result):
                 again.append(another)
             elif isinstance(result, Refused):
@@ -180,46 +183,64 @@ class ReferenceMaker:
 
     async def _record(
         self, operations: Sequence[Operation], results: dict[str, BatchResult], book: Book
-    ) -> None:
-        """Keep what was created, and learn who bears the names that were taken."""
-        finished = []
+    ) -> dict[str, Reference | None]:
+        """Keep what became of creations; what each made, by operation key."""
+        finished, made = [], {}
         for op in operations:
-            result = results[op.operation_key]
-            finished.append(await self.result_of(op, result, book))
-            if isinstance(result, QuickBooksError) and reaction(result) is Reaction.ADOPT_NAME:
-                await self._learn_holders(op, book)
+            result, reference = await self._learned(op, results[op.operation_key], book)
+            finished.append(result)
+            made[op.operation_key] = reference
         await self.store.record(self.lease, finished, (), ())
         self.crash_point("reference.recorded")
+        return made
 
-    async def result_of(
+    async def result_of(self, op: Operation, result: BatchResult) -> OperationResult:
+        """What to record of a creation that was taken up again; what it made is learned first."""
+        finished, _ = await self._learned(op, result, None)
+        return finished
+
+    async def _learned(
         self, op: Operation, result: BatchResult, book: Book | None
-    ) -> OperationResult:
-        """What to record of one creation; what was created is learned first."""
+    ) -> tuple[OperationResult, Reference | None]:
         if isinstance(result, Answer):
-            row = result.entity(op.entity)
-            learned = await self.directory.learn(op.entity, [row])
+            (made,) = await self.directory.learn(op.entity, [result.entity(op.entity)])
             if book is not None:
-                book.add(learned)
-            return OperationResult(
-                op.operation_key, "done", str(row.get("Id")), str(row.get("SyncToken", "")),
-                tid=result.tid,
-            )  # fmt: skip
+                book.add([made])
+            return _made(op, made, result.tid), made
+        if reaction(result) is Reaction.ADOPT_NAME:
+            return await self._holder(op, result, book)
         match after(result, 1, self.clock(), self.policy):
             case SendAgain(at, error) | Park(at, _, error):
-                return OperationResult(op.operation_key, "begun", error=error, next_attempt_at=at)
+                state = "begun"
             case NoAnswer(at, error):
-                return OperationResult(op.operation_key, "unknown", error=error, next_attempt_at=at)
+                state = "unknown"
             case other:
-                return OperationResult(
+                refused = OperationResult(
                     op.operation_key, "refused", error=other.error, tid=result.tid
                 )
+                return refused, None
+        return OperationResult(op.operation_key, state, error=error, next_attempt_at=at), None
 
-    async def _learn_holders(self, op: Operation, book: Book) -> None:
-        """Someone bears that name (6240): learn who, so that the next name is a free one."""
+    async def _holder(
+        self, op: Operation, error: QuickBooksError, book: Book | None
+    ) -> tuple[OperationResult, Reference | None]:
+        """Someone bears that name (6240): the very one we wanted, perhaps made by ourselves when an
+        answer was lost, is adopted; of a stranger we learn, so that the next name is a free one."""
+        key = op.operation_key
         try:
-            book.add(await self.directory.look_up_name(op))
-        except QuickBooksError:
-            return  # the documents are postponed and try again
+            holders = await self.directory.look_up_name(op)
+        except QuickBooksError as unknown:
+            at = self.clock() + self.policy.delay(2)  # asked again: a guess could make a second
+            return OperationResult(key, "begun", error=str(unknown), next_attempt_at=at), None
+        if book is not None:
+            book.add(holders)
+        if ours := next((one for one in holders if is_wanted(op, one)), None):
+            return _made(op, ours, error.tid), ours
+        return OperationResult(key, "refused", error=str(error), tid=error.tid), None
+
+
+def _made(op: Operation, made: Reference, tid: str) -> OperationResult:
+    return OperationResult(op.operation_key, "done", made.id, made.sync_token, tid=tid)
 
 
 def _another(each: Missing, error: QuickBooksError) -> Missing | None:

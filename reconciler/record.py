@@ -104,7 +104,7 @@ class Recorder:
             tries = attempts.get(op.operation_key, 1)
             result = results[op.operation_key]
             if op.document_id is None:
-                recording.results.append(await self.maker.result_of(op, result, None))
+                recording.results.append(await self.maker.result_of(op, result))
             elif isinstance(result, Answer):
                 await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
             else:

@@ -95,15 +95,18 @@ async def notice_companies(pool: asyncpg.Pool, realm_ids: set[str]) -> None:
     )
 
 
-async def hold(connection: Connection, lease: Lease) -> None:
+async def hold(connection: Connection, lease: Lease, *, to_write: bool = False) -> None:
     """Refuse this transaction unless the lease is held, and keep it from being taken until commit.
 
+    *to_write* where the company's own row will be written: two transactions that share it and then
+    both want to write it would wait for each other.
     Raises `Fenced`. Time plays no part: a lease that ran out but was not taken still holds.
     """
     held = await connection.fetchval(
-        """
+        f"""
         SELECT 1 FROM companies
-         WHERE realm_id = $1 AND lease_owner = $2 AND lease_token = $3 FOR SHARE
+         WHERE realm_id = $1 AND lease_owner = $2 AND lease_token = $3
+           FOR {"NO KEY UPDATE" if to_write else "SHARE"}
         """,
         *lease,
     )

@@ -39,7 +39,7 @@ class ReferenceStore:
     async def save_facts(self, lease: Lease, facts: str) -> None:
         """Keep what companyinfo and preferences said (JSON text). Raises `Fenced`."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await hold(connection, lease)
+            await hold(connection, lease, to_write=True)
             await connection.execute(
                 "UPDATE companies SET facts = $2 WHERE realm_id = $1", lease.realm_id, facts
             )
@@ -47,7 +47,7 @@ class ReferenceStore:
     async def set_connection(self, lease: Lease, connection_state: str, detail: str) -> None:
         """Note whether the company is connected, and what to do if not. Raises `Fenced`."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await hold(connection, lease)
+            await hold(connection, lease, to_write=True)
             await connection.execute(
                 "UPDATE companies SET connection = $2, connection_detail = $3 WHERE realm_id = $1",
                 lease.realm_id,
@@ -68,7 +68,7 @@ class ReferenceStore:
         Raises `Fenced`.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await hold(connection, lease)
+            await hold(connection, lease, to_write=changed_since is not None)
             if replace:
                 await connection.execute(
                     "DELETE FROM quickbooks_references WHERE realm_id = $1", lease.realm_id
