@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,7 +42,7 @@ async def read_ranges(
     left = {TopicPartition(*p): each for p, each in ranges.items() if len(each)}
     if not left:
         return
-    consumer = await open_patiently(lambda: _start(connection), connection)
+    consumer = await open_patiently(partial(_start, connection), connection)
     try:
         consumer.assign(list(left))
         for key, each in left.items():

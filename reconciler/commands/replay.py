@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -122,8 +121,10 @@ class Replaying:
             return stopped, ranges
         ranges = await self._ranges()
         total = sum(map(len, ranges.values()))
-        async with pool.acquire() as connection:
+        async with pool.acquire() as connection, connection.transaction():
             view = await replays.begin(connection, self.by, "replay", self.request, total)
+            view = msgspec.structs.replace(view, positions=_positions_of(ranges))
+            await replays.save(connection, view)
         await self.session.operator.store.note(
             NewAudit(actor=self.by, action="replay", target=f"replay {view.replay_id}",
                      detail=self.request)
@@ -143,7 +144,7 @@ class Replaying:
         work = Replay(
             intake=replace(intake, priority=self.priority),
             chosen=self._chosen(),
-            transaction=partial(self._transaction, ranges),
+            transaction=self._transaction,
             pace=Pace(self.share),
             progress=progress,
         )
@@ -155,16 +156,11 @@ class Replaying:
         async for records, positions in read_ranges(sources.kafka_of(self.session), ranges, BATCH):
             yield records, {(p.topic, p.number): offset for p, offset in positions.items()}
 
-    def _transaction(
-        self, ranges: dict[Partition, Range], positions: Positions
-    ) -> AbstractAsyncContextManager[Transaction]:
-        left = {
-            partition: Range(
-                positions.get((partition.topic, partition.number), each.start), each.end
-            )
-            for partition, each in ranges.items()
-        }
-        kept = _ranges_in(self.view.positions) | left
+    def _transaction(self, positions: Positions) -> AbstractAsyncContextManager[Transaction]:
+        kept = _ranges_in(self.view.positions)
+        for (topic, number), position in positions.items():
+            partition = Partition(topic, number)
+            kept[partition] = Range(position, kept[partition].end)
         done = self.view.total - sum(map(len, kept.values()))
         self.view = msgspec.structs.replace(
             self.view, positions=_positions_of(kept), done=done, counts=dict(self.counts)
@@ -190,6 +186,8 @@ class Replaying:
         whole = await sources.whole_topics(self.session)
         if self.request["offsets"]:
             return dict(_asked(text, whole) for text in self.request["offsets"])
+        if not (self.request["since"] or self.request["until"]):
+            return whole
         async with Cluster(sources.kafka_of(self.session)) as cluster:
             starts = await _offsets_at(cluster, whole, self.request["since"])
             ends = await _offsets_at(cluster, whole, self.request["until"])
