@@ -56,7 +56,7 @@ def overview() -> Dashboard:
         stat("p99 latency", quantile(0.99, LATENCY, R), "From Kafka record to document in QuickBooks.", "s", steps(30, 60)),
         stat("Feed behind", f"max(reconciler_lag_seconds{{{J}}})", "How long the oldest unread record may have waited.", "s", steps(30, 60)),
         stat("Records unread", f"sum(reconciler_lag_records{{{J}}})", "Over all topics.", "short", steps(5_000, 50_000)),
-        stat("Due now", f'sum(max without (instance) (reconciler_ledger_due_documents{{{R}, priority="live"}})) or vector(0)', "Live documents that could be sent this moment and are not.", "short", steps(200, 2_000)),
+        stat("Due now", f'sum(max without (instance) (reconciler_ledger_due_documents{{{R}, priority="live"}}))', "Live documents that could be sent this moment and are not.", "short", steps(200, 2_000)),
         stat("Oldest due", f'max(reconciler_ledger_oldest_seconds{{{R}, state="due"}}) or vector(0)', "How long the longest of them has been due.", "s", steps(60, 300)),
         graph("Throughput", [(rate("reconciler_intake_records_total"), "records read"), (rate("reconciler_documents_total", f'{R}, state="created"'), "documents created")], "Records per second in, documents per second out.", "ops"),
         graph("Latency", quantiles(LATENCY, R), "From Kafka record to document. Backfills are left out.", "s"),

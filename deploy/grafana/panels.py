@@ -108,7 +108,7 @@ def table(
     """Rows by label, largest first."""
     panel = _panel("table", title, about, unit, (width, 8))
     panel["targets"] = [_target(expression, "", "A", instant=True, format="table")]
-    hidden = {name: True for name in ("Time", "__name__", "job", "instance", *hide)}
+    hidden = dict.fromkeys(("Time", "__name__", "job", "instance", *hide), True)
     panel["transformations"] = [
         {
             "id": "organize",

@@ -105,8 +105,6 @@ class LedgerMetrics:
             )
         for pair, seconds in report.oldest.items():
             self.oldest.labels(*pair).set(seconds)
-        for pair, count in report.due.items():
-            self.due.labels(*pair).set(count)
         for pair, count in report.unfinished.items():
             self.unfinished.labels(*pair).set(count)
         for pair, count in report.drifted.items():
@@ -116,6 +114,9 @@ class LedgerMetrics:
         for gauge in (self.company, self.connected, self.token_expiry, self.oldest_unknown):
             gauge.clear()
         for company in report.companies:
+            for priority in ("live", "backfill"):
+                count = report.due.get((company.realm_id, priority), 0)
+                self.due.labels(company.realm_id, priority).set(count)
             self.company.labels(company.realm_id, company.name).set(1)
             self.connected.labels(company.realm_id).set(company.connected)
             self.oldest_unknown.labels(company.realm_id).set(

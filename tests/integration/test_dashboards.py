@@ -1,0 +1,193 @@
+"""Every query of every dashboard, run by a real Prometheus that scrapes the running service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+
+from reconciler.demo.catalogue import catalogue
+from reconciler.demo.environment import Environment, environment
+from reconciler.demo.feed import generate
+from reconciler.demo.runner import COMPANIES, WORKFLOWS
+from reconciler.demo.seeding import seed_companies
+from reconciler.metrics.reference import page
+from streams.connection import KafkaConnection
+from streams.producer import RecordProducer
+from streams.records import OutgoingRecord
+from tests.prometheus import ROOT, Prometheus, needs_prometheus, prometheus, substituted, wait_for
+
+DASHBOARDS = ROOT / "deploy/grafana/dashboards"
+
+VARIABLES = {
+    "job": "reconciler",
+    "realm": ".*",
+    "__rate_interval": "5m",
+    "__interval": "5s",
+    "__range": "1m",
+}
+
+NOTHING_UNDER_LOAD = {
+    ("Company", "Token expires in"): "the demo's companies have a fixed token that does not expire",
+    ("Overview", "Alerts"): "no rules are loaded here; tests/integration/test_alerts.py has them",
+    ("Company", "Drift"): "nobody edits documents in the sandbox's books",
+}
+"""Panels that rightly show nothing while all goes well, and why."""
+
+
+class Query(NamedTuple):
+    """One query of one panel."""
+
+    dashboard: str
+    panel: str
+    expression: str
+
+
+def queries() -> list[Query]:
+    """All of them."""
+    found = []
+    for path in sorted(DASHBOARDS.glob("*.json")):
+        dashboard = json.loads(path.read_text())
+        for panel in dashboard["panels"]:
+            found += [
+                Query(dashboard["title"], panel["title"], target["expr"])
+                for target in panel.get("targets", ())
+            ]
+    return found
+
+
+def test_the_dashboards_are_what_the_script_makes() -> None:
+    """deploy/grafana/dashboards/*.json are current, so a change belongs in build.py."""
+    script = "import build, json, sys; json.dump(build.built(), sys.stdout)"
+    made = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT / "deploy/grafana", check=True, capture_output=True
+    )
+    files = {path.name: path.read_text() for path in DASHBOARDS.glob("*.json")}
+    assert json.loads(made.stdout) == files
+
+
+def test_the_reference_of_metrics_is_current() -> None:
+    """docs/metrics.md is what `python -m reconciler.metrics.reference` makes now."""
+    assert (ROOT / "docs/metrics.md").read_text() == page()
+
+
+def test_panels_have_a_place_of_their_own() -> None:
+    """No two panels of a dashboard overlap, and each says what to make of it or is plain."""
+    for path in DASHBOARDS.glob("*.json"):
+        dashboard = json.loads(path.read_text())
+        taken: set[tuple[int, int]] = set()
+        for panel in dashboard["panels"]:
+            at = panel["gridPos"]
+            cells = {
+                (x, y)
+                for x in range(at["x"], at["x"] + at["w"])
+                for y in range(at["y"], at["y"] + at["h"])
+            }
+            assert at["x"] + at["w"] <= 24
+            assert not taken & cells, (dashboard["title"], panel["title"])
+            taken |= cells
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has watched the service take the demo's feed."""
+    directory = tmp_path_factory.mktemp("dashboards")
+    for path in (directory, *directory.parents[:2]):
+        path.chmod(0o755)  # as root, Postgres runs as another account and must get in
+    with environment(directory, COMPANIES) as running:
+        asyncio_run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
+        service = running.start_service(running.settings(WORKFLOWS, quickbooks_limits="false"))
+        with prometheus(directory, [f"127.0.0.1:{service.port}"]) as watching:
+            wait_for("the service was scraped", lambda: watching.query("reconciler_build_info"))
+            asyncio_run(_load(running, watching))
+            yield watching
+
+
+def asyncio_run(work: Any) -> Any:
+    """Run a coroutine where no loop runs: a module's fixture is not async."""
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        return runner.run(work)
+
+
+async def _load(running: Environment, watching: Prometheus) -> None:
+    """The feed in three parts, so that there are rates to see, beside a replay's row."""
+    feed = generate(1)
+    third = len(feed.records) // 3 + 1
+    pool = await asyncpg.create_pool(running.postgres_dsn, min_size=1, max_size=1)
+    replay_id = await pool.fetchval(
+        """
+        INSERT INTO replays (kind, actor, request, positions, done, total, counts)
+        VALUES ('backfill', 'test', '{}', '{}', 0, 1000, '{}') RETURNING replay_id
+        """
+    )
+    async with RecordProducer(KafkaConnection(running.kafka)) as producer:
+        for part in range(3):
+            records = feed.records[part * third : (part + 1) * third]
+            await producer.send([OutgoingRecord(r.topic, r.key, r.value) for r in records])
+            await pool.execute(
+                "UPDATE replays SET done = done + 300 WHERE replay_id = $1", replay_id
+            )
+            until = (part + 1) * third if part < 2 else len(feed.records)
+            wait_for(
+                "the records were read and seen",
+                lambda n=until: _value(watching, "sum(reconciler_intake_records_total)") >= n,
+            )
+    await pool.close()
+    wait_for(
+        "documents were created and counted",
+        lambda: _value(watching, 'sum(reconciler_ledger_documents{state="created"})') > 100,
+    )
+    deriv = "deriv(max by (replay_id) (reconciler_replay_done_records)[5m:15s])"
+    wait_for("there are two points of the replay", lambda: watching.query(deriv))
+
+
+def _value(watching: Prometheus, expression: str) -> float:
+    result = watching.query(expression)
+    return float(result[0]["value"][1]) if result else 0.0
+
+
+@needs_prometheus
+@pytest.mark.parametrize("query", queries(), ids=lambda query: f"{query.dashboard}: {query.panel}")
+def test_a_panel_shows_something_under_load(loaded: Prometheus, query: Query) -> None:
+    """No query is refused by Prometheus, nor empty while the service works, but those named above."""
+    result = loaded.query(substituted(query.expression, VARIABLES))
+    if (query.dashboard, query.panel) not in NOTHING_UNDER_LOAD:
+        assert result, query.expression
+
+
+@needs_prometheus
+def test_a_variable_finds_its_values(loaded: Prometheus) -> None:
+    """The choices of job and company at the top of each dashboard are filled."""
+    assert loaded.query("reconciler_build_info")[0]["metric"]["job"] == "reconciler"
+    companies = loaded.query('reconciler_company_info{job=~"reconciler"}')
+    assert len({company["metric"]["realm_id"] for company in companies}) == len(COMPANIES)
+
+
+def test_exceptions_name_panels_that_exist() -> None:
+    """A panel that was renamed doesn't stay excused."""
+    assert set(NOTHING_UNDER_LOAD) <= {(each.dashboard, each.panel) for each in queries()}
+
+
+@needs_prometheus
+def test_the_rules_are_sound() -> None:
+    """promtool accepts the configuration and every rule, and its unit tests of the rules pass."""
+    folder = ROOT / "deploy/prometheus"
+    subprocess.run(["promtool", "check", "config", "prometheus.yml"], cwd=folder, check=True)
+    tests = [str(path.name) for path in Path(folder / "tests").glob("*.yml")]
+    assert tests
+    done = subprocess.run(
+        ["promtool", "test", "rules", *tests],
+        cwd=folder / "tests",
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
