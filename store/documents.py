@@ -27,9 +27,9 @@ _FROM = """documents AS d LEFT JOIN objects AS o USING (portal_id, object_type, 
 # The whole text first: comparing it costs less than taking the JSON apart.
 _TEXT = """(d.object_id = $10 OR d.document_number = $10
        OR (d.content::text ILIKE $11 AND (
-              d.content->>'private_note' ILIKE $11
-           OR d.content->'customer'->>'email' ILIKE $11
-           OR d.content->'customer'->>'display_name' ILIKE $11
+              d.content->>'private_note' ILIKE $12
+           OR d.content->'customer'->>'email' ILIKE $12
+           OR d.content->'customer'->>'display_name' ILIKE $12
            OR concat_ws(' ', d.content->'customer'->>'first_name',
                              d.content->'customer'->>'last_name') ILIKE $12))
        OR (d.content IS NULL AND coalesce(o.state->'properties'->>'dealname',

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from aiohttp import web
+from multidict import MultiMapping
 
 from reconciler.console.access import NoLogin, identify
 from reconciler.console.context import (
@@ -38,6 +39,8 @@ OPEN = frozenset({"static", "login", "login_form", "sign_in", "signed_in"})
 FOR_ALL = frozenset({"login_form", "logout"})
 """Names of the routes with forms that a viewer may send too."""
 
+_UNREADABLE = "The address or form holds characters that no page has."
+
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -57,6 +60,8 @@ _HEADERS = {
 async def answer_safely(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors become pages that tell no internals; every answer carries the headers."""
     try:
+        if "\0" in request.path or "\0" in request.query_string:
+            raise web.HTTPBadRequest(text=_UNREADABLE)
         response = await handler(request)
     except web.HTTPException as error:
         response = await error_page(request, error.status, error.text or error.reason)
@@ -132,7 +137,7 @@ async def refuse_forged(request: web.Request, handler: Handler) -> web.StreamRes
     if not _is_own_origin(request):
         _log.warning("form from elsewhere refused", path=request.path)
         raise web.HTTPForbidden(text="This form did not come from the console's own pages.")
-    form = await request.post()
+    form = await _read_form(request)
     sent = form.get("csrf", "")
     if not isinstance(sent, str) or not hmac.compare_digest(
         sent.encode(), request[SESSION].csrf.encode()
@@ -140,6 +145,17 @@ async def refuse_forged(request: web.Request, handler: Handler) -> web.StreamRes
         _log.warning("form without the session's token refused", path=request.path)
         raise web.HTTPForbidden(text="This form is out of date. Go back, reload and try again.")
     return await handler(request)
+
+
+async def _read_form(request: web.Request) -> MultiMapping[object]:
+    """The form; Postgres takes no NUL, so no handler shall see one."""
+    try:
+        form: MultiMapping[object] = await request.post()
+    except ValueError:
+        raise web.HTTPBadRequest(text=_UNREADABLE) from None
+    if any("\0" in value for value in form.values() if isinstance(value, str)):
+        raise web.HTTPBadRequest(text=_UNREADABLE)
+    return form
 
 
 def _is_own_origin(request: web.Request) -> bool:

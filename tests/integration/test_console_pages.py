@@ -1,0 +1,255 @@
+"""The console's pages over a ledger filled by real intake: they tell it all, and act on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from reconciler.console.context import BASE
+from tests.console import (
+    HASHES,
+    OPERATOR_PASSWORD,
+    VIEWER_PASSWORD,
+    XSS,
+    XSS_DEAL,
+    Visitor,
+    console_at,
+    crawl,
+    rows,
+)
+
+
+@pytest.fixture
+async def ada(filled_dsn: str) -> AsyncIterator[Visitor]:
+    """An operator who has logged in."""
+    async with (
+        console_at(filled_dsn, console_auth="password", **HASHES) as site,
+        site.visitor() as visitor,
+    ):
+        await visitor.log_in(OPERATOR_PASSWORD)
+        yield visitor
+
+
+@pytest.fixture
+async def ledger(filled_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """The database, to see what became of it."""
+    connection = await asyncpg.connect(filled_dsn)
+    yield connection
+    await connection.close()
+
+
+async def test_every_link_leads_to_a_page_anyone_can_use(ada: Visitor) -> None:
+    """No link is dead, and each page has one heading, landmarks, names of controls and captions."""
+    pages = await crawl(ada)
+    assert len(pages) > 50, rows(pages)
+    assert [page for page in rows(pages) if not page.startswith("200")] == []
+    assert [problem for page in pages for problem in page.problems()] == []
+    kinds = {page.path.removeprefix(BASE).split("?")[0].split("/")[1] for page in pages}
+    assert kinds == {
+        "", "documents", "objects", "blocked", "waiting", "dead-letters", "companies", "workflows",
+        "audit",
+    } | ({"replays"} if "replays" in kinds else set())  # fmt: skip
+
+
+async def test_what_hubspot_says_is_text(ada: Visitor) -> None:
+    """Markup in names, properties and records is shown as it was written, and runs nowhere."""
+    pages = await crawl(ada)
+    shown = [page for page in pages if "alert(" in page.body]
+    assert len(shown) > 3, rows(shown)
+    for page in shown:
+        assert "<script>alert" not in page.body, page.path
+        assert "<img" not in page.body, page.path
+        assert all(set(each.attributes) <= {"src", "defer"} for each in page.all("script"))
+    deal = await ada.get(f"{BASE}/objects/deal/{XSS_DEAL}")
+    assert XSS in deal.text
+
+
+async def test_hostile_bytes_of_a_dead_letter_can_be_read(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """Direction and control characters are spelled out; what is no text is a table of bytes."""
+    letters = await ledger.fetch(
+        "SELECT dead_letter_id, record_offset FROM dead_letters WHERE partition = 1 ORDER BY 2"
+    )
+    hidden, binary = [
+        await ada.get(f"{BASE}/dead-letters/{letter['dead_letter_id']}") for letter in letters
+    ]
+    assert "U+202E" in hidden.text
+    assert "\u202e" not in hidden.body
+    assert "U+0007" in hidden.text
+    assert "ff fe 00 01 3c 73 63" in binary.text
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        pytest.param("object_id", "objects", id="a HubSpot id"),
+        pytest.param("document_id", "documents", id="our own number"),
+        pytest.param("name", "objects", id="a deal's name"),
+    ],
+)
+async def test_search_lands_on_the_page(
+    ada: Visitor, ledger: asyncpg.Connection, column: str, kind: str
+) -> None:
+    """What a person has in hand leads straight to the one page that is meant."""
+    row = await ledger.fetchrow(
+        """
+        SELECT d.object_id, '#' || d.document_id AS document_id, o.state->'properties'->>'dealname'
+               AS name
+          FROM documents AS d JOIN objects AS o USING (portal_id, object_type, object_id)
+         WHERE d.object_type = 'deal' AND d.state = 'wanted' AND d.object_id <> $1
+           AND (SELECT count(*) FROM objects AS other
+                 WHERE other.state::text ILIKE '%' || (o.state->'properties'->>'dealname') || '%') = 1
+           AND (SELECT count(*) FROM documents AS other
+                 WHERE other.content::text ILIKE '%' || (o.state->'properties'->>'dealname') || '%') = 1
+         ORDER BY d.document_id LIMIT 1
+        """,
+        XSS_DEAL,
+    )
+    page = await ada.get(f"{BASE}/search?q={row[column].replace('#', '%23')}")
+    assert page.status == 200
+    assert page.path.startswith((f"{BASE}/{kind}/", f"{BASE}/documents/"))
+    assert row["object_id"] in page.text
+
+
+async def test_search_by_customer_lists_documents(ada: Visitor, ledger: asyncpg.Connection) -> None:
+    """An email address leads to the documents made out to it."""
+    email = await ledger.fetchval(
+        "SELECT content->'customer'->>'email' FROM documents WHERE state = 'wanted' "
+        "AND content->'customer'->>'email' <> '' ORDER BY document_id LIMIT 1"
+    )
+    page = await ada.get(f"{BASE}/search?q={email}")
+    assert page.status == 200
+    assert any(f"{BASE}/documents/" in href for href in page.links) or "/documents/" in page.path
+
+
+async def test_an_unknown_id_is_told_apart_from_one_without_documents(ada: Visitor) -> None:
+    """A record that was never read says so, and what to check."""
+    page = await ada.get(f"{BASE}/search?q=deal+999")
+    assert page.path.startswith(f"{BASE}/objects/deal/999")
+    assert "No change of deal 999" in page.text
+
+
+async def test_paging_shows_every_document_once(ada: Visitor, ledger: asyncpg.Connection) -> None:
+    """Following `Next page` from the first comes to each document, newest first."""
+    path, numbers = f"{BASE}/documents", list[int]()
+    while path:
+        page = await ada.get(path)
+        boxes = [each for each in page.all("a") if "tbody" in each.parents]
+        numbers += [
+            int(each.attributes["href"].rsplit("/", 1)[1])
+            for each in boxes if each.attributes["href"].startswith(f"{BASE}/documents/")
+        ]  # fmt: skip
+        path = next((e.attributes["href"] for e in page.all("a") if e.text == "Next page"), "")
+    known = await ledger.fetch("SELECT document_id FROM documents ORDER BY document_id DESC")
+    assert numbers == [row[0] for row in known]
+
+
+async def test_filters_restrict(ada: Visitor) -> None:
+    """Each filter in the address holds of every row; nonsense in it is no error."""
+    page = await ada.get(f"{BASE}/documents?state=waiting&action=invoice")
+    states = [
+        e.text for e in page.all("span") if e.attributes.get("class", "").startswith("state ")
+    ]
+    assert states
+    assert set(states) == {"Waiting"}
+    odd = await ada.get(f"{BASE}/documents?state=nonsense&after=-1&realm_id=%27&action=;")
+    assert odd.status == 200
+    for path in ("documents?text=%00", "objects/deal/%00", "search?q=a%00b", "documents/99999999"):
+        assert (await ada.get(f"{BASE}/{path}")).status in (400, 404), path
+
+
+async def test_retry_of_a_group_acts_under_ones_name(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """The button looks at the whole group again, says how many, and the audit log says who."""
+    page = await ada.get(f"{BASE}/blocked")
+    group = next(
+        form for form in page.forms[f"{BASE}/retry"] if "detail" not in form and "realm_id" in form
+    )
+    blocked = await ledger.fetchval(
+        "SELECT count(*) FROM documents WHERE state = 'blocked' AND realm_id = $1 AND reason = $2",
+        group["realm_id"],
+        group["reason"],
+    )
+    after = await ada.send(f"{BASE}/retry", group)
+    assert after.path == f"{BASE}/blocked"
+    assert f"{blocked} documents looked at again" in after.text or "1 document looked" in after.text
+    entries = await ledger.fetch("SELECT actor, action FROM audit_log WHERE action = 'retry'")
+    assert {tuple(entry) for entry in entries} == {("Ada Lovelace", "retry")}
+    assert len(entries) == blocked
+
+
+async def test_dismissing_needs_a_reason_and_keeps_it(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """Without one nothing happens; with one the document and the audit log carry it."""
+    number = await ledger.fetchval(
+        "SELECT document_id FROM documents WHERE state = 'blocked' ORDER BY document_id LIMIT 1"
+    )
+    path = f"{BASE}/documents/{number}"
+    form = (await ada.get(path)).form(f"{BASE}/dismiss", document=str(number))
+    refused = await ada.send(f"{BASE}/dismiss", form | {"why": "  "})
+    assert "say why" in refused.text
+    done = await ada.send(f"{BASE}/dismiss", form | {"why": "entered by hand"})
+    assert done.path == path
+    assert "Dismissed by Ada Lovelace: entered by hand" in done.text
+    again = done.form(f"{BASE}/retry", document=str(number))
+    await ada.send(f"{BASE}/retry", again)
+    state = await ledger.fetchval("SELECT state FROM documents WHERE document_id = $1", number)
+    assert state != "dismissed"
+
+
+async def test_selected_documents_are_retried(ada: Visitor, ledger: asyncpg.Connection) -> None:
+    """Ticks in the list choose; documents in the list that were not ticked stay as they are."""
+    page = await ada.get(f"{BASE}/documents?state=blocked")
+    boxes = [
+        e.attributes["value"] for e in page.all("input") if e.attributes.get("type") == "checkbox"
+    ]
+    form = page.form(f"{BASE}/retry")
+    ticked = [("document", boxes[0]), ("document", boxes[1]), *form.items()]
+    after = await ada.send(f"{BASE}/retry", ticked)
+    assert after.path == f"{BASE}/documents?state=blocked"
+    targets = await ledger.fetch("SELECT target FROM audit_log WHERE action = 'retry'")
+    assert sorted(row[0] for row in targets) == sorted(f"document {box}" for box in boxes[:2])
+
+
+async def test_redriving_what_is_still_not_understood_says_so(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """The record stays, with the reason; dismissing it resolves it, with the reason given."""
+    number = await ledger.fetchval("SELECT min(dead_letter_id) FROM dead_letters")
+    path = f"{BASE}/dead-letters/{number}"
+    form = (await ada.get(path)).form(f"{BASE}/dead-letters/redrive")
+    after = await ada.send(f"{BASE}/dead-letters/redrive", form)
+    assert "It still can't be understood" in after.text
+    form = after.form(f"{BASE}/dead-letters/dismiss")
+    after = await ada.send(f"{BASE}/dead-letters/dismiss", form | {"why": "a log line"})
+    assert "dismissed by Ada Lovelace: a log line" in after.text
+
+
+async def test_pages_of_a_viewer_have_no_buttons(filled_dsn: str) -> None:
+    """A viewer sees what an operator sees, without forms that change something."""
+    async with (
+        console_at(filled_dsn, console_auth="password", **HASHES) as site,
+        site.visitor() as visitor,
+    ):
+        await visitor.log_in(VIEWER_PASSWORD)
+        pages = await crawl(visitor)
+        assert len(pages) > 50
+        actions = {action for page in pages for action in page.forms} - {
+            f"{BASE}/search", f"{BASE}/documents", f"{BASE}/logout", "",
+        }  # fmt: skip
+        sent = {a for a in actions for p in pages for f in p.forms.get(a, []) if "csrf" in f}
+        assert sent == set()
+
+
+async def test_empty_console_says_what_to_do(database_dsn: str) -> None:
+    """Before anything was read every page stands, and says what will be on it."""
+    async with console_at(database_dsn) as site, site.visitor() as visitor:
+        pages = await crawl(visitor)
+        assert {page.status for page in pages} == {200}
+        assert [problem for page in pages for problem in page.problems()] == []
+        assert "No document is blocked" in (await visitor.get(f"{BASE}/blocked")).text
