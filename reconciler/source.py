@@ -128,7 +128,10 @@ def _net_amount(
         return cents(amount)
     if amount is not None and (_is_tiered(found) or _is_recurring(found)):
         return cents(amount)
-    computed = _computed(found, quantity, price, where)
+    gross = quantity * price
+    if amount == gross and not _has_discount(found):
+        return cents(amount)
+    computed = _discounted(found, quantity, gross, where)
     if amount is None:
         return cents(computed)
     if abs(amount - computed) > CENT and not (amount < computed and not _states_discount(found)):
@@ -139,8 +142,7 @@ def _net_amount(
     return cents(amount)
 
 
-def _computed(found: Properties, quantity: Decimal, price: Decimal, where: str) -> Decimal:
-    gross = quantity * price
+def _discounted(found: Properties, quantity: Decimal, gross: Decimal, where: str) -> Decimal:
     percentage = money(found, "hs_discount_percentage", where)
     if percentage:
         return gross - gross * percentage / 100
@@ -148,12 +150,17 @@ def _computed(found: Properties, quantity: Decimal, price: Decimal, where: str) 
     return gross - quantity * (per_unit or ZERO)
 
 
+def _has_discount(found: Properties) -> bool:
+    return bool(found.get("discount") or found.get("hs_discount_percentage"))
+
+
 def _states_discount(found: Properties) -> bool:
     return "discount" in found or "hs_discount_percentage" in found
 
 
 def _is_tiered(found: Properties) -> bool:
-    return (found.get("hs_pricing_model") or "flat").lower() != "flat"
+    model = found.get("hs_pricing_model")
+    return model is not None and model.lower() not in ("flat", "")
 
 
 def _is_recurring(found: Properties) -> bool:

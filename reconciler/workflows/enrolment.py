@@ -76,11 +76,11 @@ class Group:
 
     def guesses(self, obj: SourceObject) -> tuple[str, ...]:
         """Properties that the group takes to be empty because the feed never mentioned them."""
-        return tuple(
-            condition.properties[0]
-            for condition in self.conditions
-            if condition.operator in HOLD_OF_UNKNOWN and not _is_stated(condition, obj)
-        )
+        guessed: tuple[str, ...] = ()
+        for condition in self.conditions:  # a generator costs twice as much here
+            if condition.operator in HOLD_OF_UNKNOWN and not _is_stated(condition, obj):
+                guessed += (condition.properties[0],)
+        return guessed
 
 
 def _is_stated(condition: Condition, obj: SourceObject) -> bool:
@@ -192,11 +192,12 @@ class Enrolment:
         """
         found: tuple[str, ...] = ()
         for each in self.groups:
-            if each.earliest(obj) is None:
+            guessed = each.guesses(obj)
+            if len(self.groups) > 1 and each.earliest(obj) is None:
                 continue
-            found = each.guesses(obj)
-            if not found:
+            if not guessed:
                 return ()
+            found = guessed
         return found
 
     def unstated(self, obj: SourceObject) -> frozenset[str]:
