@@ -160,12 +160,17 @@ def retried(
     ledger: Mapping[DocumentKey, Recorded],
 ) -> DocumentChange:
     """What a retry makes of a document."""
-    if stored.quickbooks_id or obj is None:
+    if stored.quickbooks_id or (obj is None and stored.content is not None):
         # Half of it is in the books (a paid invoice's invoice), or only the ledger knows it.
         return _wanted(stored, None)
+    if obj is None:
+        return _stopped(stored, stored.state, stored.reason, stored.detail)
     recorded = {**ledger, stored.key: Recorded(stored.state, stored.workflow)}
-    found = {each.key: each for each in examine(obj, obj, workflows, recorded)}
-    verdict = found.get(stored.key)
+    found = [each for each in examine(obj, obj, workflows, recorded) if each.key == stored.key]
+    # Several workflows may call for the same document; those that want nothing have no say then.
+    verdict = next((each for each in found if isinstance(each, Verdict)), None) or next(
+        (each for each in found if each.workflow == stored.workflow), None
+    )
     if isinstance(verdict, Verdict):
         if verdict.content is not None:
             return _wanted(stored, _encode(verdict.content).decode(), verdict.workflow)
