@@ -223,3 +223,23 @@ def test_queries_and_rules_use_metrics_that_exist() -> None:
     for name in set(re.findall(r"\breconciler_\w+", "\n".join(texts))):
         plain = re.sub(r"_(bucket|count|sum)$", "", name)
         assert name in families or families.get(plain) == "histogram", name
+
+
+def test_the_rules_for_kubernetes_are_current() -> None:
+    """deploy/kubernetes/rules.yaml holds the same groups as deploy/prometheus/rules."""
+    inside = yaml.safe_load((ROOT / "deploy/kubernetes/rules.yaml").read_text())["spec"]["groups"]
+    files = sorted(RULES.glob("*.yml"))
+    assert inside == [g for path in files for g in yaml.safe_load(path.read_text())["groups"]]
+
+
+def test_the_manifests_name_each_other() -> None:
+    """What the deployment refers to, the other manifests define; no secret has a value."""
+    folder = ROOT / "deploy/kubernetes"
+    manifests = [yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")]
+    kinds = {(m["kind"], m["metadata"]["name"]) for m in manifests if "metadata" in m}
+    assert {("Deployment", "reconciler"), ("Secret", "reconciler"), ("ConfigMap", "reconciler"),
+            ("Service", "reconciler"), ("PodDisruptionBudget", "reconciler")} <= kinds  # fmt: skip
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert all((folder / name).is_file() for name in listed)
+    secret = yaml.safe_load((folder / "secret.yaml").read_text())["stringData"]
+    assert all("REPLACE" in value for value in secret.values())
