@@ -19,12 +19,14 @@ from reconciler.ports import (
     ActionPlace,
     Advance,
     DeadLetter,
+    KnownRun,
     LedgerEntry,
     NewOutcome,
     ObjectLink,
     StoredObject,
     WantedDocument,
 )
+from store import known
 from store.hydration import request_facts
 from store.links import change_links, linked_sources
 from store.pool import Connection
@@ -244,10 +246,10 @@ class IntakeTransaction:
         *heard_at* is when we could first know (epoch ms; 0: now), for latencies.
 
         A document that is being sent or exists keeps its content: only what is desired now is
-        noted beside it. Rows are written in key order, so that two processes never wait for each
-        other in a circle.
+        noted beside it. Rows are written in the order of their objects, so that two processes
+        never wait for each other in a circle; those of one object keep the order given.
         """
-        documents = sorted(documents, key=lambda document: document.key)
+        documents = sorted(documents, key=lambda document: document.key.source)
         rows = await self._connection.fetch(
             """
             INSERT INTO documents AS d
@@ -306,6 +308,9 @@ class IntakeTransaction:
 
     async def request_facts(self, keys: Sequence[ObjectKey]) -> None:
         await request_facts(self._connection, keys)
+
+    async def save_known(self, runs: Sequence[KnownRun]) -> None:
+        await known.save(self._connection, runs)
 
     async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None:
         await insert_outcomes(self._connection, outcomes)

@@ -1,0 +1,102 @@
+"""Intake over a real Postgres, without Kafka: batches of records in, the ledger out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
+
+import asyncpg
+
+from reconciler.assembly import watched
+from reconciler.intake import Batch, Intake, Taken
+from reconciler.model import ObjectType
+from reconciler.ports import Advance
+from reconciler.workflows import WorkflowFile, load
+from store.intake import ConcurrentFold, transaction
+from store.offsets import claim_partitions
+from streams import formats
+from tests.feeds import History, Written, rest
+
+PORTAL = 4711
+
+
+class Record(NamedTuple):
+    """A record as the consumer gives it; its topic is the object type."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass
+class IntakeAtWork:
+    """Takes batches in as the service does; every object type has a topic of one partition."""
+
+    pool: asyncpg.Pool
+    file: WorkflowFile
+    companions: frozenset[ObjectType] = frozenset()
+    group: str = "test"
+    _offsets: dict[str, int] = field(default_factory=dict)
+    _epochs: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(
+            group_id=self.group,
+            workflows=self.file.workflows,
+            watched=watched(self.file),
+            decode=lambda record: formats.decode(
+                record, formats.TopicSettings(ObjectType(record.topic), portal_id=PORTAL)
+            ),
+            transaction=partial(transaction, self.pool),
+            concurrent=ConcurrentFold,
+            companions=self.companions,
+        )
+
+    def switched_to(self, text: str) -> IntakeAtWork:
+        """The same with another workflow file."""
+        return replace(self, file=load(text))
+
+    async def take(self, *histories: History) -> Taken:
+        """Take whole histories in as one batch of REST snapshots."""
+        return await self.take_records(
+            [(history.key.type, one) for history in histories for one in rest(history)]
+        )
+
+    async def take_records(self, written: Iterable[tuple[ObjectType, Written]]) -> Taken:
+        """Take records of these topics in as one batch."""
+        start: dict[str, int] = {}
+        records = []
+        for type_, one in written:
+            await self._claim(type_)
+            offset = self._offsets[type_]
+            start.setdefault(type_, offset)
+            self._offsets[type_] = offset + 1
+            records.append(
+                Record(type_, 0, offset, one.timestamp_ms, one.key, one.value, one.headers)
+            )
+        advances = [
+            Advance(topic, 0, self._epochs[topic], first, self._offsets[topic])
+            for topic, first in start.items()
+        ]
+        return await self.intake.take(Batch(records, advances))
+
+    async def _claim(self, topic: str) -> None:
+        if topic in self._epochs:
+            return
+        (claim,) = await claim_partitions(self.pool, self.group, "test", [(topic, 0, "t")])
+        self._epochs[topic] = claim.epoch
+        self._offsets[topic] = claim.next_offset or 0
+
+    async def ledger(self) -> dict[tuple[str, str, str, int], tuple[str, str]]:
+        """State and reason by (object type, object id, action, enrolment)."""
+        rows = await self.pool.fetch(
+            "SELECT object_type, object_id, action, enrolment, state, reason FROM documents"
+        )
+        return {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in rows}
