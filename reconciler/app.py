@@ -32,7 +32,14 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.assembly import companions, decoder, intake_over, operator_over, watched
+from reconciler.assembly import (
+    companions,
+    decoder,
+    intake_over,
+    operator_over,
+    reading_of,
+    watched,
+)
 from reconciler.clock import SharedClock, elapsed
 from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
@@ -44,6 +51,8 @@ from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
 from reconciler.http import Health, monitoring, serve
 from reconciler.intake import Batch, Intake
+from reconciler.known import KnownRecords
+from reconciler.lanes import Lanes
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
@@ -63,6 +72,7 @@ from store import leases as lease_store
 from store.counts import add_metered_reads, count_if_old
 from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
+from store.known import KnownStore
 from store.migrate import upgrade
 from store.offsets import claim_partitions
 from store.outbox import Outbox, installation_id
@@ -238,6 +248,7 @@ class Service:
             concurrent=ConcurrentFold,
             companions=companions(settings),
             hydrates=self.crm.is_on,
+            known=KnownRecords(reading_of(settings, self.workflows), KnownStore(self.pool).find),
             crash_point=self.crash_point,
         )
         session = timedelta(seconds=settings.session_timeout_seconds)
@@ -252,11 +263,15 @@ class Service:
         owner = _Offsets(self.pool, settings.group_id, self.owner, self.crash_point)
         async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
             self.consumer: IntakeConsumer | None = consumer
+
+            async def take(slices: Sequence[records.Slice]) -> None:
+                self.metrics.batch(await intake.take(as_intake_batch(slices)))
+                consumer.stored({part.partition: part.next_offset for part in slices})
+
             try:
-                async for batch in consumer.batches(settings.batch_records, POLL):
-                    if batch.slices:
-                        self.metrics.batch(await intake.take(as_intake_batch(batch)))
-                        consumer.stored(batch.next_offsets)
+                async with Lanes(settings.intake_lanes, take, _lane) as lanes:
+                    async for batch in consumer.batches(settings.batch_records, POLL):
+                        await lanes.put(batch.slices)
             finally:
                 self.consumer = None
 
@@ -528,10 +543,14 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
     )
 
 
-def as_intake_batch(batch: records.Batch) -> Batch:
+def _lane(part: records.Slice) -> int:
+    return part.partition.number
+
+
+def as_intake_batch(slices: Sequence[records.Slice]) -> Batch:
     """What the consumer read, as intake takes it."""
     return Batch(
-        records=[record for part in batch.slices for record in part.records],
+        records=[record for part in slices for record in part.records],
         advances=[
             Advance(
                 part.partition.topic,
@@ -540,7 +559,7 @@ def as_intake_batch(batch: records.Batch) -> Batch:
                 part.from_offset,
                 part.next_offset,
             )
-            for part in batch.slices
+            for part in slices
         ],
-        topic_ids={part.partition.topic: part.topic_id or "" for part in batch.slices},
+        topic_ids={part.partition.topic: part.topic_id or "" for part in slices},
     )

@@ -6,10 +6,12 @@ other; it runs nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 
 import asyncpg
 
@@ -69,6 +71,17 @@ def watched(workflows: WorkflowFile) -> dict[ObjectType, frozenset[str]]:
     """The properties whose history is kept: what the filters read, and what documents date by."""
     chosen = workflows.watched()
     return {kind: names | chosen.get(kind, frozenset()) for kind, names in DEFAULT_WATCHED.items()}
+
+
+def reading_of(settings: Settings, workflows: WorkflowFile) -> str:
+    """Names all that decides what a record adds to an object; see `reconciler.known`."""
+    told = (
+        version("hubspot-quickbooks-reconciler"),
+        workflows.portal_id,
+        sorted(settings.topics.items()),
+        sorted((kind, sorted(names)) for kind, names in watched(workflows).items()),
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def companions(settings: Settings) -> frozenset[ObjectType]:

@@ -28,6 +28,7 @@ from reconciler.companions import (
 from reconciler.decide import Recorded, Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
+from reconciler.known import KnownRecords, Looked
 from reconciler.model import (
     SOURCE_TYPES,
     Action,
@@ -44,6 +45,7 @@ from reconciler.ports import (
     DISMISSED_BY_A_PERSON,
     Advance,
     DeadLetter,
+    KnownRun,
     LedgerEntry,
     NewOutcome,
     StoredObject,
@@ -87,6 +89,7 @@ class Transaction(CompanionTransaction, Protocol):
     async def request_facts(self, keys: Sequence[ObjectKey]) -> None: ...
     async def save_outcomes(self, outcomes: Sequence[NewOutcome]) -> None: ...
     async def save_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
+    async def save_known(self, runs: Sequence[KnownRun]) -> None: ...
     async def wake_dispatchers(self, realm_ids: set[str]) -> None: ...
 
 
@@ -104,6 +107,8 @@ class Taken:
     """What a batch came to; for metrics and progress."""
 
     records: int = 0
+    known: Mapping[str, int] = field(default_factory=dict)
+    """Records recognised as taken in before and not even decoded, by topic."""
     changes: int = 0
     changed_objects: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -119,8 +124,9 @@ class Intake:
     """One consumer group's way into the store.
 
     `companions` are the types that have topics of their own and are joined to what names them.
-    With `hydrates` objects are requested from HubSpot whose enrolment can't be decided because
-    the feed never mentioned a property that it looks at.
+    With `known` records that were taken in before are recognised and not decoded again. With
+    `hydrates` objects are requested from HubSpot whose enrolment can't be decided because the
+    feed never mentioned a property that it looks at.
     """
 
     group_id: str
@@ -131,6 +137,7 @@ class Intake:
     concurrent: type[Exception]
     companions: frozenset[ObjectType] = frozenset()
     hydrates: bool = False
+    known: KnownRecords | None = None
     crash_point: Callable[[str], None] = lambda name: None
     priority: Priority = Priority.LIVE
 
@@ -143,7 +150,9 @@ class Intake:
         started = time.perf_counter()
         heard_at = min((record.timestamp_ms for record in batch.records), default=0)
         taken = Taken(records=len(batch.records), heard_at=heard_at)
-        changes = self._decoded(batch, taken)
+        looked = await self._look(batch)
+        taken.known = looked.known
+        changes = self._decoded(looked.new, batch.topic_ids, taken)
         self.crash_point("intake.decoded")
         while True:
             taken.verdicts.clear()
@@ -153,22 +162,42 @@ class Intake:
                     await transaction.advance(self.group_id, batch.advances)
                     self.crash_point("intake.advanced")
                     await self._record(transaction, changes, taken)
+                    await self._note_known(transaction, looked, taken)
                     self.crash_point("intake.before_commit")
             except self.concurrent:
                 continue
             break
+        if self.known:
+            self.known.committed(looked)
         self.crash_point("intake.committed")
         taken.seconds = time.perf_counter() - started
         return taken
 
-    def _decoded(self, batch: Batch, taken: Taken) -> dict[ObjectKey, list[Change]]:
-        """The batch's changes by object; what can't be understood is set aside whole."""
+    async def _look(self, batch: Batch) -> Looked[Record]:
+        """Which records are new; all of them where nothing is kept to recognise them by."""
+        if self.known is None:
+            return Looked(list(batch.records))
+        return await self.known.look(batch.records, batch.advances, batch.topic_ids)
+
+    async def _note_known(
+        self, transaction: Transaction, looked: Looked[Record], taken: Taken
+    ) -> None:
+        if self.known is None:
+            return
+        refused = [(each.topic, each.partition, each.offset) for each in taken.dead_letters]
+        if runs := self.known.due(looked, refused):
+            await transaction.save_known(runs)
+
+    def _decoded(
+        self, records: Sequence[Record], topic_ids: Mapping[str, str], taken: Taken
+    ) -> dict[ObjectKey, list[Change]]:
+        """The records' changes by object; what can't be understood is set aside whole."""
         changes: dict[ObjectKey, list[Change]] = {}
-        for record in batch.records:
+        for record in records:
             try:
                 decoded = self.decode(record)
             except UndecodableRecord as error:
-                topic_id = batch.topic_ids.get(record.topic, "")
+                topic_id = topic_ids.get(record.topic, "")
                 taken.dead_letters.append(_dead_letter(record, topic_id, error))
                 continue
             for change in decoded:

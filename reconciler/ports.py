@@ -36,6 +36,24 @@ class Advance(NamedTuple):
     next_offset: int
 
 
+class Span(NamedTuple):
+    """Offsets of one log."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    from_offset: int
+    next_offset: int
+
+
+class KnownRun(NamedTuple):
+    """Digests of a span, eight bytes for each offset; `reading` says how the records were read."""
+
+    span: Span
+    reading: str
+    digests: bytes
+
+
 class StoredObject(NamedTuple):
     """A folded object and the version it was read at (0: not stored yet)."""
 

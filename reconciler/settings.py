@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     batch_records: int = Field(default=2000, ge=1, le=50_000)
     """Most records in one transaction."""
 
+    intake_lanes: int = Field(default=3, ge=1, le=16)
+    """Transactions of intake at once, each of other partitions: one waits while another decodes."""
+
     quickbooks_base_url: str = "https://quickbooks.api.intuit.com"
     """Intuit's production; https://sandbox-quickbooks.api.intuit.com, or our own sandbox."""
 

@@ -163,9 +163,7 @@ class DocumentRow(SQLModel, table=True):
     change: str = Field(sa_column=_text(""))
     priority: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
     retried_at: datetime | None = Field(sa_column=_instant())
-    guard_off: bool = Field(
-        sa_column=Column(Boolean, nullable=False, server_default=text("false"))
-    )
+    guard_off: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     ready_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
 
 
@@ -240,6 +238,22 @@ class OffsetRow(SQLModel, table=True):
     epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
     owner: str = Field(sa_column=_text())
     updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+
+
+class KnownRecordsRow(SQLModel, table=True):
+    """Digests of a run of records that were taken in: reading them again needs no decoding.
+
+    Whoever empties `objects` to build it anew must empty this too.
+    """
+
+    __tablename__ = "known_records"
+    topic: str = Field(sa_column=Column(Text, primary_key=True))
+    topic_id: str = Field(sa_column=Column(Text, primary_key=True))
+    partition: int = Field(primary_key=True)
+    reading: str = Field(sa_column=Column(Text, primary_key=True))
+    from_offset: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    next_offset: int = Field(sa_column=Column(BigInteger, nullable=False))
+    digests: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class DeadLetterRow(SQLModel, table=True):
@@ -317,9 +331,7 @@ class LedgerCountsRow(SQLModel, table=True):
     """One row: how many documents are finished, when that was counted and how long it took."""
 
     __tablename__ = "ledger_counts"
-    counts_id: int = Field(
-        sa_column=Column(SmallInteger, primary_key=True, autoincrement=False)
-    )
+    counts_id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     counted_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
     seconds: float = Field(sa_column=Column(Double, nullable=False))
     counts: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 
 class Partition(NamedTuple):
     """One partition of one topic."""
@@ -18,9 +20,11 @@ class Partition(NamedTuple):
         return f"{self.topic}[{self.number}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it was read; `timestamp_ms` is epoch milliseconds, as Kafka keeps it."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A record as it was read; `timestamp_ms` is epoch milliseconds, as Kafka keeps it.
+
+    A Struct, because hundreds of thousands are made in a second.
+    """
 
     topic: str
     partition: int

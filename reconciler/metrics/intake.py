@@ -17,7 +17,8 @@ class IntakeMetrics:
         self.records = families.counter(
             "intake_records",
             "Kafka records committed, by the shape they were read as and what they gave: changes, "
-            "nothing (a tombstone, a type not read) or dead_letter.",
+            "nothing (a tombstone, a type not read), known (taken in before, not decoded) or "
+            "dead_letter.",
             "topic", "format", "result",
         )  # fmt: skip
         self.changes = families.counter(
@@ -80,6 +81,8 @@ class IntakeMetrics:
         self.objects_changed.inc(taken.changed_objects)
         self.batch_seconds.observe(taken.seconds)
         self.batch_records.observe(taken.records)
+        for topic, count in taken.known.items():
+            self.records.labels(topic, "known", "known").inc(count)
         for letter in taken.dead_letters:
             self.records.labels(letter.topic, "unknown", "dead_letter").inc()
             self.dead_letters.labels(letter.topic, letter.reason).inc()

@@ -62,6 +62,20 @@ STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE known_records (
+      topic TEXT NOT NULL,
+      topic_id TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      reading TEXT NOT NULL,
+      from_offset BIGINT NOT NULL,
+      next_offset BIGINT NOT NULL,
+      digests BYTEA NOT NULL,
+      PRIMARY KEY (topic, topic_id, partition, reading, from_offset)
+    )
+    """,
+    # Digests can't be compressed: do not try.
+    "ALTER TABLE known_records ALTER digests SET STORAGE EXTERNAL",
+    """
     CREATE TABLE ledger_counts (
       counts_id SMALLINT NOT NULL,
       counted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -332,6 +346,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "metered_reads",
+        "known_records",
         "ledger_counts",
         "quickbooks_references",
         "outcomes",
