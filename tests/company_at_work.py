@@ -157,9 +157,12 @@ class Work:
                         work.result()
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            rows = [(r["state"], r["reason"], r["detail"][:200]) for r in await self.documents()]
+            ledger = await self.documents()
+            rows = [(r["state"], r["reason"], r["detail"][:200]) for r in ledger]
+            open_ = [r["content"] for r in ledger if r["state"] in ("wanted", "sending")][:1]
             raise AssertionError(
-                f"not done: {set(rows)}; {self.troubles[-3:]}; {await self._unfinished()}"
+                f"not done: {set(rows)}; {self.troubles[-3:]}; {await self._unfinished()}; "
+                f"for example {open_}"
             ) from None
         finally:
             self.company.stop()
@@ -251,6 +254,7 @@ def brisk_waits(monkeypatch: Any) -> None:
     monkeypatch.setattr("reconciler.quickbooks.client.READ_RETRY", short)
     monkeypatch.setattr("reconciler.quickbooks.client.NOT_SENT_RETRY", short)
     monkeypatch.setattr("reconciler.quickbooks.faults.READ_AGAIN_AFTER", short)
+    monkeypatch.setattr("reconciler.quickbooks.answers.READ_AGAIN_AFTER", short)
     monkeypatch.setattr("reconciler.prepare.REFERENCE_PENDING", short)
     for table in (GATEWAY_FAULTS, FAULTS):
         for code, rule in list(table.items()):
