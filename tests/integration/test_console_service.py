@@ -1,0 +1,162 @@
+"""The console of the real service: no secret on any page or in any log, and retry after a fix."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp import ClientSession, CookieJar
+from rich.console import Console
+
+from reconciler.console.context import BASE
+from reconciler.demo.catalogue import US_EAST, catalogue
+from reconciler.demo.environment import Child, Environment, environment
+from reconciler.demo.feed import generate
+from reconciler.demo.produce import produce
+from reconciler.demo.runner import COMPANIES, WORKFLOWS
+from reconciler.demo.seeding import seed_companies
+from reconciler.quickbooks.sealing import Seal
+from tests.console import HASHES, OPERATOR_PASSWORD, Visitor, crawl
+
+SECRETS = {
+    "kafka_password": "planted-kafka-password",
+    "quickbooks_token": "planted-quickbooks-token",
+    "quickbooks_client_secret": "planted-intuit-secret",
+    "quickbooks_webhook_verifier": "planted-verifier",
+    "hubspot_client_secrets": "planted-hubspot-secret,planted-old-hubspot-secret",
+    "console_oidc_client_secret": "planted-oidc-secret",
+    "console_keys": Seal.new_key(),
+    "token_keys": Seal.new_key(),
+    **HASHES,
+}
+
+
+class Working:
+    """The service, and the database it works on."""
+
+    def __init__(self, running: Environment, service: Child) -> None:
+        self.running, self.service = running, service
+
+
+@pytest.fixture(scope="module")
+def working() -> Iterator[Working]:
+    """The service with secrets planted in its settings, having read a feed."""
+    with tempfile.TemporaryDirectory(prefix="console-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with environment(directory, COMPANIES) as running:
+            asyncio.run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
+            settings = running.settings(
+                WORKFLOWS, quickbooks_limits="false", log_level="debug", console_auth="password"
+            )
+            service = running.start_service(settings | SECRETS)
+            feed = generate(1, 200)
+            asyncio.run(produce(Console(quiet=True), running.kafka, feed))
+            asyncio.run(_until(running.postgres_dsn, len(feed.records)))
+            yield Working(running, service)
+
+
+async def _until(dsn: str, records: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with asyncio.timeout(90):
+            while not await connection.fetchval(
+                """
+                SELECT (SELECT coalesce(sum(next_offset), 0) FROM offsets) >= $1
+                   AND NOT EXISTS (SELECT FROM documents WHERE state IN ('wanted', 'sending'))
+                """,
+                records,
+            ):
+                await asyncio.sleep(0.3)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def ada(working: Working) -> AsyncIterator[Visitor]:
+    """An operator."""
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        visitor = Visitor(http, working.service.url)
+        await visitor.log_in(OPERATOR_PASSWORD)
+        yield visitor
+
+
+@pytest.mark.timeout(240)
+async def test_no_secret_is_on_a_page_in_a_metric_or_in_a_log(
+    working: Working, ada: Visitor
+) -> None:
+    """Every page, with errors and a failed log-in, the metrics and the debug log are searched."""
+    await crawl(ada, most=150)
+    await ada.get(f"{BASE}/nothing")
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        stranger = Visitor(http, working.service.url)
+        await stranger.log_in("planted-mistyped-password")
+        ada.seen += stranger.seen
+        texts = {f"{page.path}": page.body for page in ada.seen}
+        for path in ("/metrics", "/healthz", "/readyz"):
+            async with http.get(f"{working.service.url}{path}") as response:
+                texts[path] = await response.text()
+    texts["the log"] = working.service.log.read_text(errors="replace")
+    assert len(texts) > 50
+    planted = [each for secret in SECRETS.values() for each in secret.split(",")]
+    planted += [OPERATOR_PASSWORD, "planted-", _password_in(working.running.postgres_dsn)]
+    found = [(where, each) for where, text in texts.items() for each in planted if each in text]
+    assert found == []
+
+
+def _password_in(dsn: str) -> str:
+    return dsn.partition("://")[2].partition("@")[0].partition(":")[2]
+
+
+@pytest.mark.timeout(240)
+async def test_retry_after_the_fix_creates_the_document(working: Working, ada: Visitor) -> None:
+    """A product is missing in QuickBooks; once it is there, one press makes the document."""
+    connection = await asyncpg.connect(working.running.postgres_dsn)
+    try:
+        number = await connection.fetchval(
+            "SELECT min(document_id) FROM documents WHERE reason = 'product_not_found'"
+        )
+        page = await ada.get(f"{BASE}/documents/{number}")
+        assert "is not in QuickBooks" in page.text
+        await _create_product(working, await _missing(connection, number))
+        form = page.form(f"{BASE}/retry", document=str(number))
+        assert "looked at again" in (await ada.send(f"{BASE}/retry", form)).text
+        async with asyncio.timeout(60):
+            while "Created" not in (page := await ada.get(f"{BASE}/documents/{number}")).text:
+                await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
+    assert "retry by Ada Lovelace" in page.text
+    assert any("app.qbo.intuit.com" in href for href in page.links)
+
+
+async def _missing(connection: asyncpg.Connection, number: int) -> dict[str, Any]:
+    row = await connection.fetchrow(
+        """
+        SELECT line->'product'->>'name' AS name, line->'product'->>'sku' AS sku
+          FROM documents, json_array_elements(content->'lines') AS line
+         WHERE document_id = $1 AND line->'product'->>'sku' LIKE 'NEVER%'
+        """,
+        number,
+    )
+    return dict(row)
+
+
+async def _create_product(working: Working, product: dict[str, Any]) -> None:
+    url = f"{working.running.sandbox.url}/v3/company/{US_EAST}"
+    headers = {"Authorization": "Bearer demo", "Accept": "application/json"}
+    async with ClientSession(headers=headers) as http:
+        ask = "select * from Account where AccountType = 'Income'"
+        async with http.get(f"{url}/query", params={"query": ask}) as response:
+            accounts = (await response.json())["QueryResponse"]["Account"]
+        body = {
+            "Name": product["name"], "Sku": product["sku"], "Type": "Service",
+            "IncomeAccountRef": {"value": accounts[0]["Id"]},
+        }  # fmt: skip
+        async with http.post(f"{url}/item", json=body) as response:
+            assert response.status == 200, await response.text()
