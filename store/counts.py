@@ -17,15 +17,20 @@ from store.pool import Connection
 
 COUNT_EVERY_SECONDS = 5.0
 _LOCK = 7_204_021_993  # the advisory lock of whoever counts; any constant of our own
-_RECENT_OPERATIONS = 50_000
+_FIRST_LOOK = 50_000
 
 
 class FinishedCounts(msgspec.Struct):
-    """What is stored: rows of realm, action, state, reason and count; of realm, drift and count."""
+    """What is stored: rows of realm, action, state, reason and count; of realm, drift and count.
+
+    `duplicates` are documents that exist twice in QuickBooks or share their id there, found among
+    those that operations up to `looked_to` created.
+    """
 
     documents: list[tuple[str, str, str, str, int]] = []
     drifted: list[tuple[str, str, int]] = []
-    duplicated: int = 0
+    duplicates: list[int] = []
+    looked_to: int | None = None
 
 
 # From the index alone. A document that is in QuickBooks and waits for its next step is not counted.
@@ -37,23 +42,30 @@ _DRIFTED = """
     SELECT realm_id, split_part(drift, ':', 1), count(*) FROM documents
      WHERE drift IS NOT NULL GROUP BY 1, 2
 """
-# Two creations that QuickBooks answered with different ids for the same generation of a document.
-_DOUBLE = """
-    WITH recent AS (
-        SELECT DISTINCT document_id FROM operations
-         WHERE operation_id > (SELECT coalesce(max(operation_id), 0) FROM operations) - $1
-           AND document_id IS NOT NULL AND verb = 'create' AND state = 'done')
-    SELECT count(*)::int FROM (
-        SELECT FROM recent JOIN operations AS o USING (document_id)
-         WHERE o.verb = 'create' AND o.state = 'done'
-         GROUP BY o.document_id, o.entity, substring(o.operation_key FROM '/([0-9]+)\\.[0-9]+/[^/]*$')
-        HAVING count(DISTINCT o.quickbooks_id) > 1) AS double
+# Only what was created since the last look, and what was found before: cheap however large the
+# ledger is. Twice: two creations answered with different ids for one generation of a document.
+# Shared: another document says that it is the same object in QuickBooks.
+_DUPLICATES = """
+    WITH candidates AS (
+        SELECT document_id FROM operations
+         WHERE operation_id > $1 AND operation_id <= $2 AND document_id IS NOT NULL
+           AND verb = 'create' AND state = 'done'
+         UNION SELECT unnest($3::bigint[]))
+    SELECT d.document_id FROM candidates JOIN documents AS d USING (document_id)
+     WHERE EXISTS (
+        SELECT FROM operations AS o
+         WHERE o.document_id = d.document_id AND o.verb = 'create' AND o.state = 'done'
+         GROUP BY o.entity, substring(o.operation_key FROM '/([0-9]+)[.][0-9]+/[^/]*$')
+        HAVING count(DISTINCT o.quickbooks_id) > 1)
+        OR EXISTS (
+        SELECT FROM documents AS other
+         WHERE other.realm_id = d.realm_id AND other.quickbooks_entity = d.quickbooks_entity
+           AND other.quickbooks_id = d.quickbooks_id AND other.document_id <> d.document_id)
+     ORDER BY 1 LIMIT 1000
 """
-# Two documents that say they are the same one in QuickBooks; also from the index alone.
-_SHARED = """
-    SELECT count(*)::int FROM (
-        SELECT FROM documents WHERE quickbooks_id IS NOT NULL
-         GROUP BY realm_id, quickbooks_entity, quickbooks_id HAVING count(*) > 1) AS shared
+_SETTLED_TO = """
+    SELECT coalesce((SELECT min(operation_id) - 1 FROM operations WHERE state IN ('begun', 'unknown')),
+                    (SELECT max(operation_id) FROM operations), 0)
 """
 
 
@@ -77,11 +89,16 @@ async def count_if_old(pool: asyncpg.Pool) -> bool:
 
 async def _count(connection: Connection) -> None:
     started = time.perf_counter()
+    stored = await connection.fetchval("SELECT counts FROM ledger_counts")
+    before = msgspec.json.decode(stored, type=FinishedCounts) if stored else FinishedCounts()
+    to = await connection.fetchval(_SETTLED_TO)
+    since = max(0, to - _FIRST_LOOK) if before.looked_to is None else before.looked_to
+    duplicates = await connection.fetch(_DUPLICATES, since, to, before.duplicates)
     counts = FinishedCounts(
         documents=[tuple(row) for row in await connection.fetch(_CREATED)],
         drifted=[tuple(row) for row in await connection.fetch(_DRIFTED)],
-        duplicated=await connection.fetchval(_DOUBLE, _RECENT_OPERATIONS)
-        + await connection.fetchval(_SHARED),
+        duplicates=[row[0] for row in duplicates],
+        looked_to=to,
     )
     await connection.execute(
         """

@@ -105,7 +105,7 @@ async def _read(connection: Connection) -> Report:
         replays=[ReplayReport(*row) for row in await connection.fetch(_REPLAYS)],
         read_at=await connection.fetchval("SELECT extract(epoch FROM now())::float8"),
         drifted={(realm_id, drift): count for realm_id, drift, count in finished.drifted},
-        duplicated=finished.duplicated,
+        duplicated=len(finished.duplicates),
         counted_at=counted[0] if counted else 0.0,
     )
 
