@@ -238,6 +238,8 @@ class Service:
     # --- intake --------------------------------------------------------------------------------------
 
     async def _intake(self) -> None:
+        # Cut off from Postgres, we would hold partitions that another process could read.
+        await self.pool.fetchval("SELECT 1")
         settings = self.settings
         intake = Intake(
             group_id=settings.group_id,

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from tests.faults.evidence import NAME_LISTS, TRANSACTIONS, Evidence
@@ -96,8 +97,6 @@ def _books(evidence: Evidence, feed: Feed) -> Iterator[Problem]:
                 found[marker[1], marker[2], entity].append(row["TotalAmt"])
             else:
                 yield Problem("books", f"{entity} {row['Id']} names no source")
-            if entity == "Payment" and row.get("UnappliedAmt", 0):
-                yield Problem("wrong", f"payment {row['Id']} pays no invoice")
     for key, totals in found.items():
         if len(totals) > 1:
             yield Problem("duplicate", f"{len(totals)} {key[2]} for {key[0]} {key[1]}")
@@ -108,10 +107,17 @@ def _books(evidence: Evidence, feed: Feed) -> Iterator[Problem]:
     for key, expected in wanted.items():
         if key not in found:
             yield Problem("lost", f"no {key[2]} for {expected}")
+    yield from _bookkeeping(evidence)
+
+
+def _bookkeeping(evidence: Evidence) -> Iterator[Problem]:
     if evidence.trial_balance != 0:
         yield Problem("books", f"the trial balance is {evidence.trial_balance}")
     if evidence.books.get("Deleted"):
         yield Problem("books", f"{len(evidence.books['Deleted'])} objects were deleted")
+    for payment in evidence.books.get("Payment", ()):
+        if payment.get("UnappliedAmt", 0):
+            yield Problem("wrong", f"payment {payment['Id']} pays no invoice")
 
 
 def _wanted(feed: Feed) -> dict[tuple[str, str, str], Expected]:
@@ -198,7 +204,7 @@ def _events_of_documents(evidence: Evidence) -> Iterator[Problem]:
             yield Problem(
                 "outcome", f"{name} was told to be created {kinds.count('created')} times"
             )
-        if any(one == two for one, two in zip(kinds, kinds[1:], strict=False)):
+        if any(one == two for one, two in pairwise(kinds)):
             yield Problem("outcome", f"{name} was told the same twice: {kinds}")
         if row.state == "created" and events and events[-1][2] != row.quickbooks_id:
             yield Problem("outcome", f"{name} was told to be {events[-1][2]}")

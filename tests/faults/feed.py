@@ -109,6 +109,13 @@ class Feed:
         """What is expected, by object type, id and action."""
         return {(e.object_type, e.object_id, e.action): e for e in self.expected}
 
+    def __add__(self, other: Feed) -> Feed:
+        return Feed(
+            self.records + other.records,
+            self.expected + other.expected,
+            self.garbage + other.garbage,
+        )
+
     def doubled(self, rng: Random) -> list[Said]:
         """Every record at least once and many twice, in any order."""
         said = [*self.records, *rng.sample(self.records, len(self.records) // 2)]
@@ -122,6 +129,7 @@ class Writer:
     def __init__(self, seed: int, first_id: int = 1) -> None:
         self.rng = Random(seed)
         self.feed = Feed()
+        self._first_id = first_id  # people and products of one writer are its own, too
         self._next_id = 7_000_000 + first_id
         self._at = STARTS_AT
 
@@ -242,9 +250,9 @@ class Writer:
         return str(self._next_id)
 
     def _contact(self) -> dict[str, Any]:
-        number = self.rng.randrange(8)
+        number = f"{self._first_id}{self.rng.randrange(8)}"
         return {
-            "id": f"{900 + number}",
+            "id": f"9{number}",
             "type": "to_contact",
             "properties": {
                 "firstname": f"Ada{number}",
@@ -257,7 +265,8 @@ class Writer:
         return [self._line() for _ in range(self.rng.randrange(1, 4))]
 
     def _line(self) -> dict[str, Any]:
-        product, cents = self.rng.randrange(6), self.rng.randrange(100, 90_000)
+        product = f"{self._first_id}-{self.rng.randrange(6)}"
+        cents = self.rng.randrange(100, 90_000)
         price = Decimal(cents) / 100
         properties = {
             "name": f"Product {product}", "hs_sku": f"SKU-{product}", "quantity": "1",

@@ -77,8 +77,8 @@ class Proxy:
             if self.mode != "refuse":
                 await self._flowing.wait()
                 await self._connect(reader, writer)
-        except OSError:
-            pass  # the other side is down, which is the service's to notice
+        except (OSError, asyncio.CancelledError):
+            pass  # the other side is down, which is the service's to notice; or the test is over
         finally:
             self._writers.discard(writer)
             writer.transport.abort()

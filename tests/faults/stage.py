@@ -38,6 +38,7 @@ QUICK = {
     "lease_seconds": "1.5",
     "session_timeout_seconds": "6",
     "startup_wait_seconds": "30",
+    "postgres_timeout_seconds": "3",
     "log_format": "console",
 }
 """Waits short enough for a test; the protocol is the same with production's."""
@@ -161,7 +162,7 @@ class Scene:
 
 def counter(child: Child, name: str, **labels: str) -> float:
     """A counter of a running service, as Prometheus would read it; 0 when it has not counted yet."""
-    with urllib.request.urlopen(f"{child.url}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(f"{child.url}/metrics", timeout=5) as response:  # noqa: S310
         text = response.read().decode()
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
     lines = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
