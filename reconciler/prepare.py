@@ -200,7 +200,7 @@ def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operatio
         return payment_operation(document, each.content, resolved, book, document.quickbooks_id)
     key = document_operation_key(document, DOCUMENT)
     mark = marker(request_id(document.key.realm_id, key))
-    content = _renumbered(each.content, document.concessions)
+    content = _renumbered(each.content, document)
     body = entity_of(document.key.action, content, resolved, book.facts, mark)
     if NO_EMAIL in document.concessions:
         body.pop("BillEmail", None)
@@ -237,12 +237,12 @@ def _operation(document: DueDocument, key: str, entity: str, mark: str, body: by
     )
 
 
-def _renumbered(content: DocumentContent, concessions: str) -> DocumentContent:
-    """Where its number was taken the document asks for the next: -2, -3, …"""
-    taken = concessions.split().count(ANOTHER_NUMBER)
+def _renumbered(content: DocumentContent, document: DueDocument) -> DocumentContent:
+    """Where its number was taken the document asks for -2, and then for one nobody else asks for."""
+    taken = document.concessions.split().count(ANOTHER_NUMBER)
     if not taken or not content.document_number:
         return content
-    suffix = f"-{taken + 1}"
+    suffix = "-2" if taken == 1 else f"-{document.document_id}"
     stem = content.document_number[: DOCUMENT_NUMBER_MAX - len(suffix)]
     return msgspec.structs.replace(content, document_number=stem + suffix)
 

@@ -287,7 +287,8 @@ class Recorder:
                 if document.attempts + 1 >= self.policy.give_up_resolving:
                     self._block(recording, op, document, refusal(error))
                     return
-                self.directory.forget_freshness()
+                if how is not Reaction.ADOPT_NUMBER:  # numbers are not part of our picture
+                    self.directory.forget_freshness()
                 self._again(recording, op, error, document, at)
 
     def _may_concede(self, error: QuickBooksError, document: DueDocument) -> bool:

@@ -5,7 +5,6 @@ The limits' window is a minute: the figure over several real minutes is `bench/q
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -127,8 +126,8 @@ async def work(
         yield opened
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(contents=st.lists(hard_sales(), min_size=12, max_size=20))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(contents=st.lists(hard_sales(), min_size=8, max_size=14))
 async def test_any_text_makes_a_document(work: Work, contents: list[DocumentContent]) -> None:
     """No name, memo, e-mail address, SKU or number is refused for its characters or length: a
     document that says who and what is made, and what lacks even that says so."""
@@ -139,7 +138,7 @@ async def test_any_text_makes_a_document(work: Work, contents: list[DocumentCont
         rows = await work.documents()
         return all(row["state"] in ("created", "blocked") for row in rows)
 
-    await work.run_until(settled, seconds=15)
+    await work.run_until(settled, seconds=25)
     blocked = [row for row in await work.documents() if row["state"] == "blocked"]
     assert {row["reason"] for row in blocked} <= {"product_not_found"}, [
         (row["reason"], row["detail"]) for row in blocked
@@ -151,5 +150,4 @@ async def test_any_text_makes_a_document(work: Work, contents: list[DocumentCont
 async def _refused_with(work: Work, code: str) -> list[Any]:
     """Faults of that code that became a person's business."""
     rows = await work.documents()
-    await asyncio.sleep(0)
     return [row["detail"] for row in rows if f"Intuit code {code})" in row["detail"]]
