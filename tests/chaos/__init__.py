@@ -1,0 +1,1 @@
+"""A long run in which everything dies: `python -m tests.chaos --help`."""
