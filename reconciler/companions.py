@@ -96,10 +96,10 @@ def reads_contacts(workflows: Iterable[Workflow]) -> bool:
 
 
 class Holding(NamedTuple):
-    """The rows that this transaction keeps others from changing: what wakes, and who names it."""
+    """What this transaction keeps others from changing: companions, and all that may name them."""
 
     companions: list[ObjectKey]
-    sources: set[ObjectKey]
+    objects: set[ObjectKey]
 
 
 class Stale(Exception):
@@ -116,6 +116,7 @@ async def hold(
     """Lock, in key order, all that the batch changes, newly names or wakes. Raises `Stale`.
 
     Products are not locked when named: they are shared by many, and a line has a name of its own.
+    For the same reason one that arrives late wakes only objects whose line items came with them.
     """
     companions = [each.object.key for each in folded if each.object.key.type in COMPANIONS]
     sources: set[ObjectKey] = set()
@@ -133,7 +134,7 @@ async def hold(
     expected = named - held.keys() - own.keys()
     if expected:
         await transaction.expect_objects(sorted(expected))
-    return Holding(companions, sources)
+    return Holding(companions, sources | own.keys())
 
 
 async def woken(
@@ -146,7 +147,7 @@ async def woken(
     if not holding.companions:
         return []
     named = await transaction.linked_sources(holding.companions, undecided=undecided)
-    if not named <= holding.sources:
+    if not named <= holding.objects:
         raise Stale
     found = await transaction.objects(sorted(named))
     return [stored.object for stored in found.values()]
@@ -166,15 +167,18 @@ async def join(
     kinds: frozenset[ObjectType],
 ) -> Joined:
     """Put the stored companions to their objects; *before* also says how they were before."""
+    found = list(sources)
     was = {obj.key: before[obj.key] for obj in sources if obj.key in before}
-    named = {
-        key for obj in [*sources, *was.values()] for key in references(obj) if key.type in kinds
-    }
-    if not named:
-        return Joined(list(sources), was)
-    stored = await transaction.objects(sorted(named))
-    now = {key: one.object for key, one in stored.items()}
-    then = {key: before.get(key, obj) for key, obj in now.items()}
-    return Joined(
-        [joined(obj, now) for obj in sources], {key: joined(obj, then) for key, obj in was.items()}
-    )
+    asked: set[ObjectKey] = set()
+    for _ in range(2):  # the line items, once joined, name their products
+        together = [*found, *was.values()]
+        named = {key for obj in together for key in references(obj) if key.type in kinds} - asked
+        if not named:
+            break
+        asked |= named
+        stored = await transaction.objects(sorted(named))
+        now = {key: one.object for key, one in stored.items()}
+        then = {key: before.get(key, obj) for key, obj in now.items()}
+        found = [joined(obj, now) for obj in found]
+        was = {key: joined(obj, then) for key, obj in was.items()}
+    return Joined(found, was)

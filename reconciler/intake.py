@@ -220,10 +220,11 @@ class Intake:
         self.crash_point("intake.folded")
         sources = [stored.object for stored in folded if stored.object.key.type in SOURCE_TYPES]
         before = {key: stored.object for key, stored in known.items()}
-        if awake:
-            own = {obj.key for obj in sources}
-            sources += [obj for obj in awake if obj.key not in own]
-            before = {obj.key: obj for obj in awake} | before
+        own = {obj.key for obj in sources}
+        for obj in awake:
+            if obj.key not in own:
+                sources.append(obj)
+                before[obj.key] = obj
         await self.record_decisions(transaction, sources, before, taken)
 
     async def _save(

@@ -1,0 +1,151 @@
+"""Contacts, line items, companies and products from topics of their own, joined in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from itertools import permutations
+
+import asyncpg
+import pytest
+
+from reconciler.companions import COMPANIONS
+from reconciler.model import ObjectKey, ObjectType
+from reconciler.workflows import load
+from store.pool import open_pool
+from tests.feeds import History, Step
+from tests.intake_at_work import PORTAL, IntakeAtWork
+
+AT = 1_769_817_600_000
+FILE = load("""
+version: 1
+portal_id: 4711
+companies:
+  us: {realm_id: "9341450000000001"}
+workflows:
+  - name: Invoice won deals
+    object: deal
+    enrol: [{preset: deal_won}]
+    actions: [{create: invoice, company: us, create_missing_products: yes}]
+  - name: Estimates for customers
+    object: deal
+    enrol:
+      - {property: pipeline, operator: is_any_of, values: [offers]}
+      - {property: contact.lifecyclestage, operator: is_any_of, values: [customer]}
+    actions: [{create: estimate, company: us, create_missing_products: yes}]
+""")
+PLACE = ("deal", "1", "invoice", 1)
+
+
+@pytest.fixture
+async def intake(database_dsn: str) -> AsyncIterator[IntakeAtWork]:
+    """Intake with every companion topic."""
+    pool = await open_pool(database_dsn, size=6, wait_seconds=10)
+    try:
+        yield IntakeAtWork(pool, FILE, COMPANIONS)
+    finally:
+        await pool.close()
+
+
+def deal(id_: str = "1", at: int = AT, **properties: str) -> History:
+    """A won deal that names its companions by id, as Airbyte gives it."""
+    facts = {"dealstage": "closedwon", "pipeline": "default", **properties}
+    lists = {"contacts": ((f"8{id_}", None),), "line_items": ((f"7{id_}", None),)}
+    return History(ObjectKey(PORTAL, ObjectType.DEAL, id_), (Step(at, facts, lists),))
+
+
+def contact(id_: str = "1", at: int = AT, **properties: str) -> History:
+    facts = {"firstname": "Ada", "lastname": "Byron", "email": "ada@example.com", **properties}
+    return History(ObjectKey(PORTAL, ObjectType.CONTACT, f"8{id_}"), (Step(at, facts),))
+
+
+def line(id_: str = "1", at: int = AT, price: str = "100.00", **properties: str) -> History:
+    facts = {"name": "Rollout", "price": price, "quantity": "1", **properties}
+    return History(ObjectKey(PORTAL, ObjectType.LINE_ITEM, f"7{id_}"), (Step(at, facts),))
+
+
+async def content(pool: asyncpg.Pool) -> dict[str, object]:
+    text: str = await pool.fetchval("SELECT content FROM documents WHERE action = 'invoice'")
+    found: dict[str, object] = json.loads(text)
+    return found
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+async def test_in_any_order(order: tuple[int, ...], intake: IntakeAtWork) -> None:
+    """Deal, contact and line item come in a batch each: the last of them completes the invoice."""
+    arriving = [deal(), contact(), line()]
+    for index in order[:-1]:
+        await intake.take(arriving[index])
+        assert all(state == "waiting" for state, _ in (await intake.ledger()).values())
+    await intake.take(arriving[order[-1]])
+    assert await intake.ledger() == {PLACE: ("wanted", "")}
+    assert (await content(intake.pool))["total"] == "100.00"
+
+
+async def test_a_change_before_sending_is_taken_over(intake: IntakeAtWork) -> None:
+    """A companion that changes re-decides documents that are not sent."""
+    await intake.take(deal(), contact(), line())
+    await intake.take(line(at=AT + 1, price="120.00"))
+    assert (await content(intake.pool))["total"] == "120.00"
+
+
+async def test_a_change_after_sending_is_not(intake: IntakeAtWork) -> None:
+    """A contact that moves house years later touches no document that is in the books."""
+    await intake.take(deal(), contact(), line())
+    await intake.pool.execute("UPDATE documents SET state = 'created', quickbooks_id = '9'")
+    await intake.take(line(at=AT + 1, price="120.00"), contact(at=AT + 1, email="b@example.com"))
+    row = await intake.pool.fetchrow("SELECT content, desired FROM documents")
+    assert json.loads(row["content"])["total"] == "100.00"
+    assert row["desired"] is None
+
+
+async def test_a_contact_alone_enrols(intake: IntakeAtWork) -> None:
+    """Where a workflow looks at the contact, its arrival enrols an object that had no document."""
+    await intake.take(deal(dealstage="open", pipeline="offers"), line())
+    await intake.take(contact(lifecyclestage="lead"))
+    assert await intake.ledger() == {}
+    await intake.take(contact(at=AT + 1, lifecyclestage="customer"))
+    assert await intake.ledger() == {("deal", "1", "estimate", 1): ("wanted", "")}
+
+
+async def test_a_product_gives_what_its_line_does_not_say(intake: IntakeAtWork) -> None:
+    """SKU and name of a line come from its product where the line has none."""
+    product = History(
+        ObjectKey(PORTAL, ObjectType.PRODUCT, "55"),
+        (Step(AT, {"name": "Gold support", "hs_sku": "SUP-GOLD"}),),
+    )
+    await intake.take(deal(), contact(), product)
+    await intake.take(line(name="", hs_product_id="55"))
+    (only,) = (await content(intake.pool))["lines"]  # type: ignore[misc]
+    assert only["product"] == {
+        "hubspot_product_id": "55",
+        "sku": "SUP-GOLD",
+        "name": "Gold support",
+    }
+
+
+async def test_at_the_same_moment_in_two_processes(intake: IntakeAtWork) -> None:
+    """Deals in one process, their companions in another, at once: none is left waiting."""
+    other = IntakeAtWork(intake.pool, FILE, COMPANIONS, group="other")
+    third = IntakeAtWork(intake.pool, FILE, COMPANIONS, group="third")
+    for start in range(10, 90, 10):
+        ids = [str(number) for number in range(start, start + 10)]
+        await asyncio.gather(
+            intake.take(*map(deal, ids)),
+            other.take(*map(contact, ids)),
+            third.take(*map(line, reversed(ids))),
+        )
+    states = set((await intake.ledger()).values())
+    assert states == {("wanted", "")}
+    assert await intake.pool.fetchval("SELECT count(*) FROM documents") == 80
+
+
+async def test_nothing_is_linked_without_companion_topics(database_dsn: str) -> None:
+    """A hydrated feed pays nothing for companions: no link is written for its contacts."""
+    pool = await open_pool(database_dsn, size=2, wait_seconds=10)
+    try:
+        await IntakeAtWork(pool, FILE).take(deal())
+        assert await pool.fetchval("SELECT count(*) FROM object_links") == 0
+    finally:
+        await pool.close()
