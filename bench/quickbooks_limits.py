@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from reconciler import logs
 from reconciler.lifecycle import RetryPolicy
 from reconciler.quickbooks.limits import Limits
 from store.embedded import start_postgres
@@ -60,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=3)
     arguments = parser.parse_args()
+    logs.configure("json", "warning")
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)  # noqa: S103, PTH101  Postgres runs as another user
         with start_postgres(Path(directory) / "postgres") as postgres:
