@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from reconciler.console.access import Access
+from reconciler.console.past import Past
 from reconciler.console.people import Person
 from reconciler.console.sessions import Session, Sessions
 from reconciler.console.throttle import Throttle
@@ -47,6 +48,7 @@ class Console:
     workflow_text: str = ""
     lags: Callable[[], Sequence[PartitionLag]] = lambda: ()
     throttle: Throttle = field(default_factory=Throttle)
+    past: Past = field(default_factory=Past)
     _stuck: tuple[float, Stuck] | None = None
 
     async def stuck(self) -> Stuck:

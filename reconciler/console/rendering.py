@@ -85,7 +85,6 @@ async def render(
     """A page; a notice of the session is shown with it, once."""
     console = console_of(request)
     session, person = request[SESSION], request.get(PERSON)
-    context.setdefault("has_replays", False)
     if session.notice:
         remember(request, msgspec.structs.replace(session, notice=""))
     stuck = await console.stuck() if person is not None else None
@@ -110,7 +109,7 @@ async def error_page(request: web.Request, status: int, text: str) -> web.Respon
     person = request.get(PERSON)
     body = _environment_.get_template("error.html").render(
         here="", path_qs="", query={}, csrf="", notice="", stuck=None, person=person,
-        has_replays=False, can_log_out=False,
+        can_log_out=False,
         status=status, title=title, text=text,
     )  # fmt: skip
     return web.Response(text=body, content_type="text/html", status=status)

@@ -6,7 +6,15 @@ from aiohttp import web
 
 from reconciler.console import login
 from reconciler.console.context import BASE, CONSOLE, Console, see_other
-from reconciler.console.pages import configured, dead_letters, documents, overview, search, stuck
+from reconciler.console.pages import (
+    configured,
+    dead_letters,
+    documents,
+    overview,
+    replays,
+    search,
+    stuck,
+)
 from reconciler.console.protect import answer_safely, keep_session, let_in, refuse_forged
 from reconciler.console.rendering import static
 
@@ -20,6 +28,7 @@ def console_application(console: Console) -> web.Application:
         client_max_size=_MOST_FORM_BYTES,
     )
     app[CONSOLE] = console
+    app.on_cleanup.append(_stop_children)
     app.router.add_get("/static/{name}", static, name="static")
     app.router.add_get("/login", login.login, name="login")
     app.router.add_post("/login", login.login_form, name="login_form")
@@ -31,6 +40,10 @@ def console_application(console: Console) -> web.Application:
     for path, handler in _ACTIONS.items():
         app.router.add_post(path, handler)
     return app
+
+
+async def _stop_children(app: web.Application) -> None:
+    await app[CONSOLE].past.close()
 
 
 _PAGES = {
@@ -46,6 +59,8 @@ _PAGES = {
     "/companies": configured.companies,
     "/companies/{realm_id}": configured.company,
     "/workflows": configured.workflows,
+    "/replays": replays.replays,
+    "/replays/preview": replays.preview,
     "/audit": configured.audit,
 }
 
@@ -54,6 +69,10 @@ _ACTIONS = {
     "/dismiss": documents.dismiss,
     "/dead-letters/redrive": dead_letters.redrive,
     "/dead-letters/dismiss": dead_letters.dismiss,
+    "/replays/backfill": replays.backfill,
+    "/replays/replay": replays.replay,
+    "/replays/resume": replays.resume,
+    "/replays/stop": replays.stop,
 }
 
 

@@ -32,6 +32,7 @@ from reconciler.operator.views import (
     Explanation,
     ObjectHit,
     Overview,
+    ReplayView,
     Selection,
     WorkflowsView,
 )
@@ -141,6 +142,10 @@ class Operator:
     async def audit(self, target: str = "", limit: int = 100) -> list[AuditEntry]:
         """What people did, newest first; *target* such as `document 12`."""
         return await self.store.audit(target, limit)
+
+    async def replays(self, limit: int = 50) -> list[ReplayView]:
+        """Replays and backfills with their progress, newest first."""
+        return await self.store.replays(limit)
 
     async def stuck(self) -> dict[str, int]:
         """How many documents are blocked and waiting, and dead letters open: beside the menu."""

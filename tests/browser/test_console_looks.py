@@ -5,6 +5,7 @@ With RECONCILER_SAVE_SCREENSHOTS set, those that the documentation shows go to d
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -31,6 +32,8 @@ PAGES = {
     "companies": "/companies",
     "company": "/companies/9341450000000001",
     "workflows": "/workflows",
+    "replays": "/replays",
+    "preview": "/replays/preview?company=us",
     "audit": "/audit",
     "search": "/search?q=Press",
     "login": "/login",
@@ -63,6 +66,7 @@ async def test_every_page_can_be_read(
     service: Running, tab: Tab, paths: dict[str, str], tmp_path: Path
 ) -> None:
     """Light and dark, wide and narrow: contrast is AA, nothing sticks out, nothing is refused."""
+    await _replay(service, tab)
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     problems = []
@@ -83,6 +87,15 @@ async def test_every_page_can_be_read(
     _save(pictures)
 
 
+async def _replay(service: Running, tab: Tab) -> None:
+    """Have one done, through the page, so that there is something to see."""
+    await tab.open(f"{service.url}/console/replays")
+    await tab.follow("document.querySelector('form[action$=\"/replays/replay\"]').requestSubmit()")
+    async with asyncio.timeout(60):
+        while "Done" not in await tab.evaluate("document.querySelector('main').textContent"):
+            await asyncio.sleep(0.5)
+
+
 def _file(name: str, size: str, scheme: str) -> str:
     parts = ["console", name, size, "" if scheme == "light" else scheme]
     return "-".join(filter(None, parts)) + ".png"
@@ -94,7 +107,7 @@ def _save(pictures: Path) -> None:
         return
     images = Path("docs/images")
     images.mkdir(parents=True, exist_ok=True)
-    chosen = {_file(name, "", "light") for name in PAGES}
+    chosen = {_file(name, "", "light") for name in PAGES if name != "preview"}
     chosen |= {_file("overview", "", "dark"), _file("document", "", "dark")}
     chosen |= {_file("overview", "narrow", "light"), _file("blocked", "narrow", "dark")}
     for name in chosen:

@@ -27,7 +27,16 @@ from tests.console import (
     settings,
 )
 
-ACTIONS = ("/retry", "/dismiss", "/dead-letters/redrive", "/dead-letters/dismiss")
+ACTIONS = (
+    "/retry",
+    "/dismiss",
+    "/dead-letters/redrive",
+    "/dead-letters/dismiss",
+    "/replays/backfill",
+    "/replays/replay",
+    "/replays/resume",
+    "/replays/stop",
+)
 ALL = {"all_blocked": "yes", "all": "yes", "why": "because", "dead_letter": "1", "document": "1"}
 
 

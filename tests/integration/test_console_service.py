@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import pytest
@@ -22,6 +25,7 @@ from reconciler.demo.runner import COMPANIES, WORKFLOWS
 from reconciler.demo.seeding import seed_companies
 from reconciler.quickbooks.sealing import Seal
 from tests.console import HASHES, OPERATOR_PASSWORD, Visitor, crawl
+from tests.html import Page
 
 SECRETS = {
     "kafka_password": "planted-kafka-password",
@@ -36,11 +40,23 @@ SECRETS = {
 }
 
 
-class Working:
-    """The service, and the database it works on."""
+LATER = "Estimate for sent contracts"
+"""A workflow that is turned on only after the feed was read."""
 
-    def __init__(self, running: Environment, service: Child) -> None:
-        self.running, self.service = running, service
+
+@dataclass
+class Working:
+    """The service, and what is around it."""
+
+    running: Environment
+    settings: dict[str, str]
+    service: Child
+
+    def turn_on(self) -> None:
+        """Restart the service with every workflow on."""
+        self.service.stop()
+        Path(self.settings["workflows"]).write_text(WORKFLOWS.read_text("utf-8"), "utf-8")
+        self.service = self.running.start_service(self.settings, "restarted")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +67,18 @@ def working() -> Iterator[Working]:
         directory.chmod(0o755)
         with environment(directory, COMPANIES) as running:
             asyncio.run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
-            settings = running.settings(
-                WORKFLOWS, quickbooks_limits="false", log_level="debug", console_auth="password"
-            )
-            service = running.start_service(settings | SECRETS)
+            file = directory / "workflows.yaml"
+            on = WORKFLOWS.read_text("utf-8")
+            file.write_text(on.replace(f"- name: {LATER}", f"- name: {LATER}\n    enabled: false"))
+            settings = SECRETS | running.settings(
+                file, quickbooks_limits="false", log_level="debug", console_auth="password",
+                quickbooks_token=SECRETS["quickbooks_token"],
+            )  # fmt: skip
+            service = running.start_service(settings)
             feed = generate(1, 200)
             asyncio.run(produce(Console(quiet=True), running.kafka, feed))
             asyncio.run(_until(running.postgres_dsn, len(feed.records)))
-            yield Working(running, service)
+            yield Working(running, settings, service)
 
 
 async def _until(dsn: str, records: int) -> None:
@@ -133,6 +153,63 @@ async def test_retry_after_the_fix_creates_the_document(working: Working, ada: V
         await connection.close()
     assert "retry by Ada Lovelace" in page.text
     assert any("app.qbo.intuit.com" in href for href in page.links)
+
+
+@pytest.mark.timeout(240)
+async def test_a_backfill_does_what_its_preview_said(working: Working) -> None:
+    """A workflow is turned on: the preview counts, one press creates exactly that, once."""
+    working.turn_on()
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        ada = Visitor(http, working.service.url)
+        await ada.log_in(OPERATOR_PASSWORD)
+        wanted = quote(LATER)
+        page = await ada.get(f"{BASE}/replays/preview?workflow={wanted}&company=")
+        assert page.status == 200, page.text
+        promised = int(re.search(r"Backfill (\d+) documents", page.text)[1])  # type: ignore[index]
+        await ada.send(f"{BASE}/replays/backfill", page.form(f"{BASE}/replays/backfill"))
+        page = await _done(ada, 1)
+        assert f"{promised} documents wanted" in page.text
+        assert "Ada Lovelace" in page.text
+        again = await ada.get(f"{BASE}/replays/preview?workflow={wanted}")
+        assert "There is nothing to backfill" in again.text
+        token = page.form(f"{BASE}/replays/replay")
+        await ada.send(f"{BASE}/replays/replay", token | {"share": "1"})
+        await _done(ada, 2)
+        for path in ("?workflow=nonsense", "?workflow=--yes", ""):
+            assert (await ada.get(f"{BASE}/replays/preview{path}")).status == 400
+    connection = await asyncpg.connect(working.running.postgres_dsn)
+    try:
+        async with asyncio.timeout(60):
+            while (
+                await connection.fetchval(
+                    "SELECT count(*) FROM documents WHERE workflow = $1 AND state = 'created'",
+                    LATER,
+                )
+                < promised
+            ):
+                await asyncio.sleep(0.2)
+        total = await connection.fetchval(
+            "SELECT count(*) FROM documents WHERE workflow = $1", LATER
+        )
+        actors = await connection.fetch(
+            "SELECT actor, action FROM audit_log ORDER BY audit_id DESC"
+        )
+    finally:
+        await connection.close()
+    assert total == promised
+    assert {("Ada Lovelace", "backfill"), ("Ada Lovelace", "replay")} <= set(map(tuple, actors))
+
+
+async def _done(visitor: Visitor, number: int) -> Page:
+    """The page once so many are done."""
+    async with asyncio.timeout(60):
+        while True:
+            page = await visitor.get(f"{BASE}/replays")
+            states = [e.text for e in page.all("span") if "state " in e.attributes.get("class", "")]
+            assert "ended:" not in page.text, page.text
+            if states.count("Done") == number:
+                return page
+            await asyncio.sleep(0.3)
 
 
 async def _missing(connection: asyncpg.Connection, number: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from reconciler.quickbooks.limits import Limits
 from reconciler.workflows import Company
 from reconciler.workflows.definitions import ClosedBooks, ContactMode
 
-
 _CONTACTS = {
     ContactMode.LEGACY: "contacts, matched on name and email and created if missing",
     ContactMode.DATA_SYNC: "only contacts that pass the contact filter",
