@@ -143,17 +143,14 @@ class CompanyDispatcher:
 
     async def _send_next(self, calls: asyncio.TaskGroup) -> bool:
         """Begin and send as many documents as there is room for; False if none could go."""
-        room = self._room()
-        if room == 0:
-            return False
-        if not self._ready:
+        if not self._ready and self._room():
             await self._claim()
-        group = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
-        if not group:
+        groups = self._next_groups()
+        if not groups:
             return False
-        begun = await self._begin(group)
-        if begun:
-            calls.create_task(self._send(begun, group))
+        for group, begun in zip(groups, await self._begin(groups), strict=True):
+            if begun:
+                calls.create_task(self._send(begun, group))
         return True
 
     async def _claim(self) -> None:
@@ -162,24 +159,38 @@ class CompanyDispatcher:
         if due:
             self._ready.extend(await self.preparer.prepare(due))
 
-    async def _begin(self, group: Sequence[Prepared]) -> list[Operation]:
-        operations = [prepared.operation for prepared in group]
-        if len(operations) > 1:
-            operations = batched(operations)
-        versions = {prepared.document.document_id: prepared.document.version for prepared in group}
+    def _next_groups(self) -> list[list[Prepared]]:
+        """Ready documents by the calls that may be made now: full batches first, then the rest of
+        the calls with one document each."""
+        gate, groups = self.quickbooks.gate, list[list[Prepared]]()
+        room, calls = self._room(), gate.room(SINGLE)
+        batches = min(gate.room(BATCH), calls)
+        while self._ready and room > 0 and len(groups) < calls:
+            size = self._batch_items if len(groups) < batches else 1
+            group = [self._ready.popleft() for _ in range(min(size, room, len(self._ready)))]
+            groups.append(group)
+            room -= len(group)
+        return groups
+
+    async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
+        """Commit the intent to make these calls; the operations of each that may go."""
+        of_calls = [_operations(group) for group in groups]
+        versions = {
+            prepared.document.document_id: prepared.document.version
+            for group in groups
+            for prepared in group
+        }
         self.around.crash_point("dispatch.before_begin")
+        operations = [op for of_call in of_calls for op in of_call]
         begun = await self.around.store.begin(self.lease, operations, versions)
         self.around.crash_point("dispatch.begun")
-        return [op for op in operations if op.operation_key in begun]
+        return [[op for op in of_call if op.operation_key in begun] for of_call in of_calls]
 
     def _room(self) -> int:
-        """How many documents may go now, in one batch or alone."""
-        if len(self._in_the_air) >= self.around.concurrency * MAX_BATCH_ITEMS:
+        """How many documents may go now; each call lets at least one go."""
+        if self.quickbooks.gate.room(SINGLE) == 0:
             return 0
-        gate = self.quickbooks.gate
-        if gate.delay(BATCH) == timedelta(0):
-            return self._batch_items
-        return 1 if gate.delay(SINGLE) == timedelta(0) else 0
+        return max(0, self.around.concurrency * MAX_BATCH_ITEMS - len(self._in_the_air))
 
     # --- documents begun before ----------------------------------------------------------------
 
@@ -344,6 +355,12 @@ def open_company(
         ),
         around=around,
     )  # fmt: skip
+
+
+def _operations(group: Sequence[Prepared]) -> list[Operation]:
+    """What one call sends: a batch, or a document alone."""
+    operations = [prepared.operation for prepared in group]
+    return batched(operations) if len(operations) > 1 else operations
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:

@@ -8,7 +8,6 @@ ids of 50 characters, 36 for a batch (learn-basic-field-definitions, read 2026-1
 from __future__ import annotations
 
 import hashlib
-from base64 import b32encode
 from collections.abc import Sequence
 
 from reconciler.ports import DueDocument, Operation
@@ -21,7 +20,7 @@ DOCUMENT, PAYMENT = "document", "payment"
 
 def digest(text: str) -> str:
     """32 characters that stand for a text."""
-    return b32encode(hashlib.sha256(text.encode()).digest()[:20]).decode().lower()
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def document_operation_key(document: DueDocument, step: str) -> str:

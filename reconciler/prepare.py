@@ -199,14 +199,15 @@ def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operatio
     if document.quickbooks_id is not None and document.key.action is Action.PAID_INVOICE:
         return payment_operation(document, each.content, resolved, book, document.quickbooks_id)
     key = document_operation_key(document, DOCUMENT)
-    mark = marker(request_id(document.key.realm_id, key))
+    request = request_id(document.key.realm_id, key)
+    mark = marker(request)
     content = _renumbered(each.content, document)
     body = entity_of(document.key.action, content, resolved, book.facts, mark)
     if NO_EMAIL in document.concessions:
         body.pop("BillEmail", None)
     if each.estimate_id:
         body["LinkedTxn"] = [{"TxnId": each.estimate_id, "TxnType": "Estimate"}]
-    return _operation(document, key, ENTITY_OF[document.key.action], mark, encode(body))
+    return _operation(document, key, ENTITY_OF[document.key.action], request, encode(body))
 
 
 def payment_operation(
@@ -218,21 +219,23 @@ def payment_operation(
 ) -> Operation:
     """The write that pays the invoice of a paid invoice."""
     key = document_operation_key(document, PAYMENT)
-    mark = marker(request_id(document.key.realm_id, key))
-    body = payment_of(content, resolved, book.facts, invoice_id, mark)
-    return _operation(document, key, "Payment", mark, encode(body))
+    request = request_id(document.key.realm_id, key)
+    body = payment_of(content, resolved, book.facts, invoice_id, marker(request))
+    return _operation(document, key, "Payment", request, encode(body))
 
 
-def _operation(document: DueDocument, key: str, entity: str, mark: str, body: bytes) -> Operation:
+def _operation(
+    document: DueDocument, key: str, entity: str, request: str, body: bytes
+) -> Operation:
     return Operation(
         operation_key=key,
         realm_id=document.key.realm_id,
         document_id=document.document_id,
         entity=entity,
         verb="create",
-        request_id=request_id(document.key.realm_id, key),
+        request_id=request,
         b_id=None,
-        marker=mark,
+        marker=marker(request),
         request=body,
     )
 

@@ -52,6 +52,7 @@ from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.protocol import read
 from reconciler.reasons import Reason, Stop
 from reconciler.resolve import resolve_payment
+from reconciler.together import Together, Writing
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 
@@ -84,6 +85,9 @@ class Recorder:
     policy: RetryPolicy = RetryPolicy()
     policies: Policies = field(default_factory=Policies)
 
+    def __post_init__(self) -> None:
+        self._together = Together(self.lease, self.store)
+
     async def record(
         self,
         operations: Sequence[Operation],
@@ -111,12 +115,8 @@ class Recorder:
                 await self._failed(recording, op, result, documents[op.document_id], tries)
         if len(recording.following) > 1:
             recording.following = batched(recording.following)
-        updated = await self.store.record(
-            self.lease,
-            recording.results,
-            recording.updates,
-            recording.outcomes,
-            recording.following,
+        updated = await self._together.write(
+            Writing(recording.results, recording.updates, recording.outcomes, recording.following)
         )
         if recording.park is not None:
             await self.directory.disconnected(recording.park.detail)

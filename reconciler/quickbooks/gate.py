@@ -40,6 +40,10 @@ class Gate:
         seconds = self.budget.next_slot(self.clock(), kind)
         return None if seconds is None else timedelta(seconds=seconds)
 
+    def room(self, kind: Kind) -> int:
+        """How many calls could be sent now without waiting."""
+        return self.budget.room(self.clock(), kind)
+
     @asynccontextmanager
     async def slot(self, kind: Kind) -> AsyncIterator[Slot]:
         """Hold permission for one call; it costs nothing if the call is never written.

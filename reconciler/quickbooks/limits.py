@@ -80,6 +80,12 @@ class Window:
         """Calls that count now, those in flight included."""
         return self.in_flight + sum(at + self.period > now for at in self.counted_at)
 
+    def room(self, now: float) -> int:
+        """How many calls may be sent now."""
+        while self.counted_at and self.counted_at[0] + self.period <= now:
+            self.counted_at.popleft()
+        return max(0, self.limit - self.in_flight - len(self.counted_at))
+
     def count(self, at: float) -> None:
         """A call left the air and is counted from `at`; answers come in any order."""
         self.in_flight -= 1
@@ -163,6 +169,13 @@ class Budget:
         if len(known) < len(delays):
             return None
         return max(self.pause_left(now, kind), *known)
+
+    def room(self, now: float, kind: Kind) -> int:
+        """How many calls of this kind may be sent now, all at once."""
+        if self.pause_left(now, kind) > 0:
+            return 0
+        at_once = self.limits.concurrent - self._in_flight
+        return max(0, min(at_once, *(window.room(now) for window in self._windows(kind))))
 
     # --- taking and giving back ---------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 MAX_DISPLAY_NAME = 500
 MAX_ITEM_NAME = 100
@@ -57,6 +58,8 @@ def _is_forbidden(character: str) -> bool:
 
 def utf16_length(text: str) -> int:
     """Length as QuickBooks counts it: a character beyond U+FFFF counts twice."""
+    if text.isascii():
+        return len(text)
     return len(text) + sum(character > "\uffff" for character in text)
 
 
@@ -129,6 +132,7 @@ def _name(text: str, limit: int) -> str:
     return clean_line(text.replace(": ", " - ").replace(":", "-"), limit)
 
 
+@lru_cache(maxsize=8192)
 def name_key(text: str) -> str:
     """What two names must share to be taken for the same: case and spacing do not count."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())

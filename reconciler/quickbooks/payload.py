@@ -34,7 +34,10 @@ def encode(value: Any) -> bytes:
 
 
 def _writable(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str or value is None or kind is bool:  # most of a body
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {key: _writable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_writable(item) for item in value]
