@@ -144,7 +144,8 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
            SET state = n.state, reason = n.reason, detail = n.detail,
                workflow = coalesce(nullif(n.workflow, ''), d.workflow),
                content = CASE WHEN n.drop THEN NULL ELSE coalesce(n.content, d.content) END,
-               desired = CASE WHEN n.content IS NULL THEN d.desired END,
+               desired = CASE WHEN n.content IS NULL AND NOT n.drop THEN d.desired END,
+               change = CASE WHEN n.content IS NULL AND NOT n.drop THEN d.change ELSE '' END,
                state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
                                   THEN d.state_since ELSE now() END,
                version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = now(),
