@@ -297,7 +297,8 @@ class Service:
 
     def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
         lasting = timedelta(seconds=self.settings.lease_seconds)
-        leases = _Leases(self.pool, self.owner, lasting, self.clock)
+        timeout = timedelta(seconds=self.settings.quickbooks_timeout_seconds)
+        leases = _Leases(self.pool, self.owner, lasting, timeout, self.clock)
         return Dispatcher(
             realm_ids=list(companies),
             leases=leases,
@@ -480,11 +481,14 @@ class _Leases:
     pool: asyncpg.Pool
     owner: str
     lasting: timedelta
+    answer_within: timedelta
     clock: SharedClock
 
     async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
         await self._look_at_the_clock()
-        return await lease_store.take_leases(self.pool, self.owner, realm_ids, self.lasting)
+        return await lease_store.take_leases(
+            self.pool, self.owner, realm_ids, self.lasting, self.answer_within
+        )
 
     async def renew(self, leases: Sequence[Lease]) -> set[str]:
         kept = await lease_store.renew_leases(self.pool, leases, self.lasting)

@@ -31,22 +31,38 @@ async def register_companies(pool: asyncpg.Pool, names: Mapping[str, str]) -> No
 
 
 async def take_leases(
-    pool: asyncpg.Pool, owner: str, realm_ids: Sequence[str], lasting: timedelta
+    pool: asyncpg.Pool,
+    owner: str,
+    realm_ids: Sequence[str],
+    lasting: timedelta,
+    answer_within: timedelta = timedelta(0),
 ) -> list[Lease]:
-    """Take every company among *realm_ids* that nobody holds now; answers those taken."""
+    """Take every company among *realm_ids* that nobody holds now; answers those taken.
+
+    What a former owner may have sent just before it lost the company is left alone for
+    *answer_within*: by then the call has landed or never will, and nothing we decide about the
+    operation can be overtaken by it.
+    """
     rows = await pool.fetch(
         """
-        UPDATE companies AS c
-           SET lease_owner = $1, lease_token = c.lease_token + 1, lease_until = now() + $3
-          FROM (SELECT realm_id FROM companies
-                 WHERE realm_id = ANY($2::text[]) AND (lease_until IS NULL OR lease_until < now())
-                 ORDER BY realm_id FOR UPDATE SKIP LOCKED) AS free
-         WHERE c.realm_id = free.realm_id
-        RETURNING c.realm_id, c.lease_token
+        WITH taken AS (
+            UPDATE companies AS c
+               SET lease_owner = $1, lease_token = c.lease_token + 1, lease_until = now() + $3
+              FROM (SELECT realm_id FROM companies
+                     WHERE realm_id = ANY($2::text[]) AND (lease_until IS NULL OR lease_until < now())
+                     ORDER BY realm_id FOR UPDATE SKIP LOCKED) AS free
+             WHERE c.realm_id = free.realm_id
+            RETURNING c.realm_id, c.lease_token),
+        postponed AS (
+            UPDATE operations AS o SET next_attempt_at = greatest(next_attempt_at, now() + $4)
+              FROM taken AS t
+             WHERE o.realm_id = t.realm_id AND o.state IN ('begun', 'unknown'))
+        SELECT realm_id, lease_token FROM taken
         """,
         owner,
         list(realm_ids),
         lasting,
+        answer_within,
     )
     return [Lease(realm_id, owner, token) for realm_id, token in rows]
 
