@@ -1,0 +1,372 @@
+"""HubSpot's rules about what a document says and when there is none, on the pure decision.
+
+R-numbers are the rules of HubSpot's article "Use QuickBooks actions with HubSpot workflows", A-numbers
+what it leaves open (docs/workflows.md). The rules about the editor are in
+tests/unit/workflows/test_workflow_rules.py, all of them through the whole service in
+tests/integration/test_rules.py.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from reconciler.model import Action, DocumentState, ObjectType, Related
+from reconciler.reasons import Reason
+from tests.deciding import (
+    ADA,
+    AT,
+    DAY,
+    LINE,
+    PORTAL,
+    REALM,
+    Books,
+    by_action,
+    deal,
+    file,
+    made,
+    one_workflow,
+    only,
+    payment,
+    said,
+    snapshot,
+    unwanted,
+    verdicts,
+)
+
+INVOICE = one_workflow("deal", "invoice")
+SYNCED = """    contacts: data_sync
+    contact_filter: [{property: lifecyclestage, operator: is_any_of, values: [customer]}]
+"""
+ON_SYNC = file(
+    "  - {name: Bill, object: deal, enrol: [{preset: deal_won}],"
+    " actions: [{create: invoice, company: us, create_missing_products: yes}]}\n",
+    SYNCED,
+)
+
+
+def state(found: object) -> tuple[str, str]:
+    return found.state, found.reason  # type: ignore[attr-defined]
+
+
+# --- prerequisites and customers: R6 to R16 ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "contacts", "reason"),
+    [
+        (None, (ADA,), Reason.LINE_ITEMS),
+        ((None,), (ADA,), Reason.LINE_ITEM_DETAILS),
+        ((LINE,), None, Reason.CONTACT),
+        ((LINE,), (None,), Reason.CONTACT_DETAILS),
+    ],
+)
+def test_r06_nothing_is_wanted_before_everything_is_known(lines, contacts, reason) -> None:  # type: ignore[no-untyped-def]
+    """R6: a document whose facts have not all arrived waits, and says for which."""
+    assert state(only(INVOICE, deal(lines=lines, contacts=contacts))) == ("waiting", reason)
+
+
+def test_r07_the_customer_is_first_name_last_name_and_email() -> None:
+    """R7: what a customer is matched by is taken from the contact, without stray spaces."""
+    customer = made(INVOICE, deal(contacts=({**ADA, "firstname": " Ada "},))).customer
+    assert customer is not None
+    assert (customer.first_name, customer.last_name, customer.email) == tuple(ADA.values())
+
+
+def test_r08_a_contact_without_name_and_email_makes_no_customer() -> None:
+    """R8: a customer can be created of any contact that has a name or an email, and of no other."""
+    assert made(INVOICE, deal(contacts=({"lastname": "Byron"},))).customer
+    assert state(only(INVOICE, deal(contacts=({"phone": "1"},)))) == (
+        "blocked", Reason.CONTACT_INCOMPLETE,
+    )  # fmt: skip
+
+
+def test_r09_a02_the_first_contact_in_association_order() -> None:
+    """R9, A2: of several contacts the first as received is the customer, and is recorded."""
+    second = {"firstname": "Zoe", "lastname": "First", "email": "z@example.com"}
+    customer = made(INVOICE, deal(contacts=(second, ADA))).customer
+    assert customer is not None
+    assert (customer.last_name, customer.hubspot_id) == ("First", "81")
+
+
+@pytest.mark.parametrize(("stage", "made_of_it"), [("customer", True), ("lead", False)])
+def test_r10_r11_a_contact_outside_the_sync_blocks(stage: str, made_of_it: bool) -> None:
+    """R10, R11: with data sync a contact that its filter refuses makes no invoice."""
+    found = only(ON_SYNC, deal(contacts=({**ADA, "lifecyclestage": stage},)))
+    assert (found.content is not None) is made_of_it
+    assert made_of_it or state(found) == ("blocked", Reason.CONTACT_NOT_ELIGIBLE)
+
+
+def test_r12_only_the_first_contact_counts() -> None:
+    """R12: the filter is asked about the contact that the document would be for."""
+    lead, customer = {**ADA, "lifecyclestage": "lead"}, {**ADA, "lifecyclestage": "customer"}
+    assert only(ON_SYNC, deal(contacts=(customer, lead))).content is not None
+    assert only(ON_SYNC, deal(contacts=(lead, customer))).content is None
+
+
+@pytest.mark.parametrize("create", ["invoice", "estimate", "sales_receipt"])
+def test_r13_no_line_items_no_document(create: str) -> None:
+    """R13: a deal that has no line items makes no invoice, estimate or receipt."""
+    assert state(only(one_workflow("deal", create), deal(lines=()))) == (
+        "blocked", Reason.NO_LINE_ITEMS,
+    )  # fmt: skip
+
+
+def test_r14_a_line_says_its_product() -> None:
+    """R14: SKU, name and HubSpot's product id of a line are what it is matched by."""
+    (line,) = made(INVOICE, deal(lines=({**LINE, "hs_product_id": "55"},))).lines
+    assert (line.product.sku, line.product.name, line.product.hubspot_product_id) == (
+        "R-1", "Rollout", "55",
+    )  # fmt: skip
+
+
+def test_r15_no_line_is_ever_left_out() -> None:
+    """R15: one line that is not known keeps the whole document from being made."""
+    assert state(only(INVOICE, deal(lines=(LINE, None, LINE)))) == (
+        "waiting", Reason.LINE_ITEM_DETAILS,
+    )  # fmt: skip
+    assert len(made(INVOICE, deal(lines=(LINE, LINE, LINE))).lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("product", "source", "fixed"),
+    [("sku", "sku", ""), ("name", "name", ""), ("{fixed: Services}", "fixed", "Services")],
+)
+def test_r16_products_are_found_as_the_action_says(product: str, source: str, fixed: str) -> None:
+    """R16: how lines are matched to products is the action's choice and reaches the document."""
+    content = made(one_workflow("deal", "invoice", f", product: {product}"), deal())
+    assert (content.product_source, content.fixed_product) == (source, fixed)
+
+
+def test_a03_no_contact_blocks() -> None:
+    """A3: without any contact there is no one to make the document out to."""
+    assert state(only(INVOICE, deal(contacts=()))) == ("blocked", Reason.NO_CONTACT)
+
+
+def test_a04_unmatched_products_are_the_actions_choice() -> None:
+    """A4: whether missing products are created is said on the document, and decided at dispatch."""
+    assert made(INVOICE, deal()).create_missing_products
+    never = file(
+        "  - {name: Bill, object: deal, enrol: [{preset: deal_won}],"
+        " actions: [{create: invoice, company: us, create_missing_products: no}]}\n"
+    )
+    assert not made(never, deal()).create_missing_products
+
+
+def test_a05_the_customer_may_be_a_company_or_fixed() -> None:
+    """A5: customer from the HubSpot company or a fixed one needs no contact."""
+    acme = (Related("91", {"name": "Acme"}, AT),)
+    fixed = one_workflow("deal", "invoice", ", customer: {fixed: Walk-in}")
+    by_company = one_workflow("deal", "invoice", ", customer: company")
+    change = snapshot(ObjectType.DEAL, {"dealstage": "closedwon"}, contacts=(), companies=acme)
+    names = [made(each, change).customer.display_name for each in (fixed, by_company)]  # type: ignore[union-attr]
+    assert names == ["Walk-in", "Acme"]
+
+
+# --- enrolment: R22, R23, A6 ---------------------------------------------------------------------
+
+
+def test_r22_a_workflow_that_is_off_wants_nothing() -> None:
+    """R22: a workflow that is off makes nothing, whatever happens."""
+    off = one_workflow("deal", "invoice", rest="    enabled: no\n")
+    assert verdicts(off, deal()) == []
+
+
+def test_r22_a06_turning_a_workflow_on_does_not_reach_back() -> None:
+    """R22, A6: an object that matched before the workflow was on is left to backfill."""
+    books = Books(one_workflow("deal", "invoice", rest="    enabled: no\n"))
+    books.take(deal())
+    on = Books(INVOICE, books.objects)
+    assert on.take(said(ObjectType.DEAL, AT + DAY, dealname="Renamed")) == []
+
+
+def test_r23_the_document_belongs_to_the_object() -> None:
+    """R23: its key names the company, the action and the object; its note says so to people."""
+    found = only(INVOICE, deal())
+    assert found.key == (REALM, Action.INVOICE, PORTAL, ObjectType.DEAL, "1", 1)
+    assert found.content is not None
+    assert found.content.private_note == "HubSpot deal 1: Rollout"
+
+
+# --- payments: R27 to R32 ------------------------------------------------------------------------
+
+PAID = one_workflow("payment", "paid_invoice")
+RECEIPT = one_workflow("payment", "sales_receipt")
+TAXED = {**LINE, "amount": "100.00", "hs_tax_amount": "8.00"}
+
+
+@pytest.mark.parametrize("status", ["processing", None])
+def test_r27_money_that_was_not_collected_makes_no_sale(status: str | None) -> None:
+    """R27: a payment still processing waits; documents are made of money that came in."""
+    anyone = one_workflow(
+        "payment", "sales_receipt",
+        enrol="[{property: hs_initial_amount, operator: is_known}]",
+    )  # fmt: skip
+    found = only(anyone, payment(hs_latest_status=status))
+    assert state(found) == ("waiting", Reason.PAYMENT_SETTLED)
+    assert unwanted(anyone, payment(hs_latest_status="failed")).reason == Reason.PAYMENT_FAILED
+
+
+def test_r28_a_paid_invoice_is_equal_to_the_payment() -> None:
+    """R28: of a payment without tax comes an invoice over exactly what was paid."""
+    assert made(PAID, payment()).total == Decimal("100.00")
+
+
+def test_r28_one_taxable_line_refuses_the_whole() -> None:
+    """R28: a paid invoice with a taxable line among others is not made."""
+    found = only(PAID, payment(lines=(LINE, TAXED), hs_initial_amount="208.00"))
+    assert state(found) == ("blocked", Reason.TAXABLE_LINE)
+
+
+@pytest.mark.parametrize(
+    "tax", [{"hs_tax_rate_group_id": "7"}, {"hs_auto_tax_amount": "1"}, {"tax": "1"},
+            {"hs_post_tax_amount": "108.00"}],
+)  # fmt: skip
+def test_r28_any_sign_of_tax_makes_a_line_taxable(tax: dict[str, str]) -> None:
+    """R28: a tax rate, a tax amount or a higher amount after tax: each alone is enough."""
+    assert state(only(PAID, payment(lines=({**LINE, **tax},)))) == ("blocked", Reason.TAXABLE_LINE)
+
+
+def test_r28_unknown_taxability_is_settled_by_the_sum() -> None:
+    """R28: of lines that say nothing of tax, those that add up to the payment carried none."""
+    bare = {"name": "Rollout", "amount": "100.00"}
+    assert made(PAID, payment(lines=(bare,))).tax == 0
+    found = only(PAID, payment(lines=(bare,), hs_initial_amount="108.00"))
+    assert state(found) == ("blocked", Reason.AMOUNT_DISAGREES)
+
+
+def test_r29_a_receipt_takes_taxable_lines() -> None:
+    """R29: a sales receipt of a payment carries the tax that was collected."""
+    content = made(RECEIPT, payment(lines=(TAXED,), hs_initial_amount="108.00"))
+    assert (content.total, content.tax, content.lines[0].taxable) == (108, 8, True)
+
+
+@pytest.mark.parametrize("create", ["paid_invoice", "sales_receipt"])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"hs_payment_source_app": "INVOICE"},
+        {"hs_has_associated_invoice": "true"},
+        {"hs_number_of_associated_invoices": "1"},
+    ],
+)
+def test_r31_a_payment_of_an_invoice_is_no_second_sale(create: str, facts: dict[str, str]) -> None:
+    """R31: whatever the filters say, money paid against a HubSpot invoice makes no document."""
+    found = unwanted(one_workflow("payment", create), payment(**facts))
+    assert found.reason == Reason.INVOICE_PAYMENT
+
+
+def test_r31_an_invoice_that_is_heard_of_late_withdraws_the_sale() -> None:
+    """R31: a receipt that is wanted and not sent is dismissed once the payment's invoice is known."""
+    books = Books(RECEIPT)
+    books.take(payment())
+    (found,) = books.take(said(ObjectType.PAYMENT, AT + 1, hs_has_associated_invoice="true"))
+    assert state(found) == ("dismissed", Reason.INVOICE_PAYMENT)
+
+
+def test_r31_a_payment_that_came_from_quickbooks_makes_no_echo() -> None:
+    """R31: a payment whose processor is QuickBooks is in the books already."""
+    found = unwanted(RECEIPT, payment(hs_processor_type="quickbooks"))
+    assert found.reason == Reason.QUICKBOOKS_PAYMENT
+
+
+def test_r32_documents_of_payments_have_no_terms() -> None:
+    """R32: no payment terms and no due date, though the company has default ones."""
+    content = made(PAID, payment())
+    assert (content.payment_terms, content.due_date) == ("", "")
+
+
+# --- expenses and refunds: R33 to R36 ------------------------------------------------------------
+
+EXPENSE = one_workflow("payment", "expense", ", vendor: HubSpot")
+REFUND = one_workflow("payment", "refund_receipt")
+
+
+def test_r33_a08_an_expense_has_its_accounts() -> None:
+    """R33, A8: bank account, expense account and vendor are the action's or the company's."""
+    content = made(EXPENSE, payment())
+    assert (content.bank_account, content.expense_account, content.vendor) == (
+        "Checking", "Fees", "HubSpot",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fees", "outcome"), [("3.20", "3.20"), ("0", Reason.NO_FEES), (None, Reason.FEES)]
+)
+def test_r34_an_expense_is_the_fees(fees: str | None, outcome: str) -> None:
+    """R34: the amount is the fees, not the gross; none make none, unknown ones are waited for."""
+    if outcome == Reason.NO_FEES:
+        assert unwanted(EXPENSE, payment(hs_fees_amount=fees)).reason == outcome
+        return
+    found = only(EXPENSE, payment(hs_fees_amount=fees))
+    assert outcome in (str(found.content.total) if found.content else found.reason)
+
+
+def test_r35_a_full_refund_gives_everything_back() -> None:
+    """R35: the refund receipt has the lines, the tax and the total of the payment."""
+    back = {"hs_latest_status": "refunded", "hs_refunds_amount": "108.00"}
+    content = made(REFUND, payment(lines=(TAXED,), hs_initial_amount="108.00", **back))
+    assert (content.total, content.tax) == (108, 8)
+
+
+@pytest.mark.parametrize(
+    ("status", "refunded"), [("partially_refunded", "40.00"), ("refunded", "99.99")]
+)
+def test_r35_a09_a_partial_refund_waits(status: str, refunded: str) -> None:
+    """R35, A9: full means the status and the whole amount; until then nothing is made."""
+    found = only(REFUND, payment(hs_latest_status=status, hs_refunds_amount=refunded))
+    assert state(found) == ("waiting", Reason.PARTIAL_REFUND)
+
+
+def test_r35_a09_two_partial_refunds_that_reach_the_whole_are_a_full_one() -> None:
+    """A9: one receipt over the gross, once the refunds have reached it."""
+    books = Books(REFUND)
+    books.take(payment(hs_latest_status="partially_refunded", hs_refunds_amount="40.00"))
+    full = {"hs_latest_status": "refunded", "hs_refunds_amount": "100.00"}
+    (found,) = books.take(said(ObjectType.PAYMENT, AT + DAY, **full))
+    assert found.content is not None
+    assert (found.content.total, found.content.txn_date) == (100, "2026-02-01")
+
+
+def test_r36_a10_a_refund_names_the_account_that_the_money_leaves() -> None:
+    """R36, A10: the deposit account is on the receipt; what is not refunded makes none."""
+    content = made(REFUND, payment(hs_latest_status="refunded", hs_refunds_amount="100.00"))
+    assert content.deposit_account == "Undeposited Funds"
+    assert unwanted(REFUND, payment()).reason == Reason.NOT_REFUNDED
+
+
+def test_a01_a_sales_receipt_of_a_deal() -> None:
+    """A1: what the article once calls a sales order is the sales receipt."""
+    assert made(one_workflow("deal", "sales_receipt"), deal()).total == 100
+
+
+def test_a07_signed_by_all_not_by_one() -> None:
+    """A7: with the preset a quote enrols when everyone has signed."""
+    signed = one_workflow("quote", "invoice")
+    facts = {"hs_esign_num_signers_required": "2", "hs_esign_num_signers_completed": "1"}
+    half = snapshot(ObjectType.QUOTE, facts)
+    assert unwanted(signed, half).reason == Reason.NO_MATCH
+    assert made(signed, half, said(ObjectType.QUOTE, AT + 1, hs_esign_num_signers_completed="2"))
+
+
+def test_a11_a_repeat_wants_nothing_new() -> None:
+    """A11: the same facts again, or older ones, change nothing; a failure has its reason."""
+    books = Books(INVOICE)
+    books.take(deal())
+    before = dict(books.ledger)
+    books.take(deal())
+    books.take(said(ObjectType.DEAL, AT - DAY, dealname="Older"))
+    assert books.ledger == before
+
+
+def test_a12_fees_of_invoice_payments_are_real() -> None:
+    """A12: the payment of an invoice makes no sale, and still its expense."""
+    both = file(
+        "  - name: Books\n    object: payment\n    enrol: [{preset: payment_succeeded}]\n"
+        "    actions:\n      - {create: sales_receipt, company: us, create_missing_products: yes}\n"
+        "      - {create: expense, company: us}\n"
+    )
+    found = by_action(verdicts(both, payment(hs_payment_source_app="INVOICE")))
+    assert found.keys() == {Action.EXPENSE}
+    assert found[Action.EXPENSE].state is DocumentState.WANTED
