@@ -49,7 +49,7 @@ class StandingStore:
         rows = await self._pool.fetch(
             f"""
             SELECT {_COLUMNS} FROM documents AS d {_WRITTEN_LAST}
-             WHERE d.realm_id = $1 AND d.change = 'open' AND d.state = 'created'
+             WHERE d.realm_id = $1 AND d.change = 'open' AND d.desired IS NOT NULL AND d.state = 'created'
                AND d.next_attempt_at <= $3
              ORDER BY d.next_attempt_at LIMIT $2
             """,

@@ -4,6 +4,7 @@ Called by `consumer` on every assignment, by replay and by the commands that set
 never reads records.
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -83,6 +84,7 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await asyncio.sleep(0)  # a client closed before its tasks ran once cancels its closer
         await self._clients.aclose()
 
     @property
