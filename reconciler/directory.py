@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import structlog
 
 from reconciler.errors import RetryLater
-from reconciler.model import DocumentContent
+from reconciler.model import DocumentContent, ProductReference
 from reconciler.ports import Lease, Operation, ReferenceList, StoredReference
 from reconciler.quickbooks.changes import LOOK_BACK, Changes, Observed
 from reconciler.quickbooks.client import QuickBooks
@@ -273,10 +274,7 @@ class _Wanted:
         self.item_ids.update(content.product_map.values())
         for line in content.lines:
             product = line.product
-            names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
-            self.names.update(map(name_key, names))
-            if product.name:
-                self.names.add(name_key(product.name))
+            self.names.update(_item_keys(product))
             if product.sku:
                 self.skus.add(product.sku.casefold())
 
@@ -299,6 +297,13 @@ async def stored_book(
     )
     small = await store.small_lists(realm_id)
     return Book(name, _decode_facts(known.facts), [*map(_decode, small), *map(_decode, rows)])
+
+
+@lru_cache(maxsize=4096)
+def _item_keys(product: ProductReference) -> tuple[str, ...]:
+    """The keys of every name a product may have as an item; a catalogue is sold again and again."""
+    names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
+    return tuple({name_key(name) for name in (product.name, *names) if name})
 
 
 def stored_reference(row: Reference) -> StoredReference:

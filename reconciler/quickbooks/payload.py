@@ -37,12 +37,12 @@ def _writable(value: Any) -> Any:
     kind = type(value)
     if kind is str or value is None or kind is bool:  # most of a body
         return value
+    if kind is Decimal:
+        return _number(value)
     if kind is dict or isinstance(value, Mapping):
         return {key: _writable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_writable(item) for item in value]
-    if isinstance(value, Decimal):
-        return _number(value)
     if isinstance(value, float):
         raise TypeError(f"{value!r} is a float; amounts are Decimal")
     return value
