@@ -21,7 +21,7 @@ SIZES = {"": (1180, 800), "narrow": (390, 844)}
 
 PAGES = {
     "overview": "/",
-    "documents": "/documents",
+    "documents": "/documents?text=renewal",
     "document": "/documents/{created}",
     "stopped": "/documents/{blocked}",
     "object": "/objects/deal/{deal}",
