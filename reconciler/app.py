@@ -406,7 +406,11 @@ class Service:
 
     async def _exposition(self) -> bytes:
         metrics, consumer = self.metrics, getattr(self, "consumer", None)
-        metrics.reading(self._lags(), consumer.rebalances if consumer is not None else 0)
+        if consumer is None:
+            metrics.reading((), 0, 0.0)
+        else:
+            unpolled = time.monotonic() - consumer.progress.polled_at
+            metrics.reading(self._lags(), consumer.rebalances, unpolled)
         owned = self.dispatcher.owned
         metrics.owning(self.dispatcher.realm_ids, owned)
         gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}

@@ -113,11 +113,12 @@ def servers() -> Dashboard:
     return Dashboard("reconciler-servers", "Kafka and Postgres", "What the service sees of Kafka and Postgres, and its processes.", [
         row("Kafka: reading the feed"),
         graph("Unread records", [(f"sum by (topic, partition) (reconciler_lag_records{{{J}}})", "{{topic}} {{partition}}")], "By partition. One that grows alone: a hot key, or a process that hangs."),
+        graph("Busy with one batch", [(f"max by (instance) (reconciler_intake_unpolled_seconds{{{J}}})", "{{instance}}")], "Since when intake has not asked Kafka for records. Meanwhile its lag is not observed.", "s"),
         graph("Partitions held", [(f"sum by (instance, topic) (reconciler_partitions_assigned{{{J}}})", "{{instance}} {{topic}}")], "The sum over processes must be the number of partitions.", stacked=True),
         graph("Rebalances", [(f"sum by (instance) (increase(reconciler_rebalances_total{{{J}}}{RATE}))", "{{instance}}")], "Many in a row: processes restart, or polls come too rarely."),
         graph("Records by shape", [(rate("reconciler_intake_records_total", J, "format, result"), "{{format}} {{result}}")], "What the feed is made of.", "ops"),
         graph("Dead letters", [(f"sum by (topic, reason) (increase(reconciler_dead_letters_total{{{J}}}{RATE})) > 0 or sum(increase(reconciler_dead_letters_total{{{J}}}{RATE}))", "{{topic}} {{reason}}")], "By reason; `reconciler dead-letters` shows them."),
-        graph("Changes", [(rate("reconciler_intake_changes_total", J), "changes"), (rate("reconciler_intake_objects_changed_total", J), "objects changed")], "Many changes and few changed objects: repeats, which cost little.", "ops"),
+        graph("Changes", [(rate("reconciler_intake_changes_total", J), "changes"), (rate("reconciler_intake_objects_changed_total", J), "objects changed")], "Many changes and few changed objects: repeats, which cost little.", "ops", width=16),
         row("Kafka: publishing outcomes"),
         graph("Published", [(rate("reconciler_outcomes_published_total"), "outcomes")], "Per second.", "ops"),
         graph("Outbox", [(f"max(reconciler_outbox_pending{{{J}}})", "pending")], "Counted up to 10,000."),

@@ -28,8 +28,8 @@ from streams.records import OutgoingRecord
 
 SETTLED_SECONDS = 300.0
 LOOK_EVERY_SECONDS = 3.0
-SEEN_AFTER_SECONDS = 15.0
-"""The service does not look again for something missing when it looked this short a time ago."""
+SEEN_AFTER_SECONDS = 20.0
+"""The service keeps a copy of the companies' lists; docker-compose.yml has it look every 10 s."""
 
 _CHUNK = 100
 

@@ -92,9 +92,11 @@ class Metrics(Observer):
     def published(self, count: int) -> None:
         self.dispatch.published.inc(count)
 
-    def reading(self, lags: Iterable[PartitionLag], rebalances: int) -> None:
+    def reading(
+        self, lags: Iterable[PartitionLag], rebalances: int, unpolled_seconds: float
+    ) -> None:
         """How far each partition that this process reads is behind."""
-        self.intake.reading(lags, rebalances)
+        self.intake.reading(lags, rebalances, unpolled_seconds)
 
     def owning(self, realm_ids: Iterable[str], owned: Container[str]) -> None:
         """Which companies this process dispatches for."""

@@ -51,6 +51,11 @@ class IntakeMetrics:
         self.assigned = families.gauge(
             "partitions_assigned", "Partitions that this process reads.", "topic"
         )
+        self.unpolled = families.gauge(
+            "intake_unpolled_seconds",
+            "How long ago this process last asked Kafka for records; a batch takes that long, and "
+            "meanwhile the lag is not observed.",
+        )
         self.rebalances = families.counter("rebalances", "Rebalances of the consumer group seen.")
         self.feed_broken = families.gauge(
             "feed_broken", "1 when intake stopped because a topic was re-created or lost records."
@@ -90,8 +95,11 @@ class IntakeMetrics:
         for labels, count in verdicts.items():
             self.decisions.labels(*labels).inc(count)
 
-    def reading(self, lags: Iterable[PartitionLag], rebalances: int) -> None:
+    def reading(
+        self, lags: Iterable[PartitionLag], rebalances: int, unpolled_seconds: float
+    ) -> None:
         """How far each partition that this process reads is behind; none while it reads none."""
+        self.unpolled.set(unpolled_seconds)
         self.lag_records.clear()
         self.lag_seconds.clear()
         assigned: Counter[str] = Counter()
