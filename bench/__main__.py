@@ -10,18 +10,34 @@ import sys
 import time
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 
 from bench.scale import FULL, QUICK
 from bench.table import Table, show
 from bench.world import ROOT, world
 
-SCENARIOS = ("intake", "replay", "create")
+SCENARIOS = (
+    "intake",
+    "replay",
+    "create",
+    "limits",
+    "latency",
+    "growth",
+    "memory",
+    "scale",
+    "catchup",
+    "cost",
+    "kill",
+)
+
+
+MODULES = {"scale": "processes"}
 
 
 def machine() -> dict[str, object]:
     """What the figures were taken on."""
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpus:
-        model = next((line.split(":")[1].strip() for line in cpus if "model name" in line), "")
+    cpus = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    model = next((line.split(":")[1].strip() for line in cpus if "model name" in line), "")
     return {
         "cpu": model,
         "cores": os.cpu_count(),
@@ -44,7 +60,9 @@ def main() -> None:
         for name in names:
             started = time.monotonic()
             sys.stderr.write(f"{name}\n")
-            tables.append(import_module(f"bench.scenarios.{name}").run(running, scale))
+            tables.append(
+                import_module(f"bench.scenarios.{MODULES.get(name, name)}").run(running, scale)
+            )
             sys.stderr.write(f"  took {time.monotonic() - started:.0f} s\n")
     show(tables)
     at = datetime.now(UTC)

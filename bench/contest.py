@@ -84,7 +84,7 @@ class Running:
         for line in self.process.stdout:
             if line.startswith("{"):
                 said = json.loads(line)
-                if "event" in said and "count" in said or said.get("event") == "ready":
+                if "count" in said and "event" in said:
                     self.events.append(said)
                     continue
             sys.stderr.write(line)

@@ -10,11 +10,11 @@ import os
 import sys
 import tempfile
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contest import ContestantFailed, contestant, rate_of
 from bench.deals import PORTAL
+from bench.feed import ensure_topic
 from bench.peers import kafka_streams
 from bench.world import World, fetch_value
 
@@ -176,10 +176,8 @@ def faststream_intake(world: World, records: int, rounds: int = 1) -> tuple[floa
     return rate_of(done)
 
 
-def streams_intake(world: World, records: int, topics: Sequence[str] = ()) -> tuple[float, float]:
-    """Kafka Streams reads a topic; with more *topics* (the same records again) a replay."""
-    from bench.feed import ensure_topic
-
+def streams_intake(world: World, records: int) -> tuple[float, float]:
+    """Kafka Streams reads a topic, drops what it knows, stores and forwards the rest."""
     out = f"streams.out.{uuid.uuid4().hex[:8]}"
     ensure_topic(world.bootstrap, out)
     with tempfile.TemporaryDirectory(prefix="streams-") as state:

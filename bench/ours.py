@@ -45,7 +45,7 @@ class Counted(Service):
             if state is DocumentState.CREATED and self.part != INTAKE:
                 tally.did()
 
-        self.metrics.batch = taken  # type: ignore[method-assign]
+        self.metrics.batch = taken  # type: ignore[method-assign,assignment]
         self.metrics.document = reached  # type: ignore[method-assign,assignment]
 
     def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import uuid
 
@@ -69,7 +68,9 @@ async def upsert(count: int) -> None:
 async def http(count: int) -> None:
     """POST a document and read the answer, 50 at a time."""
     port = free_port()
-    server = subprocess.Popen([sys.executable, "-m", "bench.raw", "serve", str(port)])
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.raw", "serve", str(port)
+    )
     try:
         async with aiohttp.ClientSession() as session:
             url = f"http://127.0.0.1:{port}/"
@@ -86,7 +87,7 @@ async def http(count: int) -> None:
             await asyncio.gather(*(post() for _ in range(CONCURRENT)))
     finally:
         server.kill()
-        server.wait()
+        await server.wait()
 
 
 async def _until_answering(session: aiohttp.ClientSession, url: str) -> None:

@@ -13,7 +13,29 @@ class Scale:
     records: int
     documents: int
     documents_dbos: int
+    companies: tuple[int, ...] = (1, 50)
+    limit_seconds: float = 60.0
+    latency_seconds: float = 20.0
+    objects: tuple[int, ...] = (10**4, 10**5, 10**6)
+    memory_records: int = 10**7
+    backlog: int = 10**6
 
 
-QUICK = Scale(repetitions=3, records=60_000, documents=12_000, documents_dbos=1_500)
-FULL = Scale(repetitions=5, records=200_000, documents=40_000, documents_dbos=5_000)
+QUICK = Scale(
+    repetitions=3,
+    records=40_000,
+    documents=9_000,
+    documents_dbos=1_000,
+    latency_seconds=15.0,
+    objects=(10**4, 10**5, 10**6),
+    memory_records=400_000,
+    backlog=100_000,
+)
+FULL = Scale(
+    repetitions=5,
+    records=200_000,
+    documents=40_000,
+    documents_dbos=5_000,
+    latency_seconds=120.0,
+    objects=(10**4, 10**5, 10**6, 10**7),
+)

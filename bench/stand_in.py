@@ -59,6 +59,7 @@ class Books:
     limits: bool = False
     ids: dict[str, int] = field(default_factory=dict)
     sources: dict[bytes, int] = field(default_factory=dict)
+    first_at: dict[bytes, float] = field(default_factory=dict)
     companies: dict[str, Company] = field(default_factory=dict)
     requests: int = 0
     reads: int = 0
@@ -75,6 +76,7 @@ class Books:
                 self.documents += 1
                 if source := _SOURCE.search(body):
                     self.sources[source[1]] = self.sources.get(source[1], 0) + 1
+                    self.first_at.setdefault(source[1], time.time())
         else:
             self.repeated += 1
         return b'"%s":{"Id":"%d","SyncToken":"0","domain":"QBO",%s' % (
@@ -141,6 +143,9 @@ class Connection(asyncio.Protocol):
         method, target, _ = line.split(" ")
         if target == "/counts":
             return b"200 OK", json.dumps(self.books.counts()).encode()
+        if target == "/times":
+            times = {source.decode(): at for source, at in self.books.first_at.items()}
+            return b"200 OK", json.dumps(times).encode()
         path, _, query = target.partition("?")
         _, _, _, realm, *rest = path.split("/")
         self.books.requests += 1

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Tally:
             self.count += count
             if self.count - self._told >= max(1, self.target // 20):
                 self._told = self.count
-                say("progress", count=self.count)
+                say("progress", count=self.count, rss_megabytes=rss_megabytes())
             if self.count >= self.target and not self.reached.is_set():
                 self._finish()
 
@@ -75,6 +76,6 @@ def cpu_seconds() -> float:
 
 def rss_megabytes() -> float:
     """Resident memory of this process now."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        line = next(line for line in status if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(resident.split()[1]) / 1024

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
@@ -48,9 +49,22 @@ class StandIn:
         return f"http://127.0.0.1:{self.port}"
 
     def counts(self) -> dict[str, int]:
-        with urllib.request.urlopen(f"{self.url}/counts", timeout=30) as response:  # noqa: S310
-            found: dict[str, int] = json.load(response)
-            return found
+        """What it was asked so far."""
+        found: dict[str, int] = self._ask("/counts")
+        return found
+
+    def times(self) -> dict[str, float]:
+        """When (epoch seconds) the first invoice of each deal was asked for, by the deal's id."""
+        found: dict[str, float] = self._ask("/times")
+        return found
+
+    def cpu_seconds(self) -> float:
+        """Used so far."""
+        return _cpu_of(psutil.Process(self.process.pid))
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310
+            return json.load(response)
 
 
 @dataclass

@@ -28,17 +28,16 @@ def main(topic: str, count: int) -> None:
         "name": "bench-peer",
         "system_database_url": os.environ["BENCH_DSN"],
         "log_level": "ERROR",
-        "run_admin_server": False,
     }
     DBOS(config=config)
     url = f"{os.environ['BENCH_QUICKBOOKS']}/v3/company/1/invoice"
     sessions: list[aiohttp.ClientSession] = []
 
     @DBOS.step()
-    async def create(value: bytes) -> str:
+    async def create(value: bytes | str | None) -> str:
         if not sessions:
             sessions.append(aiohttp.ClientSession())
-        deal = msgspec.json.decode(value)
+        deal = msgspec.json.decode(value or b"{}")
         request = f"{url}?requestid=deal-{deal['id']}&minorversion=75"
         async with sessions[0].post(request, data=invoice(deal)) as response:
             response.raise_for_status()

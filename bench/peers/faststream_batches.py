@@ -57,7 +57,7 @@ async def run(topic: str, count: int) -> None:
 
 
 async def _decoded(message: KafkaMessage) -> list[object]:
-    return [_decode(body) for body in message.body]
+    return [_decode(body) for body in message.body]  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -105,7 +105,9 @@ class Worker:
 async def run(topic: str, count: int) -> None:
     """Until *count* records are done."""
     tally = Tally(count)
-    pool = await asyncpg.create_pool(os.environ["BENCH_DSN"], min_size=IN_FLIGHT, max_size=IN_FLIGHT)
+    pool = await asyncpg.create_pool(
+        os.environ["BENCH_DSN"], min_size=IN_FLIGHT, max_size=IN_FLIGHT
+    )
     await pool.execute(SCHEMA)
     consumer = AIOKafkaConsumer(
         topic,

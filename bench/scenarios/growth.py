@@ -1,0 +1,89 @@
+"""(f) Growth: intake, replay and creation with ever more objects and documents in the store.
+
+The store is filled by copying the rows that the service itself wrote for one deal, under other
+ids, so that a million objects take a minute and every index is as large as it would be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+
+from bench import contestants
+from bench.contest import Measured, contestant, rate_of
+from bench.deals import FIRST_ID
+from bench.scale import Scale
+from bench.table import Table, Target
+from bench.world import World
+
+FIRST_COPY = 1_000_000_000
+"""Far from the ids of the feed, but of the same length as most."""
+
+_OBJECTS = """
+    INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at)
+    SELECT portal_id, object_type, n::text, version, replace(state::text, object_id, n::text)::json,
+           changed_at
+      FROM objects, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
+"""
+_DOCUMENTS = """
+    INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
+                           state, content, enrolled_at, generation, revision, version, attempts,
+                           quickbooks_entity, quickbooks_id)
+    SELECT realm_id, action, portal_id, object_type, n::text, enrolment, workflow, 'created',
+           content, enrolled_at, 1, 1, 2, 1, 'Invoice', n::text
+      FROM documents, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
+"""
+_CHUNK = 100_000
+
+
+def run(world: World, scale: Scale) -> Table:
+    """Each size in turn; the figures of one size are of one database."""
+    rows: list[Measured] = []
+    rates: dict[tuple[str, int], float] = {}
+    for objects in scale.objects:
+        for what, rate in _rates(world, scale, objects).items():
+            rates[what, objects] = rate
+            rows.append(Measured(f"{what}, {objects:,} objects", "records/s", [rate]))
+    small, large = scale.objects[0], scale.objects[-1]
+    targets = [
+        Target(f"{what}: rate at {large:,} / rate at {small:,}", rates[what, large] / rate, 0.8)
+        for (what, objects), rate in rates.items()
+        if objects == small
+    ]
+    return Table("growth", "rates by the number of objects in the store", rows, targets)
+
+
+def _rates(world: World, scale: Scale, objects: int) -> dict[str, float]:
+    topic, dsn = world.topic(scale.documents), world.database()
+    settings = contestants.settings(world, dsn, world.topic(1))
+    with contestant(contestants.ours_command("intake", 1), settings) as running:
+        running.wait_for("done")
+    asyncio.run(_fill(dsn, objects))
+    world.settle()
+    found = {}
+    with world.stand_in() as quickbooks:
+        settings = contestants.settings(world, dsn, topic)
+        found["intake"] = _run(contestants.ours_command("intake", scale.documents), settings)
+        again = {**settings, "RECONCILER_GROUP_ID": contestants.group()}
+        found["replay"] = _run(contestants.ours_command("intake", scale.documents), again)
+        sending = {**settings, "RECONCILER_QUICKBOOKS_BASE_URL": quickbooks.url}
+        found["creation"] = _run(contestants.ours_command("all", scale.documents), sending)
+    world.drop(dsn)
+    return found
+
+
+def _run(command: Sequence[str], settings: dict[str, str]) -> float:
+    with contestant(command, settings) as running:
+        return rate_of(running.wait_for("done"))[0]
+
+
+async def _fill(dsn: str, objects: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    for first in range(0, objects, _CHUNK):
+        span = (FIRST_COPY + first, FIRST_COPY + min(first + _CHUNK, objects) - 1)
+        for statement in (_OBJECTS, _DOCUMENTS):
+            await connection.execute(statement, str(FIRST_ID), *span, timeout=600)
+    await connection.execute("VACUUM ANALYZE objects, documents", timeout=600)
+    await connection.close()
