@@ -7,19 +7,20 @@ other; it runs nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
 import asyncpg
 
-from reconciler.companions import COMPANIONS
+from reconciler.companions import COMPANIONS, completed
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import DEFAULT_WATCHED
 from reconciler.intake import Intake, Record
-from reconciler.model import Change, ObjectType
+from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.desk import Operator
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
@@ -102,9 +103,19 @@ def intake_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile)
     )
 
 
+@dataclass(frozen=True)
+class _JoinedStore(OperatorStore):
+    """The operator's store, whose objects have their companions."""
+
+    kinds: frozenset[ObjectType] = frozenset()
+
+    async def objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        return await completed(await super().objects(keys), super().objects, self.kinds)
+
+
 def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Operator:
     """The operator's layer over an open pool."""
-    store = OperatorStore(pool)
+    store = _JoinedStore(pool, companions(settings))
     return Operator(
         store=store,
         workflows=workflows,

@@ -11,7 +11,7 @@ the other wrote; so the later of them sees it, and decides with everything known
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from reconciler.fold import joined, references
@@ -167,18 +167,45 @@ async def join(
     kinds: frozenset[ObjectType],
 ) -> Joined:
     """Put the stored companions to their objects; *before* also says how they were before."""
-    found = list(sources)
-    was = {obj.key: before[obj.key] for obj in sources if obj.key in before}
-    asked: set[ObjectKey] = set()
-    for _ in range(2):  # the line items, once joined, name their products
-        together = [*found, *was.values()]
-        named = {key for obj in together for key in references(obj) if key.type in kinds} - asked
-        if not named:
-            break
-        asked |= named
-        stored = await transaction.objects(sorted(named))
-        now = {key: one.object for key, one in stored.items()}
-        then = {key: before.get(key, obj) for key, obj in now.items()}
-        found = [joined(obj, now) for obj in found]
-        was = {key: joined(obj, then) for key, obj in was.items()}
-    return Joined(found, was)
+
+    async def load(keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        return [stored.object for stored in (await transaction.objects(keys)).values()]
+
+    was = [before[obj.key] for obj in sources if obj.key in before]
+    found = await _loaded([*sources, *was], load, kinds)
+    then = {key: before.get(key, obj) for key, obj in found.items()}
+    return Joined(
+        [_complete(obj, found) for obj in sources], {obj.key: _complete(obj, then) for obj in was}
+    )
+
+
+Load = Callable[[Sequence[ObjectKey]], Awaitable[list[SourceObject]]]
+
+
+async def completed(
+    objects: Sequence[SourceObject], load: Load, kinds: frozenset[ObjectType]
+) -> list[SourceObject]:
+    """The objects with their companions, for those who explain, plan and retry."""
+    if not kinds:
+        return list(objects)
+    found = await _loaded(objects, load, kinds)
+    return [_complete(obj, found) for obj in objects]
+
+
+async def _loaded(
+    objects: Sequence[SourceObject], load: Load, kinds: frozenset[ObjectType]
+) -> dict[ObjectKey, SourceObject]:
+    """All that the objects refer to; line items, once known, name their products."""
+    found: dict[ObjectKey, SourceObject] = {}
+    named = {key for obj in objects for key in references(obj) if key.type in kinds}
+    if named:
+        found = {obj.key: obj for obj in await load(sorted(named))}
+    if ObjectType.PRODUCT in kinds and found:
+        known = [joined(obj, found) for obj in objects]
+        more = {key for obj in known for key in references(obj) if key.type in kinds} - named
+        found |= {obj.key: obj for obj in await load(sorted(more))} if more else {}
+    return found
+
+
+def _complete(obj: SourceObject, found: Mapping[ObjectKey, SourceObject]) -> SourceObject:
+    return joined(joined(obj, found), found)  # line items first, then their products

@@ -220,6 +220,10 @@ class Intake:
         self.crash_point("intake.folded")
         sources = [stored.object for stored in folded if stored.object.key.type in SOURCE_TYPES]
         before = {key: stored.object for key, stored in known.items()}
+        for stored in folded if self.companions else ():
+            key = stored.object.key
+            if key not in before and key.type in self.companions:
+                before[key] = SourceObject(key=key)  # nothing was known of it
         own = {obj.key for obj in sources}
         for obj in awake:
             if obj.key not in own:

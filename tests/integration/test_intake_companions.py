@@ -109,6 +109,13 @@ async def test_a_contact_alone_enrols(intake: IntakeAtWork) -> None:
     assert await intake.ledger() == {("deal", "1", "estimate", 1): ("wanted", "")}
 
 
+async def test_a_contact_enrols_by_its_first_arrival(intake: IntakeAtWork) -> None:
+    """The object was known before, but not as one that enrols."""
+    await intake.take(deal(dealstage="open", pipeline="offers"), line())
+    await intake.take(contact(lifecyclestage="customer"))
+    assert await intake.ledger() == {("deal", "1", "estimate", 1): ("wanted", "")}
+
+
 async def test_a_product_gives_what_its_line_does_not_say(intake: IntakeAtWork) -> None:
     """SKU and name of a line come from its product where the line has none."""
     product = History(
