@@ -256,7 +256,7 @@ def _linked(
     step: _Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, Recorded]
 ) -> _Step:
     """An invoice follows the estimate of the same object, company and enrolment made before it."""
-    if step.key.action is not Action.INVOICE:
+    if step.key.action is not Action.INVOICE or not (wanted or ledger):
         return step
     key = step.key._replace(action=Action.ESTIMATE)
     estimate = wanted.get(key) or ledger.get(key)

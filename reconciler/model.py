@@ -17,6 +17,8 @@ import msgspec
 class ObjectType(StrEnum):
     """HubSpot object types we read. The first three start workflows, the others are joined."""
 
+    __hash__ = str.__hash__  # keys are hashed for every record, and Enum's is written in Python
+
     DEAL = "deal"
     QUOTE = "quote"
     PAYMENT = "payment"
@@ -150,6 +152,8 @@ class SourceObject(msgspec.Struct, omit_defaults=True):
 class Action(StrEnum):
     """HubSpot's QuickBooks workflow actions."""
 
+    __hash__ = str.__hash__  # keys are hashed for every record, and Enum's is written in Python
+
     INVOICE = "invoice"
     ESTIMATE = "estimate"
     SALES_RECEIPT = "sales_receipt"
@@ -179,6 +183,8 @@ class DocumentKey(NamedTuple):
 
 class DocumentState(StrEnum):
     """How far a document got. `reconciler.lifecycle` holds the transitions."""
+
+    __hash__ = str.__hash__  # keys are hashed for every record, and Enum's is written in Python
 
     WAITING = "waiting"  # needs a fact that has not arrived
     BLOCKED = "blocked"  # needs a person
