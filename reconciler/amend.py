@@ -34,6 +34,7 @@ from reconciler.lifecycle import (
     SendAgain,
     after,
 )
+from reconciler.locate import is_gone
 from reconciler.missing import ReferenceMaker
 from reconciler.model import DocumentContent
 from reconciler.observed import Drift, compare, is_settled, is_voided, rewritten, with_row
@@ -175,7 +176,9 @@ class Amender:
             answer = await self.quickbooks.send(
                 read(str(document.quickbooks_entity), str(document.quickbooks_id))
             )
-        except LookAgain:
+        except LookAgain as error:
+            if not is_gone(error):
+                raise RetryLater(str(error), retry_after=LOOK_AGAIN) from error
             raise _Refused("it was deleted in QuickBooks.") from None
         except (Disconnected, RetryLater):
             raise

@@ -14,6 +14,8 @@ from reconciler.errors import LookAgain, QuickBooksError, Refused
 from reconciler.ports import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
+from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.names import name_key
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import query, read
@@ -47,6 +49,11 @@ def is_ours(op: Operation, entity: dict[str, Any]) -> bool:
     if op.entity in NAME_LISTS:
         return is_wanted(op, read_reference(op.entity, entity))
     return op.marker in str(entity.get("PrivateNote", ""))
+
+
+def is_gone(error: LookAgain) -> bool:
+    """Whether a read was refused because the object was deleted (610), and not for another reason."""
+    return reaction(error) is Reaction.RESOLVE
 
 
 def is_wanted(op: Operation, found: Reference) -> bool:
@@ -84,6 +91,8 @@ async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) ->
     try:
         return await quickbooks.send(read(op.entity, str(answer.entity(op.entity).get("Id"))))
     except LookAgain as gone:
+        if not is_gone(gone):
+            return answer
         return Refused(
             message="The document was created and then deleted in QuickBooks",
             code=gone.code,

@@ -159,7 +159,9 @@ class Work:
         except TimeoutError:
             ledger = await self.documents()
             rows = [(r["state"], r["reason"], r["detail"][:200]) for r in ledger]
-            open_ = [r["content"] for r in ledger if r["state"] in ("wanted", "sending")][:1]
+            open_ = [dict(r) for r in ledger if r["state"] in ("wanted", "sending")][:1]
+            for row in open_:
+                row["operations"] = await self._operations(row["document_id"])
             raise AssertionError(
                 f"not done: {set(rows)}; {self.troubles[-3:]}; {await self._unfinished()}; "
                 f"for example {open_}"
@@ -169,6 +171,14 @@ class Work:
             with suppress(TimeoutError):
                 await asyncio.wait_for(work, 10)
             self.company.start_again()
+
+    async def _operations(self, document_id: int) -> list[dict[str, Any]]:
+        rows = await self.pool.fetch(
+            """SELECT operation_key, state, error, quickbooks_id, attempts, finished_at
+                 FROM operations WHERE document_id = $1""",
+            document_id,
+        )
+        return [dict(row) for row in rows]
 
     async def _unfinished(self) -> list[tuple[Any, ...]]:
         rows = await self.pool.fetch(
