@@ -27,7 +27,9 @@ def rate(metric: str, labels: str = J, by: str = "") -> str:
 
 def quantile(q: float, metric: str, labels: str = J, by: str = "") -> str:
     """A quantile of a histogram over all processes."""
-    return f"histogram_quantile({q}, {rate(f'{metric}_bucket', labels, f'le, {by}' if by else 'le')})"
+    return (
+        f"histogram_quantile({q}, {rate(f'{metric}_bucket', labels, f'le, {by}' if by else 'le')})"
+    )
 
 
 def once(metric: str, labels: str = R, by: str = "", how: str = "sum") -> str:
