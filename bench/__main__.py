@@ -8,13 +8,14 @@ import os
 import platform
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-from bench.scale import FULL, QUICK
+from bench.scale import FULL, QUICK, Scale
 from bench.table import Table, show
-from bench.world import ROOT, world
+from bench.world import ROOT, World, world
 
 SCENARIOS = (
     "intake",
@@ -56,26 +57,35 @@ def main() -> None:
     names = SCENARIOS if "all" in chosen.scenarios else tuple(chosen.scenarios)
     scale = QUICK if chosen.quick else FULL
     about, tables = machine(), list[Table]()
+    at = datetime.now(UTC)
+    path = ROOT / "bench" / "results" / (chosen.out or f"{at:%Y%m%dT%H%M%S}.json")
+    path.parent.mkdir(exist_ok=True)
     with world() as running:
         for name in names:
             started = time.monotonic()
             sys.stderr.write(f"{name}\n")
-            tables.append(
-                import_module(f"bench.scenarios.{MODULES.get(name, name)}").run(running, scale)
-            )
+            tables.append(_measured(name, running, scale))
             sys.stderr.write(f"  took {time.monotonic() - started:.0f} s\n")
+            results = {
+                "at": at.isoformat(timespec="seconds"),
+                "quick": chosen.quick,
+                "machine": about,
+                "tables": [table.as_json() for table in tables],
+            }
+            path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     show(tables)
-    at = datetime.now(UTC)
-    path = ROOT / "bench" / "results" / (chosen.out or f"{at:%Y%m%dT%H%M%S}.json")
-    path.parent.mkdir(exist_ok=True)
-    results = {
-        "at": at.isoformat(timespec="seconds"),
-        "quick": chosen.quick,
-        "machine": about,
-        "tables": [table.as_json() for table in tables],
-    }
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     sys.stderr.write(f"written to {path.relative_to(ROOT)}\n")
+
+
+def _measured(name: str, running: World, scale: Scale) -> Table:
+    """A scenario's table; what stops one scenario must not cost the figures of the others."""
+    module = import_module(f"bench.scenarios.{MODULES.get(name, name)}")
+    try:
+        table: Table = module.run(running, scale)
+    except Exception as error:
+        sys.stderr.write(f"{traceback.format_exc()}\n")
+        return Table(name, f"stopped: {error!r}", [])
+    return table
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ class Scale:
 
 QUICK = Scale(
     repetitions=3,
-    records=40_000,
-    documents=9_000,
-    documents_dbos=1_000,
+    records=24_000,
+    documents=6_000,
+    documents_dbos=600,
     latency_seconds=15.0,
     objects=(10**4, 10**5, 10**6),
-    memory_records=400_000,
-    backlog=100_000,
+    memory_records=200_000,
+    backlog=60_000,
 )
 FULL = Scale(
     repetitions=5,
