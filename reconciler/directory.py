@@ -51,6 +51,8 @@ _decode_facts = msgspec.json.Decoder(CompanyFacts).decode
 REFRESH_EVERY = timedelta(minutes=15)
 LOOK_AGAIN_AFTER = timedelta(seconds=10)
 """A person who has just created the missing product should not wait long after pressing retry."""
+LOOK_BEFORE_CREATING = timedelta(minutes=1)
+"""How old the copy may be when something is created for lack of a match; one CDC read at most so often."""
 AFTER_NOTICE = timedelta(minutes=1)
 """How old our picture may be once a webhook has said that something changed."""
 OVERLAP = timedelta(minutes=5)
@@ -168,6 +170,16 @@ class Directory:
         seen, now = self._refreshed_at, self.clock()
         is_recent = seen is not None and now - seen < LOOK_AGAIN_AFTER
         if is_recent and (retried_at is None or (seen is not None and seen > retried_at)):
+            return False
+        return await self._refresh_if_possible()
+
+    async def refresh_before_creating(self) -> bool:
+        """Look again before creating a customer or item that someone may just have entered.
+
+        False if the copy is fresh enough: a read for every new customer would be too dear.
+        """
+        seen = self._refreshed_at
+        if seen is not None and self.clock() - seen < LOOK_BEFORE_CREATING:
             return False
         return await self._refresh_if_possible()
 

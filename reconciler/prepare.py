@@ -86,7 +86,7 @@ class Preparer:
         book = await self.directory.book_for([each.content for each in given])
         candidates = self._redated(given, book)
         resolved, blocked = resolve_all(candidates, book)
-        if blocked and await self.directory.refresh_before_blocking(_last_retry(blocked)):
+        if await self._should_look_again(resolved, blocked):
             book = await self.directory.book_for([each.content for each in given])
             candidates = self._redated(given, book)
             resolved, blocked = resolve_all(candidates, book)
@@ -102,6 +102,18 @@ class Preparer:
         if blocked or postponed:
             await self._record(blocked, postponed)
         return [self._prepared(each, found, book) for each, found in ready]
+
+    async def _should_look_again(
+        self,
+        resolved: Sequence[tuple[Candidate, Resolved]],
+        blocked: Sequence[tuple[Candidate, Blocked]],
+    ) -> bool:
+        """Whether the company was looked at anew, because something seems to be missing."""
+        if blocked:
+            return await self.directory.refresh_before_blocking(_last_retry(blocked))
+        if all(found.is_complete for _, found in resolved):
+            return False
+        return await self.directory.refresh_before_creating()
 
     def _redated(self, candidates: Sequence[Candidate], book: Book) -> list[Candidate]:
         """The same, with the first open day where the company's policy wants it."""

@@ -169,7 +169,7 @@ WORDS: dict[Reason, Words] = {
     ),
     Reason.ALREADY_BILLED: Words(
         "{other} of {document} already bills this sale.",
-        "If both are meant, retry this document with the guard off; otherwise dismiss it.",
+        "If both are meant, bill it anyway (console, or retry --bill-anyway); otherwise dismiss it.",
     ),
     Reason.WORKFLOW_OFF: Words(
         "Workflow “{workflow}” is turned off or gone.",

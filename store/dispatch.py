@@ -228,16 +228,23 @@ class DispatchStore:
 async def insert_operations(
     connection: Connection, operations: Sequence[Operation], answer_within: timedelta
 ) -> set[str]:
-    """Write operations as begun; one begun before under its key is left as it is."""
+    """Write operations as begun; answers the keys of those that are new.
+
+    One that has its result already is opened again, due at once: its document wants it, so that
+    result was not recorded with the document. It is then repeated under its request id, or looked
+    for, like any other without a result; nothing is made twice and nothing stays half recorded.
+    """
     rows = await connection.fetch(
         """
-        INSERT INTO operations (realm_id, operation_key, document_id, entity, verb, request_id,
+        INSERT INTO operations AS o (realm_id, operation_key, document_id, entity, verb, request_id,
                                 b_id, marker, request, content, attempts, next_attempt_at)
         SELECT n.*, 1, now() + $11::interval
           FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
                       $7::text[], $8::text[], $9::bytea[], $10::json[]) AS n
-        ON CONFLICT ON CONSTRAINT operations_key DO NOTHING
-        RETURNING operation_key
+        ON CONFLICT ON CONSTRAINT operations_key DO UPDATE
+           SET state = 'unknown', next_attempt_at = now(), finished_at = NULL
+         WHERE o.state IN ('done', 'refused')
+        RETURNING operation_key, xmax = 0
         """,
         [op.realm_id for op in operations],
         [op.operation_key for op in operations],
@@ -251,7 +258,7 @@ async def insert_operations(
         [op.content for op in operations],
         answer_within,
     )
-    return {row[0] for row in rows}
+    return {key for key, is_new in rows if is_new}
 
 
 async def finish_operations(

@@ -149,10 +149,11 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
                state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
                                   THEN d.state_since ELSE now() END,
                version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = now(),
-               retried_at = now()
+               retried_at = now(), guard_off = d.guard_off OR n.guard_off
           FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
-                      $7::json[], $8::bool[])
-               AS n(document_id, version, state, reason, detail, workflow, content, drop)
+                      $7::json[], $8::bool[], $9::bool[])
+               AS n(document_id, version, state, reason, detail, workflow, content, drop,
+                    guard_off)
          WHERE d.document_id = n.document_id AND d.version = n.version
            AND d.state NOT IN ('sending', 'created')
         RETURNING d.document_id
@@ -165,6 +166,7 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
         [each.workflow for each in changes],
         [each.content for each in changes],
         [each.drop_content for each in changes],
+        [each.guard_off for each in changes],
     )
     return {row[0] for row in rows}
 

@@ -26,7 +26,11 @@ def main() -> int:
     """The first failing exit status, or 0."""
     pytest = [sys.executable, "-m", "pytest", "-q", "-m", "not faults", *sys.argv[1:]]
     for command in (*CHECKS, pytest):
-        print("+", *(Path(part).name if isinstance(part, Path) else part for part in command), flush=True)
+        print(
+            "+",
+            *(Path(part).name if isinstance(part, Path) else part for part in command),
+            flush=True,
+        )
         status = subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
         if status:
             return status

@@ -126,6 +126,9 @@ def retry(
     reason: Annotated[str, typer.Option(help="All that are blocked for this reason.")] = "",
     company: Annotated[str, typer.Option(help="Only of this company.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="All that are blocked.")] = False,
+    bill_anyway: Annotated[
+        bool, typer.Option(help="Also where a linked object's document bills the sale already.")
+    ] = False,
     by: By = "",
     json: AsJson = False,
 ) -> None:
@@ -141,7 +144,7 @@ def retry(
             document_ids=tuple(ids or ()), reason=reason, realm_id=realm_of(session, company),
             all_blocked=everything,
         )  # fmt: skip
-        return await session.operator.retry(selection, by or login())
+        return await session.operator.retry(selection, by or login(), bill_anyway=bill_anyway)
 
     finish(run(work), "document", json)
 

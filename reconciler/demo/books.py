@@ -48,7 +48,7 @@ async def _all(session: aiohttp.ClientSession, url: str, entity: str, where: str
     rows: list[Entity] = []
     while True:
         page = f"ORDERBY Id STARTPOSITION {len(rows) + 1} MAXRESULTS {_PAGE}"
-        answer = await query(session, url, f"SELECT * FROM {entity}{where} {page}")  # noqa: S608  names are ours
+        answer = await query(session, url, f"SELECT * FROM {entity}{where} {page}")
         found = answer.get(entity, [])
         rows += found
         if len(found) < _PAGE:

@@ -72,7 +72,7 @@ async def _income_accounts(company: _Company) -> dict[str, str]:
     """Id of the income account for each kind of item, found by subtype."""
     accounts = {}
     for kind, subtype in _ACCOUNT_TYPE.items():
-        statement = f"SELECT * FROM Account WHERE AccountSubType = '{subtype}' MAXRESULTS 1"  # noqa: S608  constants
+        statement = f"SELECT * FROM Account WHERE AccountSubType = '{subtype}' MAXRESULTS 1"
         answer = await query(company.session, f"{company.url}/query", statement)
         if "Account" not in answer:
             raise RuntimeError(f"the company has no {subtype} account")

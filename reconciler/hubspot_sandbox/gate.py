@@ -38,8 +38,8 @@ class Gate:
             return refused(401, "INVALID_AUTHENTICATION", "Authentication credentials not found")
         if self.passing:
             self.passing -= 1
-            answered = await handler(request)
-            return answered
+            let_through: web.StreamResponse = await handler(request)
+            return let_through
         if self._is_over_limit() or self._count_down("throttled"):
             return web.json_response(
                 {"status": "error", "message": "You have reached your limit",

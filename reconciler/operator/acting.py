@@ -42,8 +42,8 @@ class Acting:
     by: str
 
 
-async def retry(acting: Acting, selection: Selection) -> Done:
-    """Look at the selected documents anew."""
+async def retry(acting: Acting, selection: Selection, *, bill_anyway: bool = False) -> Done:
+    """Look at the selected documents anew; *bill_anyway* also where the sale is billed already."""
     done = Done(changed={}, refused={})
     after = 0
     while chunk := await acting.store.selected(selection, after, CHUNK):
@@ -55,7 +55,9 @@ async def retry(acting: Acting, selection: Selection) -> Done:
             retried(each, objects.get(each.key.source), acting.workflows, ledger[each.key.source])
             for each in allowed
         ]
-        await _apply(acting, done, changes, "retry", {})
+        if bill_anyway:
+            changes = [msgspec.structs.replace(each, guard_off=True) for each in changes]
+        await _apply(acting, done, changes, "retry", {"bill_anyway": True} if bill_anyway else {})
     return _with_missing(done, selection)
 
 

@@ -174,13 +174,15 @@ class Operator:
 
     # --- acting on documents -----------------------------------------------------------------------
 
-    async def retry(self, selection: Selection, by: str) -> Done:
+    async def retry(self, selection: Selection, by: str, *, bill_anyway: bool = False) -> Done:
         """Look at documents anew, now: blocked, waiting, dismissed, or wanted later.
+
+        With *bill_anyway* they are made even if a linked object's document bills the sale already.
 
         Each is decided again from what HubSpot says today and today's workflows; the dispatcher then
         looks at QuickBooks afresh. Documents in the air or created are refused.
         """
-        return await acting.retry(self._desk(by), selection)
+        return await acting.retry(self._desk(by), selection, bill_anyway=bill_anyway)
 
     async def dismiss(self, selection: Selection, why: str, by: str) -> Done:
         """Decide that documents are not to be made; a retry takes them up again."""

@@ -126,7 +126,8 @@ class StoredDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a person makes of a document, unless it changed since `version`.
 
-    `content` None keeps the one it has. `outcome` is published, `audit` is kept with it.
+    `content` None keeps the one it has. With `guard_off` it is made although a linked object's
+    document bills the sale already. `outcome` is published, `audit` is kept with it.
     """
 
     document_id: int
@@ -137,6 +138,7 @@ class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str = ""
     content: str | None = None
     drop_content: bool = False
+    guard_off: bool = False
     outcome: NewOutcome | None = None
 
 

@@ -35,7 +35,7 @@ OPERATIONS = {
 """CloudEvents words, and the legacy body's in lower case."""
 
 
-class UnreadableNotification(ReconcilerError):  # noqa: N818 - named as in reconciler.errors
+class UnreadableNotification(ReconcilerError):
     """A genuine body of a shape Intuit has not announced; sweeps will find what it said."""
 
 

@@ -14,7 +14,9 @@ def test_the_state_diagram_has_exactly_the_edges_of_the_transition_table() -> No
     """docs/architecture.md draws lifecycle.TRANSITIONS, edge by edge."""
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     drawn = set(re.findall(r"^ +(\w+) --> (\w+): (.+)$", text, re.MULTILINE))
-    expected = {(start.value, end.value, event.value) for (start, event), end in TRANSITIONS.items()}
+    expected = {
+        (start.value, end.value, event.value) for (start, event), end in TRANSITIONS.items()
+    }
     assert drawn == expected
 
 

@@ -147,9 +147,7 @@ def _wrong_customer(rows: Rows) -> None:
 
 
 def _unpaid(rows: Rows) -> None:
-    invoices = {
-        payment["Line"][0]["LinkedTxn"][0]["TxnId"] for payment in rows.get("Payment", [])
-    }
+    invoices = {payment["Line"][0]["LinkedTxn"][0]["TxnId"] for payment in rows.get("Payment", [])}
     next(row for row in rows["Invoice"] if row["Id"] in invoices)["Balance"] = Decimal(1)
 
 

@@ -216,8 +216,7 @@ def test_snapshot_lines_are_the_expected_lines(feed: Feed) -> None:
         for member in (results or {}).get("results", []):
             if "properties" in member:
                 lines[whole["id"]] = [
-                    Decimal(member["properties"]["amount"])
-                    for member in results["results"]
+                    Decimal(member["properties"]["amount"]) for member in results["results"]
                 ]
     cut = [event for event in events(feed) if event.get("associationRemoved")]
     removed = {str(event["fromObjectId"]) for event in cut}

@@ -72,7 +72,9 @@ async def source_object(request: web.Request) -> web.Response:
 async def retry(request: web.Request) -> web.Response:
     """Look at documents anew."""
     form = await request.post()
-    done = await console_of(request).operator.retry(selection(form), request[PERSON].name)
+    operator, person = console_of(request).operator, request[PERSON].name
+    bill_anyway = text(form, "bill_anyway") == "yes"
+    done = await operator.retry(selection(form), person, bill_anyway=bill_anyway)
     return acted(request, form, told(done, "looked at again"))
 
 
