@@ -1,4 +1,4 @@
-"""Wires the service: settings in, running parts out. The only module besides `cli` that knows all.
+"""Wires the service: settings in, running parts out. With `adapters`, `assembly` and the commands the only place that knows all.
 
 The way of a record: `streams.consumer` → `intake` (fold, decide, ledger) → `dispatcher` →
 `company` (prepare, begin, send, record) → QuickBooks; `relay` publishes what became of it.
@@ -14,15 +14,13 @@ import signal
 import socket
 import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Coroutine,
     Mapping,
     Sequence,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -32,6 +30,14 @@ from typing import Any
 import asyncpg
 import structlog
 
+from reconciler.adapters import (
+    LeasesInPostgres,
+    OffsetsInPostgres,
+    as_intake_batch,
+    kafka_connection,
+    lane_of,
+    open_publisher,
+)
 from reconciler.assembly import (
     companions,
     decoder,
@@ -40,7 +46,7 @@ from reconciler.assembly import (
     reading_of,
     watched,
 )
-from reconciler.clock import SharedClock, elapsed
+from reconciler.clock import SharedClock
 from reconciler.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.connect import authorization_server, sealed_tokens
 from reconciler.console.routes import mount
@@ -50,14 +56,14 @@ from reconciler.crm import Crm, written_back
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import FeedBroken, Fenced
 from reconciler.http import Health, monitoring, serve
-from reconciler.intake import Batch, Intake
+from reconciler.intake import Intake
 from reconciler.known import KnownRecords
 from reconciler.lanes import Lanes
 from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
 from reconciler.policies import policies_of
-from reconciler.ports import Advance, Lease, PartitionLag, UnpublishedOutcome
+from reconciler.ports import Lease, PartitionLag
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
@@ -74,7 +80,6 @@ from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
 from store.known import KnownStore
 from store.migrate import upgrade
-from store.offsets import claim_partitions
 from store.outbox import Outbox, installation_id
 from store.pool import LOST, open_pool
 from store.references import ReferenceStore
@@ -82,12 +87,10 @@ from store.reports import report
 from store.standing import StandingStore
 from streams import formats, records
 from streams.cluster import Cluster
-from streams.connection import KafkaConnection, KafkaUnavailable
+from streams.connection import KafkaUnavailable
 from streams.consumer import IntakeConsumer
 from streams.group import GroupSettings
-from streams.positions import Claim, StartPolicy
-from streams.producer import OutcomePublisher
-from streams.records import OutgoingRecord, Partition, PartitionLog
+from streams.positions import StartPolicy
 
 _log = structlog.get_logger("reconciler")
 
@@ -262,7 +265,7 @@ class Service:
             session_timeout=session,
             heartbeat_interval=min(session / 4, timedelta(seconds=3)),
         )
-        owner = _Offsets(self.pool, settings.group_id, self.owner, self.crash_point)
+        owner = OffsetsInPostgres(self.pool, settings.group_id, self.owner, self.crash_point)
         async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
             self.consumer: IntakeConsumer | None = consumer
 
@@ -271,7 +274,7 @@ class Service:
                 consumer.stored({part.partition: part.next_offset for part in slices})
 
             try:
-                async with Lanes(settings.intake_lanes, take, _lane) as lanes:
+                async with Lanes(settings.intake_lanes, take, lane_of) as lanes:
                     async for batch in consumer.batches(settings.batch_records, POLL):
                         await lanes.put(batch.slices)
             finally:
@@ -298,7 +301,7 @@ class Service:
     def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
         lasting = timedelta(seconds=self.settings.lease_seconds)
         timeout = timedelta(seconds=self.settings.quickbooks_timeout_seconds)
-        leases = _Leases(self.pool, self.owner, lasting, timeout, self.clock)
+        leases = LeasesInPostgres(self.pool, self.owner, lasting, timeout, self.clock)
         return Dispatcher(
             realm_ids=list(companies),
             leases=leases,
@@ -386,7 +389,7 @@ class Service:
         relay = Relay(
             Outbox(self.pool, self.owner, lasting),
             partial(
-                _open_publisher,
+                open_publisher,
                 self.kafka,
                 settings,
                 transactional_id,
@@ -452,124 +455,3 @@ async def _within(seconds: float, event: Awaitable[object]) -> bool:
 
 class Stalled(RuntimeError):
     """Intake makes no progress though there are records; the process ends so that it is restarted."""
-
-
-@dataclass(frozen=True)
-class _Offsets:
-    """`streams.group.Owner` over Postgres."""
-
-    pool: asyncpg.Pool
-    group_id: str
-    owner: str
-    crash_point: Callable[[str], None]
-
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
-        wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
-        claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
-        self.crash_point("intake.claimed")
-        return {
-            Partition(claim.topic, claim.partition): Claim(
-                claim.epoch, claim.next_offset, claim.topic_id
-            )
-            for claim in claims
-        }
-
-    async def release(self, partitions: Collection[Partition]) -> None:
-        """Nothing to do: a batch that is being committed now is fenced by the next claim."""
-
-
-@dataclass(frozen=True)
-class _Leases:
-    """`dispatcher.Leases` over Postgres."""
-
-    pool: asyncpg.Pool
-    owner: str
-    lasting: timedelta
-    answer_within: timedelta
-    clock: SharedClock
-
-    async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
-        await self._look_at_the_clock()
-        return await lease_store.take_leases(
-            self.pool, self.owner, realm_ids, self.lasting, self.answer_within
-        )
-
-    async def renew(self, leases: Sequence[Lease]) -> set[str]:
-        kept = await lease_store.renew_leases(self.pool, leases, self.lasting)
-        await self._look_at_the_clock()
-        return kept
-
-    async def _look_at_the_clock(self) -> None:
-        asked_at = elapsed()
-        self.clock.set(await lease_store.database_time(self.pool), asked_at)
-
-    async def give_back(self, leases: Sequence[Lease]) -> None:
-        await lease_store.give_back_leases(self.pool, leases)
-
-
-@dataclass(frozen=True)
-class _Publisher:
-    """`relay.Publisher` over Kafka: outcomes and dead letters on their topics."""
-
-    publisher: OutcomePublisher
-    outcomes: str
-    dead_letters: str
-
-    async def last_published(self) -> int | None:
-        return await self.publisher.last_published()
-
-    async def publish(self, outcomes: Sequence[UnpublishedOutcome], sequence: int) -> None:
-        await self.publisher.publish([self._record(each) for each in outcomes], sequence)
-
-    def _record(self, each: UnpublishedOutcome) -> OutgoingRecord:
-        topic = self.dead_letters if each.kind == "dead_letter" else self.outcomes
-        headers = {"kind": each.kind.encode(), "sequence": str(each.sequence).encode()}
-        return OutgoingRecord(topic, each.key.encode(), each.value.encode(), headers)
-
-
-@asynccontextmanager
-async def _open_publisher(
-    kafka: KafkaConnection,
-    settings: Settings,
-    transactional_id: str,
-    before_commit: Callable[[], None],
-) -> AsyncIterator[_Publisher]:
-    async with OutcomePublisher(
-        kafka, settings.topic_outcomes, transactional_id, before_commit=before_commit
-    ) as publisher:
-        yield _Publisher(publisher, settings.topic_outcomes, settings.topic_dead_letters)
-
-
-def kafka_connection(settings: Settings) -> KafkaConnection:
-    """How to reach Kafka, from the settings."""
-    password = settings.kafka_password
-    return KafkaConnection(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        security_protocol=settings.kafka_security_protocol,
-        sasl_mechanism=settings.kafka_sasl_mechanism,
-        username=settings.kafka_username,
-        password=password.get_secret_value() if password else None,
-        ca_file=settings.kafka_ca_file,
-    )
-
-
-def _lane(part: records.Slice) -> int:
-    return part.partition.number
-
-
-def as_intake_batch(slices: Sequence[records.Slice]) -> Batch:
-    """What the consumer read, as intake takes it."""
-    return Batch(
-        records=[record for part in slices for record in part.records],
-        advances=[
-            Advance(
-                part.partition.topic,
-                part.partition.number,
-                part.epoch,
-                part.from_offset,
-                part.next_offset,
-            )
-            for part in slices
-        ],
-        topic_ids={part.partition.topic: part.topic_id or "" for part in slices},
-    )

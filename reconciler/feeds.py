@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 import structlog
 
-from reconciler.app import kafka_connection
+from reconciler.adapters import kafka_connection
 from reconciler.errors import ConfigurationError, FeedBroken, HubSpotBusy, HubSpotError
 from reconciler.http import Health, monitoring, serve
 from reconciler.hubspot.client import open_session

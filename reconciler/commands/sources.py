@@ -89,7 +89,7 @@ async def whole_topics(session: Session) -> dict[records.Partition, Range]:
 
 def kafka_of(session: Session) -> KafkaConnection:
     """How to reach Kafka."""
-    from reconciler.app import kafka_connection
+    from reconciler.adapters import kafka_connection
 
     return kafka_connection(session.settings)
 

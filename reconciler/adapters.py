@@ -1,0 +1,146 @@
+"""Fits Postgres and Kafka to what the parts ask for: their protocols, in terms of `store` and `streams`.
+
+Made by `app`, used by intake, dispatch and the relay without their knowing. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+
+from reconciler.clock import SharedClock, elapsed
+from reconciler.intake import Batch
+from reconciler.ports import Advance, Lease, UnpublishedOutcome
+from reconciler.settings import Settings
+from store import leases as lease_store
+from store.offsets import claim_partitions
+from streams.connection import KafkaConnection
+from streams.positions import Claim
+from streams.producer import OutcomePublisher
+from streams.records import OutgoingRecord, Partition, PartitionLog, Slice
+
+
+@dataclass(frozen=True)
+class OffsetsInPostgres:
+    """`streams.group.Owner` over Postgres."""
+
+    pool: asyncpg.Pool
+    group_id: str
+    owner: str
+    crash_point: Callable[[str], None]
+
+    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+        wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
+        claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
+        self.crash_point("intake.claimed")
+        return {
+            Partition(claim.topic, claim.partition): Claim(
+                claim.epoch, claim.next_offset, claim.topic_id
+            )
+            for claim in claims
+        }
+
+    async def release(self, partitions: Collection[Partition]) -> None:
+        """Nothing to do: a batch that is being committed now is fenced by the next claim."""
+
+
+@dataclass(frozen=True)
+class LeasesInPostgres:
+    """`dispatcher.Leases` over Postgres."""
+
+    pool: asyncpg.Pool
+    owner: str
+    lasting: timedelta
+    answer_within: timedelta
+    clock: SharedClock
+
+    async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
+        await self._look_at_the_clock()
+        return await lease_store.take_leases(
+            self.pool, self.owner, realm_ids, self.lasting, self.answer_within
+        )
+
+    async def renew(self, leases: Sequence[Lease]) -> set[str]:
+        kept = await lease_store.renew_leases(self.pool, leases, self.lasting)
+        await self._look_at_the_clock()
+        return kept
+
+    async def _look_at_the_clock(self) -> None:
+        asked_at = elapsed()
+        self.clock.set(await lease_store.database_time(self.pool), asked_at)
+
+    async def give_back(self, leases: Sequence[Lease]) -> None:
+        await lease_store.give_back_leases(self.pool, leases)
+
+
+@dataclass(frozen=True)
+class KafkaPublisher:
+    """`relay.Publisher` over Kafka: outcomes and dead letters on their topics."""
+
+    publisher: OutcomePublisher
+    outcomes: str
+    dead_letters: str
+
+    async def last_published(self) -> int | None:
+        return await self.publisher.last_published()
+
+    async def publish(self, outcomes: Sequence[UnpublishedOutcome], sequence: int) -> None:
+        await self.publisher.publish([self._record(each) for each in outcomes], sequence)
+
+    def _record(self, each: UnpublishedOutcome) -> OutgoingRecord:
+        topic = self.dead_letters if each.kind == "dead_letter" else self.outcomes
+        headers = {"kind": each.kind.encode(), "sequence": str(each.sequence).encode()}
+        return OutgoingRecord(topic, each.key.encode(), each.value.encode(), headers)
+
+
+@asynccontextmanager
+async def open_publisher(
+    kafka: KafkaConnection,
+    settings: Settings,
+    transactional_id: str,
+    before_commit: Callable[[], None],
+) -> AsyncIterator[KafkaPublisher]:
+    async with OutcomePublisher(
+        kafka, settings.topic_outcomes, transactional_id, before_commit=before_commit
+    ) as publisher:
+        yield KafkaPublisher(publisher, settings.topic_outcomes, settings.topic_dead_letters)
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """How to reach Kafka, from the settings."""
+    password = settings.kafka_password
+    return KafkaConnection(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=password.get_secret_value() if password else None,
+        ca_file=settings.kafka_ca_file,
+    )
+
+
+def lane_of(part: Slice) -> int:
+    """Slices of one partition are taken in order; those of others may be taken meanwhile."""
+    return part.partition.number
+
+
+def as_intake_batch(slices: Sequence[Slice]) -> Batch:
+    """What the consumer read, as intake takes it."""
+    return Batch(
+        records=[record for part in slices for record in part.records],
+        advances=[
+            Advance(
+                part.partition.topic,
+                part.partition.number,
+                part.epoch,
+                part.from_offset,
+                part.next_offset,
+            )
+            for part in slices
+        ],
+        topic_ids={part.partition.topic: part.topic_id or "" for part in slices},
+    )
