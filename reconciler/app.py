@@ -1,4 +1,6 @@
-"""Wires the service: settings in, running parts out. With `adapters`, `assembly` and the commands the only place that knows all.
+"""Wires the service: settings in, running parts out.
+
+With `adapters`, `assembly`, `cli` and its commands the only place that knows all the parts.
 
 The way of a record: `streams.consumer` → `intake` (fold, decide, ledger) → `dispatcher` →
 `company` (prepare, begin, send, record) → QuickBooks; `relay` publishes what became of it.
