@@ -67,10 +67,7 @@ class Dispatcher:
 
     def owns(self, realm_id: str) -> bool:
         """Whether a write may still be sent: our lease can't have run out yet."""
-        return (
-            realm_id in self.owned
-            and elapsed() - self.renewed_at < self.lasting.total_seconds()
-        )
+        return realm_id in self.owned and elapsed() - self.renewed_at < self.lasting.total_seconds()
 
     def wake(self, realm_id: str) -> None:
         """There is work for a company, if it is ours."""

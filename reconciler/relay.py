@@ -56,9 +56,7 @@ class Relay:
         self._crash_point = crash_point
         self.woken = asyncio.Event()
 
-    async def run(
-        self, lasting: timedelta, poll: timedelta = timedelta(milliseconds=100)
-    ) -> None:
+    async def run(self, lasting: timedelta, poll: timedelta = timedelta(milliseconds=100)) -> None:
         """Publish until cancelled. Raises what Kafka or Postgres raise, and `Fenced`.
 
         *lasting* is how long being the relay lasts; it is prolonged in good time. Nothing depends
