@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import time
 import urllib.request
@@ -29,7 +30,7 @@ from tests.faults.checker import Verdict, judge
 from tests.faults.evidence import Places, gather, is_settled
 from tests.faults.feed import WORKFLOWS, Feed, Said
 
-SETTLES_SECONDS = 60.0
+SETTLES_SECONDS = float(os.environ.get("FAULTS_SETTLE_SECONDS", "60"))
 _realms = itertools.count(9341450000002000)
 
 QUICK = {

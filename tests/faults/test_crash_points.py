@@ -96,6 +96,14 @@ async def test_a_crash_at_every_point_in_turn(stage: Scene) -> None:
     await must_be_clean(stage, "all")
 
 
+async def test_a_reordered_feed(stage: Scene) -> None:
+    """Repeats and any order of arrival give what the changes say by their own times."""
+    feed = Writer(9).some(6)
+    await stage.produce(feed, feed.doubled(Random(9)))
+    stage.start(batch_records="5")
+    await must_be_clean(stage, "reordered")
+
+
 async def test_a_replay_creates_nothing(stage: Scene) -> None:
     """The whole topic read again from its start leaves books, ledger and outcomes as they are."""
     await run_into(stage, "dispatch.answered")

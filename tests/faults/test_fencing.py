@@ -8,6 +8,7 @@ its counters must show that its writes were refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -67,10 +68,12 @@ async def refused_on_waking(stage: Scene, point: str, part: str) -> None:
     stage.start("heir")
     await stage.settle()
     zombie.process.send_signal(signal.SIGCONT)
-    await until(lambda: counter(zombie, FENCED, stage=part) >= 1)
+    with contextlib.suppress(NotSettled):
+        await until(lambda: counter(zombie, FENCED, stage=part) >= 1, seconds=15)
     await stage.settle()
     verdict = await stage.verdict()
     assert verdict.is_clean, f"{point}: {verdict}"
+    assert counter(zombie, FENCED, stage=part) >= 1
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,13 @@ async def refused_on_waking(stage: Scene, point: str, part: str) -> None:
 async def test_a_stopped_dispatcher_writes_nothing_when_it_wakes(stage: Scene, point: str) -> None:
     """Neither ledger nor outcome, and its late call to QuickBooks is not made; then it works on."""
     await refused_on_waking(stage, point, "dispatch")
+
+
+async def test_a_zombie_whose_request_id_is_forgotten(stage: Scene) -> None:
+    """Its late call would make a second document, as QuickBooks knows nothing of the first."""
+    await stage.switch(requestid_ttl_seconds=0.0)
+    stage.changes = {"replay_window_seconds": "0"}
+    await refused_on_waking(stage, "dispatch.before_call", "dispatch")
 
 
 @NEEDS_APACHE
