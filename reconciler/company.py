@@ -62,7 +62,9 @@ class Surroundings:
     policy: RetryPolicy = RetryPolicy()
     policies: Policies = field(default_factory=Policies)
     refresh_every: timedelta = REFRESH_EVERY
-    concurrency: int = 10
+    concurrency: int = 40
+    """Full batches whose documents may be begun and not recorded yet. Intuit's own limit of calls
+    in the air is `Limits.concurrent`; answers that wait to be recorded come on top."""
     crash_point: Callable[[str], None] = lambda name: None
 
 
@@ -143,7 +145,7 @@ class CompanyDispatcher:
 
     async def _send_next(self, calls: asyncio.TaskGroup) -> bool:
         """Begin and send as many documents as there is room for; False if none could go."""
-        if not self._ready and self._room():
+        if not self._ready:  # also without room: the next are made ready while others are recorded
             await self._claim()
         groups = self._next_groups()
         if not groups:
