@@ -5,7 +5,7 @@ Made by `app`, used by intake, dispatch and the relay without their knowing. Not
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,7 @@ class OffsetsInPostgres:
     pool: asyncpg.Pool
     group_id: str
     owner: str
+    at_rest: Callable[[], Awaitable[None]]
     crash_point: Callable[[str], None]
 
     async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
@@ -44,8 +45,10 @@ class OffsetsInPostgres:
             for claim in claims
         }
 
-    async def release(self, partitions: Collection[Partition]) -> None:
-        """Nothing to do: a batch that is being committed now is fenced by the next claim."""
+    async def release(self, partitions: Collection[Partition]) -> None:  # noqa: ARG002
+        """Let the batches at work be recorded: the next claim would fence them, and its owner would
+        read and fold them once more."""
+        await self.at_rest()
 
 
 @dataclass(frozen=True)

@@ -267,16 +267,19 @@ class Service:
             session_timeout=session,
             heartbeat_interval=min(session / 4, timedelta(seconds=3)),
         )
-        owner = OffsetsInPostgres(self.pool, settings.group_id, self.owner, self.crash_point)
+
+        async def take(slices: Sequence[records.Slice]) -> None:
+            self.metrics.batch(await intake.take(as_intake_batch(slices)))
+            consumer.stored({part.partition: part.next_offset for part in slices})
+
+        lanes = Lanes(settings.intake_lanes, take, lane_of)
+        owner = OffsetsInPostgres(
+            self.pool, settings.group_id, self.owner, lanes.idle, self.crash_point
+        )
         async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
             self.consumer: IntakeConsumer | None = consumer
-
-            async def take(slices: Sequence[records.Slice]) -> None:
-                self.metrics.batch(await intake.take(as_intake_batch(slices)))
-                consumer.stored({part.partition: part.next_offset for part in slices})
-
             try:
-                async with Lanes(settings.intake_lanes, take, lane_of) as lanes:
+                async with lanes:
                     async for batch in consumer.batches(settings.batch_records, POLL):
                         await lanes.put(batch.slices)
             finally:

@@ -24,12 +24,31 @@ class Lanes(Generic[Part]):
     work: Callable[[Sequence[Part]], Awaitable[None]]
     lane_of: Callable[[Part], int]
     _busy: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _putting: int = 0
 
     async def put(self, parts: Sequence[Part]) -> None:
         """Start work on *parts*, waiting for the lanes that they take.
 
         Raises what earlier work raised.
         """
+        self._putting += 1
+        try:
+            await self._put(parts)
+        finally:
+            self._putting -= 1
+
+    async def idle(self) -> None:
+        """Return once nothing is at work, nor waiting for a lane; raises nothing of theirs."""
+        while True:
+            running = [task for task in self._busy.values() if not task.done()]
+            if running:
+                await asyncio.wait(running)
+            elif self._putting:
+                await asyncio.sleep(0)
+            else:
+                return
+
+    async def _put(self, parts: Sequence[Part]) -> None:
         for lane in [lane for lane, task in self._busy.items() if task.done()]:
             self._busy.pop(lane).result()
         by_lane: dict[int, list[Part]] = {}

@@ -51,3 +51,25 @@ async def test_an_error_of_one_lane_is_raised_and_the_others_are_cut_off() -> No
     with pytest.raises(RuntimeError, match="fenced"):
         await run()
     assert cut_off.is_set()
+
+
+async def test_idle_waits_for_what_is_at_work_and_for_what_waits_for_a_lane() -> None:
+    """Partitions are handed over only once their last batch is recorded."""
+    gates = [asyncio.Event(), asyncio.Event()]
+    done: list[int] = []
+
+    async def work(parts: list[int]) -> None:
+        await gates[parts[0]].wait()
+        done.extend(parts)
+
+    async with Lanes[int](1, work, lambda part: part) as lanes:
+        await lanes.put([0])
+        second = asyncio.create_task(lanes.put([1]))
+        await asyncio.sleep(0)
+        resting = asyncio.create_task(lanes.idle())
+        gates[0].set()
+        await second
+        assert not resting.done()
+        gates[1].set()
+        await resting
+        assert done == [0, 1]
