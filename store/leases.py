@@ -17,16 +17,25 @@ from store.pool import Connection
 
 
 async def register_companies(pool: asyncpg.Pool, names: Mapping[str, str]) -> None:
-    """Make sure that every company of the workflow file has a row (by realm id)."""
+    """Make sure that every company of the workflow file has a row (by realm id).
+
+    Rows that are right already are not touched: a start must not wait for whoever holds them.
+    """
+    rows = list(names), list(names.values())
     await pool.execute(
         """
         INSERT INTO companies (realm_id, name)
-        SELECT * FROM unnest($1::text[], $2::text[])
-        ON CONFLICT (realm_id) DO UPDATE SET name = excluded.name
-         WHERE companies.name <> excluded.name
+        SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (realm_id) DO NOTHING
         """,
-        list(names),
-        list(names.values()),
+        *rows,
+    )
+    await pool.execute(
+        """
+        UPDATE companies AS c SET name = n.name
+          FROM unnest($1::text[], $2::text[]) AS n(realm_id, name)
+         WHERE c.realm_id = n.realm_id AND c.name <> n.name
+        """,
+        *rows,
     )
 
 

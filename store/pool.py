@@ -75,8 +75,9 @@ async def open_pool(
                     server_settings={
                         "application_name": "reconciler",
                         "timezone": "UTC",
-                        # A process that stops inside a transaction must not keep its locks.
-                        "idle_in_transaction_session_timeout": f"{timeout_seconds * 1000:.0f}",
+                        # A process that stops inside a transaction must not keep its locks for
+                        # as long as those who wait for them are patient.
+                        "idle_in_transaction_session_timeout": f"{timeout_seconds * 500:.0f}",
                     },
                 )
     except UNREACHABLE as error:

@@ -188,23 +188,24 @@ def _outcomes(evidence: Evidence) -> Iterator[Problem]:
 
 
 def _events_of_documents(evidence: Evidence) -> Iterator[Problem]:
-    told: dict[tuple[str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
+    told: dict[tuple[str, str, str], list[tuple[int, str, str, str]]] = defaultdict(list)
     for event in evidence.published:
         if event.kind != "dead_letter":
             body = event.body
             key = (body["object_type"], body["object_id"], body["action"])
-            told[key].append((event.sequence, event.kind, body.get("quickbooks_id", "")))
+            id_ = body.get("quickbooks_id", "")
+            told[key].append((event.sequence, event.kind, id_, body.get("reason", "")))
     for row in evidence.documents:
         events = sorted(told[row.object_type, row.object_id, row.action])
         name = f"{row.action} of {row.object_type} {row.object_id}"
-        kinds = [kind for _, kind, _ in events]
+        kinds = [event[1] for event in events]
         if not events or kinds[-1] != row.state:
             yield Problem("outcome", f"{name} is {row.state} but was told to be {kinds}")
         if kinds.count("created") > 1:
             yield Problem(
                 "outcome", f"{name} was told to be created {kinds.count('created')} times"
             )
-        if any(one == two for one, two in pairwise(kinds)):
+        if any(one[1:] == two[1:] for one, two in pairwise(events)):
             yield Problem("outcome", f"{name} was told the same twice: {kinds}")
         if row.state == "created" and events and events[-1][2] != row.quickbooks_id:
             yield Problem("outcome", f"{name} was told to be {events[-1][2]}")
