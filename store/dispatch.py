@@ -62,28 +62,17 @@ class DispatchStore:
 
     async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
         """Documents to be created now: live ones before those of a backfill, longest due first."""
-        found = await self._due(realm_id, limit, now, Priority.LIVE)
-        if len(found) < limit:
-            room = min(limit - len(found), BACKFILL_AT_ONCE)
-            found += await self._due(realm_id, room, now, Priority.BACKFILL)
-        return found
-
-    async def _due(
-        self, realm_id: str, limit: int, now: datetime, priority: Priority
-    ) -> list[DueDocument]:
-        rows = await self._pool.fetch(
-            f"""
-            SELECT {DUE_COLUMNS} FROM documents AS d
-             WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = $4
-               AND d.next_attempt_at <= $3
-             ORDER BY d.next_attempt_at LIMIT $2
-            """,
-            realm_id,
-            limit,
-            now,
-            priority,
-        )
-        return [due_document(row) for row in rows]
+        due = f"""
+            (SELECT {DUE_COLUMNS} FROM documents AS d
+              WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = {{priority:d}}
+                AND d.next_attempt_at <= $2
+              ORDER BY d.next_attempt_at LIMIT {{limit:d}})
+            """
+        live = due.format(priority=Priority.LIVE, limit=limit)
+        backfill = due.format(priority=Priority.BACKFILL, limit=min(limit, BACKFILL_AT_ONCE))
+        rows = await self._pool.fetch(f"{live} UNION ALL {backfill}", realm_id, now)
+        found = [due_document(row) for row in rows]
+        return sorted(found, key=lambda each: each.priority)[:limit]
 
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]:
         """The same of documents whose operations are being resumed."""
