@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from reconciler.decide import Verdict, decide
 from reconciler.fold import associated, fold, joined, stamped
 from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
 from streams.formats import TopicSettings, decode
+from tests.deciding import file
 from tests.feeds import HYDRATED, IDS_ONLY, THIN, Associated, History, Step, Writer, iso
 
 START = 1_760_000_000_123
@@ -52,6 +54,16 @@ def folded(writer: Writer, told: History) -> SourceObject:
     return fold(None, decoded(writer, told))
 
 
+def companions_of(name: str) -> dict[ObjectKey, SourceObject]:
+    """The contacts and line items as their own topics tell them in that format."""
+    companions = {}
+    for type_, items in ((ObjectType.CONTACT, CONTACTS), (ObjectType.LINE_ITEM, LINES)):
+        for id_, properties in items:
+            one = History(ObjectKey(4711, type_, id_), (Step(START, properties or {}),))
+            companions[one.key] = folded(IDS_ONLY[name], one)
+    return companions
+
+
 @pytest.mark.parametrize("deleted", [False, True], ids=["kept", "deleted"])
 @pytest.mark.parametrize("type_", [ObjectType.DEAL, ObjectType.QUOTE, ObjectType.PAYMENT])
 @pytest.mark.parametrize("name", HYDRATED)
@@ -66,6 +78,36 @@ def test_formats_that_say_everything_give_the_same_object(
     assert [one.id for one in associated(expected, "contacts") or ()] == ["202", "201"]
     assert expected.is_deleted == deleted
     assert stamped(folded(HYDRATED[name], told)) == stamped(expected)
+
+
+WORKFLOWS = file("""
+  - name: Bill
+    object: deal
+    enrol: [{property: dealstage, operator: is_any_of, values: [closedwon]}]
+    actions:
+      - {create: invoice, company: us, create_missing_products: yes, payment_terms: Net 30}
+      - {create: estimate, company: us, create_missing_products: yes}
+""")
+
+
+def documents(obj: SourceObject) -> list[Verdict]:
+    return decide(obj, None, WORKFLOWS.workflows, {})
+
+
+@pytest.mark.parametrize("name", [*HYDRATED, *IDS_ONLY])
+def test_every_format_calls_for_the_same_documents(name: str) -> None:
+    """An invoice and an estimate, equal in every field, dated by the same enrolment."""
+    told = history(ObjectType.DEAL, deleted=False)
+    expected = documents(folded(HYDRATED["rest"], told))
+    assert [(each.key.action, each.content is not None) for each in expected] == [
+        ("estimate", True),
+        ("invoice", True),
+    ]
+    writer = HYDRATED.get(name) or IDS_ONLY[name]
+    obj = folded(writer, told)
+    if name in IDS_ONLY:
+        obj = joined(obj, companions_of(name))
+    assert documents(obj) == expected
 
 
 @pytest.mark.parametrize("name", HYDRATED)
@@ -84,12 +126,7 @@ def test_formats_with_ids_only_agree_once_companions_are_joined(name: str) -> No
     expected = folded(HYDRATED["rest"], told)
     obj = folded(IDS_ONLY[name], told)
     assert stamped(obj) == {**stamped(expected), "related": {}}
-    companions = {}
-    for type_, items in ((ObjectType.CONTACT, CONTACTS), (ObjectType.LINE_ITEM, LINES)):
-        for id_, properties in items:
-            one = History(ObjectKey(4711, type_, id_), (Step(START, properties or {}),))
-            companions[one.key] = folded(IDS_ONLY[name], one)
-    read = joined(obj, companions)
+    read = joined(obj, companions_of(name))
     for list_ in ("contacts", "line_items"):
         ours, theirs = associated(read, list_), associated(expected, list_)
         assert ours is not None
