@@ -33,6 +33,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+    group.addoption(
+        "--only-kafka",
+        action="store_true",
+        help="leave out the tests that use no Kafka: after a run on the embedded broker, those are"
+        " what another broker can change",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Carry out --only-kafka."""
+    if not config.getoption("--only-kafka"):
+        return
+    using = [item for item in items if "kafka_bootstrap" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in using])
+    items[:] = using
+
+
 @pytest.fixture(scope="session")
 def kafka_choice(pytestconfig: pytest.Config) -> str:
     """What --kafka says."""
