@@ -32,7 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         " that runs already, on which databases are created and dropped",
     )
 
-
     group.addoption(
         "--only-kafka",
         action="store_true",
@@ -45,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Carry out --only-kafka."""
     if not config.getoption("--only-kafka"):
         return
-    using = [item for item in items if "kafka_bootstrap" in getattr(item, "fixturenames", ())]
+    using = [item for item in items if "kafka_choice" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=[item for item in items if item not in using])
     items[:] = using
 
