@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import uuid
+from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
@@ -105,7 +106,21 @@ def serve(port: int) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=await request.read(), content_type="application/json")
 
+    async def watch_parent(_application: web.Application) -> AsyncIterator[None]:
+        """The measuring process may be killed once it is done; this one must not outlive it."""
+        parent = os.getppid()
+
+        async def end_with_parent() -> None:
+            while os.getppid() == parent:
+                await asyncio.sleep(0.5)
+            os._exit(0)
+
+        watching = asyncio.create_task(end_with_parent())
+        yield
+        watching.cancel()
+
     application = web.Application()
+    application.cleanup_ctx.append(watch_parent)
     application.router.add_post("/", answer)
     web.run_app(application, host="127.0.0.1", port=port, print=lambda *_: None, access_log=None)
 
