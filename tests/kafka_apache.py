@@ -96,7 +96,8 @@ class ApacheKafka:
 
     def start(self) -> Self:
         """Format the brokers' folders, start all and return once each answers."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Kafka's UUIDs are base64; one that begins with "-" is taken for an option.
+        cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         for broker in self.brokers.values():
             broker.home.mkdir(parents=True)
             (broker.home / "server.properties").write_text(self._properties(broker))
