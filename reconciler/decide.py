@@ -259,10 +259,17 @@ def _linked(
     if step.key.action is not Action.INVOICE or not (wanted or ledger):
         return step
     key = step.key._replace(action=Action.ESTIMATE)
-    estimate = wanted.get(key) or ledger.get(key)
+    estimate = wanted.get(key) or _sent_already(ledger.get(key))
     if estimate is None or estimate.enrolled_at > step.sale.enrolled_at:
         return step
     return step._replace(sale=step.sale._replace(linked_estimate=str(key)))
+
+
+def _sent_already(entry: Recorded | None) -> Recorded | None:
+    """An estimate that nothing calls for any more counts only if it was sent: else it is dismissed."""
+    if entry is None or entry.is_open or entry.state is DocumentState.DISMISSED:
+        return None
+    return entry
 
 
 # --- verdicts ------------------------------------------------------------------------------------

@@ -103,6 +103,19 @@ def test_order_duplicates_and_splits_make_no_difference(
     assert documents(split) == documents(at_once)
 
 
+def test_an_estimate_that_was_only_passed_through_is_not_linked_to() -> None:
+    """Two stages told of one instant: the estimate that the first called for is not made in the end,
+    so no invoice waits for it (found by the property above)."""
+    first = deal(dealstage="contractsent", amount="900")
+    second = said(ObjectType.DEAL, AT, dealstage="open")
+    at_once, split = Books(FILE), Books(FILE)
+    at_once.take(first, second)
+    split.take(first)
+    split.take(second)
+    assert documents(split) == documents(at_once)
+    assert {key.action for key, _ in documents(split)} == {"invoice"}
+
+
 @settings(max_examples=60, deadline=None)
 @given(histories)
 def test_deciding_is_deterministic_and_settles(history: list[Change]) -> None:
