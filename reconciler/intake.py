@@ -28,7 +28,7 @@ from reconciler.companions import (
 from reconciler.decide import Recorded, Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
-from reconciler.known import KnownRecords, Looked
+from reconciler.known import KnownRecords, Looked, RecordAtPosition
 from reconciler.model import (
     SOURCE_TYPES,
     Action,
@@ -57,21 +57,11 @@ _encode_content = msgspec.json.Encoder().encode
 _encode_headers = msgspec.msgpack.Encoder().encode
 
 
-class Record(Protocol):
+class Record(RecordAtPosition, Protocol):
     """What intake needs of a Kafka record (`streams.records.Record`)."""
 
     @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp_ms(self) -> int: ...
-    @property
     def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 

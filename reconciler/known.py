@@ -31,8 +31,8 @@ LONGEST_RUN = 16_384
 _SPARSE = 4  # a compacted topic has more gaps than records: its digests would be mostly zeros
 
 
-class Record(Protocol):
-    """What is looked at of a Kafka record."""
+class RecordAtPosition(Protocol):
+    """What is looked at of a Kafka record: where it stands and what it holds."""
 
     @property
     def topic(self) -> str: ...
@@ -46,7 +46,7 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
 
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=RecordAtPosition)
 
 
 class Part(NamedTuple):
@@ -136,7 +136,7 @@ class KnownRecords:
         return KnownRun(run.span, self.reading, run.digests.tobytes())
 
 
-def digest(record: Record) -> int:
+def digest(record: RecordAtPosition) -> int:
     """What a record's bytes and time come to; never `UNKNOWN`. Kafka's own time is part of it
     because it stands in for a statement's where that has none."""
     found = hashlib.sha1(record.value or b"", usedforsecurity=False).digest()
@@ -153,7 +153,7 @@ def _span(advance: Advance, topic_ids: Mapping[str, str]) -> Span:
     )
 
 
-def _end(records: Sequence[Record], start: int, span: Span) -> int:
+def _end(records: Sequence[RecordAtPosition], start: int, span: Span) -> int:
     """Where the records of the span end that begin at *start*."""
 
     def is_other(index: int) -> bool:
@@ -162,7 +162,9 @@ def _end(records: Sequence[Record], start: int, span: Span) -> int:
     return start + bisect_left(range(start, len(records)), True, key=is_other)
 
 
-def _by_offset(records: Sequence[Record], digests: Sequence[int], span: Span) -> array[int] | None:
+def _by_offset(
+    records: Sequence[RecordAtPosition], digests: Sequence[int], span: Span
+) -> array[int] | None:
     """A digest for each offset; None where there are far more gaps than records."""
     length = span.next_offset - span.from_offset
     if length > min(LONGEST_RUN - RUN, _SPARSE * len(records)):

@@ -201,18 +201,6 @@ class DispatchStore:
         )
         return {row[0]: (row[1], row[2]) for row in rows}
 
-    async def operation_result(self, realm_id: str, key: str) -> str | None:
-        """The QuickBooks id that an operation produced; None if it produced none (yet)."""
-        found: str | None = await self._pool.fetchval(
-            """
-            SELECT quickbooks_id FROM operations
-             WHERE realm_id = $1 AND operation_key = $2 AND state = 'done'
-            """,
-            realm_id,
-            key,
-        )
-        return found
-
 
 async def insert_operations(
     connection: Connection, operations: Sequence[Operation], answer_within: timedelta
