@@ -105,11 +105,17 @@ class StandingStore:
         outcomes: Sequence[NewOutcome],
         results: Sequence[OperationResult] = (),
     ) -> None:
-        """Commit news of documents with their events. Raises `Fenced`, and then writes nothing."""
+        """Commit news of documents with their events. Raises `Fenced`, and then writes nothing.
+
+        With *results*, news and events of documents whose operation has a result already are left
+        out: the same call was answered twice, and meanwhile the document may have changed again.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             if results:
-                await finish_operations(connection, lease.realm_id, results)
+                finished = await finish_operations(connection, lease.realm_id, results)
+                amendments = [each for each in amendments if each.document_id in finished]
+                outcomes = [each for each in outcomes if each.document_id in finished]
             if amendments:
                 await _amend(connection, amendments)
             if outcomes:

@@ -6,15 +6,24 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from reconciler.errors import Fenced
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType
-from reconciler.ports import DocumentUpdate, Lease, NewOutcome, Operation, OperationResult
+from reconciler.ports import (
+    Amendment,
+    DocumentUpdate,
+    Lease,
+    NewOutcome,
+    Operation,
+    OperationResult,
+)
 from store.dispatch import DispatchStore
 from store.leases import register_companies, take_leases
 from store.outbox import Outbox
 from store.pool import open_pool
+from store.standing import StandingStore
 
 REALM = "9341450000000077"
 KEY = DocumentKey(REALM, Action.INVOICE, 4711, ObjectType.DEAL, "7")
@@ -76,6 +85,22 @@ async def test_a_result_is_recorded_once(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval("SELECT count(*) FROM outcomes") == 1
 
 
+async def test_an_amendment_is_recorded_once(pool: asyncpg.Pool) -> None:
+    """A second answer to the same update takes back nothing that was changed meanwhile."""
+    lease = await lease_of(pool, "one")
+    store, creation, id_ = await begun(pool, lease)
+    await store.record(lease, *done(id_), [])
+    update = msgspec.structs.replace(creation, operation_key="update", verb="update")
+    standing = StandingStore(pool, WITHIN)
+    assert await standing.begin_change(lease, update, datetime.now(UTC))
+    results = [OperationResult("update", "done", "1", "3")]
+    events = [NewOutcome(id_, "updated", "k", "{}")]
+    await standing.amend(lease, [Amendment(id_, sync_token="3")], events, results)
+    await standing.amend(lease, [Amendment(id_, sync_token="2")], events, results)
+    assert await pool.fetchval("SELECT sync_token FROM documents") == "3"
+    assert await pool.fetchval("SELECT count(*) FROM outcomes") == 1
+
+
 async def test_an_event_without_its_change_is_not_told(pool: asyncpg.Pool) -> None:
     """Intake changed what is wanted meanwhile: the document is not blocked, nor said to be."""
     lease = await lease_of(pool, "one")
@@ -86,7 +111,7 @@ async def test_an_event_without_its_change_is_not_told(pool: asyncpg.Pool) -> No
 
 
 async def test_a_former_owner_is_refused_everything(pool: asyncpg.Pool) -> None:
-    """Begin, take up and record, whatever it holds in its hands."""
+    """Begin, take up, record and amend, whatever it holds in its hands."""
     zombie = await lease_of(pool, "zombie")
     store, operation, id_ = await begun(pool, zombie)
     await lease_of(pool, "heir")
@@ -95,6 +120,7 @@ async def test_a_former_owner_is_refused_everything(pool: asyncpg.Pool) -> None:
         store.begin(zombie, [operation], {id_: 2}),
         store.take_up(zombie, 10),
         store.record(zombie, *done(id_), []),
+        StandingStore(pool, WITHIN).amend(zombie, [Amendment(id_, drift="")], []),
     ):
         with pytest.raises(Fenced):
             await work
