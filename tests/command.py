@@ -27,17 +27,7 @@ class Answer:
 
 def environment_of(whole: WholeService, **settings: str) -> dict[str, str]:
     """The variables that a command needs to find the service's parts."""
-    topics = whole.topics
-    found = whole.environment.settings(
-        whole.workflows,
-        group_id=whole.group,
-        topic_deals=topics["deal"],
-        topic_quotes=topics["quote"],
-        topic_payments=topics["payment"],
-        topic_outcomes=topics["outcomes"],
-        topic_dead_letters=topics["dead"],
-        **settings,
-    )
+    found = whole.settings(**settings)
     return {**os.environ, **{f"RECONCILER_{name.upper()}": text for name, text in found.items()}}
 
 

@@ -51,6 +51,19 @@ class Sandbox:
         rows: list[dict[str, Any]] = books.get(entity, [])
         return rows
 
+    async def enter(self, realm: str, entity: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Enter an object as a person at QuickBooks does, and return it."""
+        made = await self.admin("POST", f"company/{realm}/entities/{entity}", body)
+        found: dict[str, Any] = made[entity]
+        return found
+
+    async def enter_product(self, realm: str, name: str, sku: str) -> dict[str, Any]:
+        """Enter a service that may be sold."""
+        accounts = await self.books(realm, "Account")
+        income = next(one["Id"] for one in accounts if one["AccountType"] == "Income")
+        body = {"Name": name, "Sku": sku, "Type": "Service", "IncomeAccountRef": {"value": income}}
+        return await self.enter(realm, "Item", body)
+
 
 @contextmanager
 def sandbox_process(*options: str) -> Iterator[Sandbox]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import asyncpg
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer
 
 from reconciler.demo.environment import Child, Environment, start_sandbox
@@ -26,6 +27,8 @@ from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
+from tests import servers
+from tests.sandbox_process import Sandbox
 
 TYPES = ("deal", "quote", "payment")
 SETTLE_SECONDS = 90.0
@@ -41,28 +44,38 @@ class WholeService:
     prefix: str
     group: str
     service: Child | None = None
-    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return Sandbox(self.environment.sandbox.url)
 
     @property
     def topics(self) -> dict[str, str]:
         return {kind: f"{self.prefix}.{kind}" for kind in (*TYPES, "outcomes", "dead")}
 
+    def settings(self, **more: str) -> dict[str, str]:
+        """What the service, and a command beside it, are told."""
+        topics = self.topics
+        return self.environment.settings(
+            self.workflows,
+            group_id=self.group,
+            topic_deals=topics["deal"],
+            topic_quotes=topics["quote"],
+            topic_payments=topics["payment"],
+            topic_outcomes=topics["outcomes"],
+            topic_dead_letters=topics["dead"],
+            **more,
+        )
+
     def start(self, **settings: str) -> None:
         """Start the service (again) and wait until it is ready."""
-        topics = self.topics
-        self.service = self.environment.start_service(
-            self.environment.settings(
-                self.workflows,
-                group_id=self.group,
-                topic_deals=topics["deal"],
-                topic_quotes=topics["quote"],
-                topic_payments=topics["payment"],
-                topic_outcomes=topics["outcomes"],
-                topic_dead_letters=topics["dead"],
-                quickbooks_limits="false",
-                **{**self.more, **settings},
-            )
-        )
+        settings = {"quickbooks_limits": "false", **settings}
+        self.service = self.environment.start_service(self.settings(**settings))
+
+    def stop(self) -> None:
+        """Stop the service as an orchestrator does."""
+        assert self.service is not None
+        self.service.stop()
 
     def feed(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         """Produce (object type, value) in order and wait until everything is settled."""
@@ -120,13 +133,20 @@ class WholeService:
 
     def ledger(self) -> dict[tuple[str, str, str], tuple[str, str]]:
         """State and reason by (object type, object id, action)."""
-        rows = asyncio.run(
-            _fetch(
-                self.environment.postgres_dsn,
-                "SELECT object_type, object_id, action, state, reason FROM documents",
-            )
-        )
+        rows = self.sql("SELECT object_type, object_id, action, state, reason FROM documents")
         return {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+
+    def sql(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """Rows of a statement on the store."""
+        return asyncio.run(_fetch(self.environment.postgres_dsn, statement, *arguments))
+
+    def first(self, statement: str) -> int:
+        """The statement's one number, as soon as it is not zero."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not (found := int(self.sql(statement)[0][0])):
+            assert time.monotonic() < deadline, f"still nothing: {statement}"
+            time.sleep(0.02)
+        return found
 
     def outcomes(self) -> list[Entity]:
         """Every outcome that a read_committed reader sees, in order of reading."""
@@ -157,10 +177,10 @@ async def _get(url: str) -> Any:
         return await response.json()
 
 
-async def _fetch(dsn: str, statement: str) -> list[asyncpg.Record]:
+async def _fetch(dsn: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(dsn)
     try:
-        rows: list[asyncpg.Record] = await connection.fetch(statement)
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
         return rows
     finally:
         await connection.close()
@@ -183,25 +203,24 @@ def whole_service(
             child.stop()
 
 
-def snapshot(
-    object_id: str,
-    properties: Mapping[str, str | None],
-    *,
-    contacts: Sequence[tuple[str, Mapping[str, str]]] | None = None,
-    lines: Sequence[tuple[str, Mapping[str, str]]] | None = None,
-    at: str = "2026-03-02T10:00:00.000Z",
-) -> bytes:
-    """A hydrated REST snapshot as HubSpot gives it; None leaves an association out."""
-    associations = {}
-    for name, members in (("contacts", contacts), ("line items", lines)):
-        if members is not None:
-            rows = [{"id": id_, "type": name, "properties": dict(found)} for id_, found in members]
-            associations[name] = {"results": rows}
-    body = {
-        "id": object_id,
-        "properties": {**properties, "hs_lastmodifieddate": at},
-        "updatedAt": at,
-        "archived": False,
-        "associations": associations,
-    }
-    return msgspec.json.encode(body)
+NewService = Callable[..., WholeService]
+
+
+@pytest.fixture(scope="module")
+def new_service(
+    kafka_bootstrap: str,
+    postgres_server: servers.PostgresServer,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[NewService]:
+    """Makes a service ready to be started from workflows and companies (REALM:COUNTRY:CURRENCY)."""
+    with ExitStack() as stack:
+
+        def make(workflows: str, *companies: str) -> WholeService:
+            name = stack.enter_context(servers.database(postgres_server, template_database))
+            directory, dsn = tmp_path_factory.mktemp("service"), postgres_server.dsn_of(name)
+            return stack.enter_context(
+                whole_service(directory, kafka_bootstrap, dsn, workflows, companies)
+            )
+
+        yield make

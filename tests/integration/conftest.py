@@ -1,4 +1,4 @@
-"""Databases with a ledger that real intake has filled, one copy for each test of the console."""
+"""Whole services, and databases with a ledger that real intake has filled, one copy for each test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests import servers
 from tests.console import fill
+from tests.whole_service import new_service as new_service
 
 
 @pytest.fixture(scope="session")

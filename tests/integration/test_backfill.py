@@ -6,44 +6,32 @@ backfill will create, and the books then hold exactly that, whatever is killed.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
-import time
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests import servers
 from tests.command import command, done, start
-from tests.whole_service import WholeService, snapshot, whole_service
+from tests.snapshots import Record, deal
+from tests.whole_service import NewService, WholeService
+from tests.workflow_files import deals_in, workflow_file
 
 US = "9341450000000131"
 DEALS = 1200
 
-WORKFLOWS = f"""
-version: 1
-portal_id: 4711
-companies:
-  us: {{realm_id: "{US}"}}
-workflows:
-  - name: estimate
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [sent]}}]
-    actions: [{{create: estimate, company: us, create_missing_products: yes}}]
-  - name: invoice
-    object: deal
-    enabled: SWITCH
-    enrol: [{{property: dealstage, operator: is_any_of, values: [won]}}]
-    actions: [{{create: invoice, company: us, create_missing_products: yes}}]
-"""
+
+def _workflows(*, invoicing: bool) -> str:
+    return workflow_file(
+        {"us": {"realm_id": US}},
+        deals_in("sent", "estimate"),
+        {**deals_in("won", name="invoice"), "enabled": invoicing},
+    )
 
 
-def _deal(number: int) -> tuple[str, bytes]:
+def _deal(number: int) -> Record:
     """Most are won; some lack their lines or contact, some are lost."""
     stage = "lost" if number % 10 == 9 else "sent" if number % 100 == 8 else "won"
     price = f"{number % 37 + 1}.{number % 100:02d}"
@@ -51,36 +39,22 @@ def _deal(number: int) -> tuple[str, bytes]:
     person = {"firstname": "Ada", "lastname": f"Byron{number % 7}", "email": f"a{number % 7}@x.org"}
     lines = None if number % 50 == 3 else [(f"{number}1", line)]
     contacts = [] if number % 50 == 4 else [(f"9{number % 7}", person)]
-    properties = {"dealname": f"Deal {number}", "dealstage": stage}
-    return "deal", snapshot(str(number), properties, contacts=contacts, lines=lines)
+    return deal(str(number), stage, contacts=contacts, lines=lines, properties={"amount": None})
 
 
 FEED = [_deal(number) for number in range(1000, 1000 + DEALS)]
 
 
 @pytest.fixture(scope="module")
-def service(
-    kafka_bootstrap: str,
-    postgres_server: servers.PostgresServer,
-    template_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[WholeService]:
+def service(new_service: NewService) -> WholeService:
     """The service after it has read the deals with the workflow off, now with it on."""
-    directory = tmp_path_factory.mktemp("backfill")
-    with (
-        servers.database(postgres_server, template_database) as name,
-        whole_service(
-            directory, kafka_bootstrap, postgres_server.dsn_of(name),
-            WORKFLOWS.replace("SWITCH", "false"), [f"{US}:US:USD"],
-        ) as whole,
-    ):  # fmt: skip
-        whole.start()
-        whole.feed(FEED)
-        assert whole.service is not None
-        whole.service.stop()
-        whole.workflows.write_text(WORKFLOWS.replace("SWITCH", "true"), encoding="utf-8")
-        whole.start()
-        yield whole
+    whole = new_service(_workflows(invoicing=False), f"{US}:US:USD")
+    whole.start()
+    whole.feed(FEED)
+    whole.stop()
+    whole.workflows.write_text(_workflows(invoicing=True), encoding="utf-8")
+    whole.start()
+    return whole
 
 
 def test_backfill_creates_exactly_what_plan_said(service: WholeService, tmp_path: Path) -> None:
@@ -135,31 +109,17 @@ def _deal_of(row: dict[str, Any]) -> str:
 
 def _kill_after_first_batch(service: WholeService) -> None:
     process = start(service, "backfill", "--workflow", "invoice", "--yes", "--share", "0.01")
-    passed = asyncio.run(_passed_objects(service.environment.postgres_dsn))
+    passed = service.first("SELECT coalesce(max(done), 0) FROM replays")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert 0 < passed < DEALS
-
-
-async def _passed_objects(dsn: str) -> int:
-    connection = await asyncpg.connect(dsn)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            passed: int = await connection.fetchval("SELECT coalesce(max(done), 0) FROM replays")
-            if passed:
-                return passed
-            await asyncio.sleep(0.02)
-        return 0
-    finally:
-        await connection.close()
 
 
 def test_replaying_the_whole_topic_creates_nothing(service: WholeService) -> None:
     """While the service runs, and stopped midway with Ctrl-C and taken up again."""
     books, ledger = service.books(US), service.ledger()
     process = start(service, "replay", "--share", "0.01")
-    assert asyncio.run(_replayed(service.environment.postgres_dsn)) > 0
+    service.first("SELECT coalesce(max(done), 0) FROM replays WHERE kind = 'replay'")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
@@ -172,22 +132,6 @@ def test_replaying_the_whole_topic_creates_nothing(service: WholeService) -> Non
         name: len(rows) for name, rows in books.items()
     }
     assert service.ledger() == ledger
-
-
-async def _replayed(dsn: str) -> int:
-    connection = await asyncpg.connect(dsn)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            passed: int = await connection.fetchval(
-                "SELECT coalesce(max(done), 0) FROM replays WHERE kind = 'replay'"
-            )
-            if passed:
-                return passed
-            await asyncio.sleep(0.02)
-        return 0
-    finally:
-        await connection.close()
 
 
 def test_a_replay_of_chosen_objects_takes_only_those(service: WholeService) -> None:
@@ -204,15 +148,7 @@ def test_a_replay_of_chosen_objects_takes_only_those(service: WholeService) -> N
 
 def test_a_replay_repairs_what_the_store_lost(service: WholeService) -> None:
     """An object and its document that vanished are there again, and the books hold one invoice."""
-    asyncio.run(_forget(service.environment.postgres_dsn, "1003"))
+    for table in ("documents", "objects"):
+        service.sql(f"DELETE FROM {table} WHERE object_id = '1003'")
     found = done(service, "replay", "--workflow", "invoice", "--share", "1.0")
     assert found["counts"] == {"objects changed": 1, "documents waiting": 1}, json.dumps(found)
-
-
-async def _forget(dsn: str, object_id: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("DELETE FROM documents WHERE object_id = $1", object_id)
-        await connection.execute("DELETE FROM objects WHERE object_id = $1", object_id)
-    finally:
-        await connection.close()

@@ -206,7 +206,7 @@ async def pay(work: Work) -> None:
         "TotalAmt": invoice["TotalAmt"],
         "Line": [{"Amount": invoice["TotalAmt"], "LinkedTxn": linked}],
     }
-    await work.sandbox.admin("POST", f"company/{work.realm}/entities/Payment", body)
+    await work.sandbox.enter(work.realm, "Payment", body)
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,8 @@ async def test_an_edit_is_seen(working: Open) -> None:
     async with working() as work:
         await made(work, sale())
         body = {"DisplayName": "Somebody else"}
-        other = await work.sandbox.admin("POST", f"company/{work.realm}/entities/Customer", body)
-        await edit(work, "edit", {"CustomerRef": {"value": other["Customer"]["Id"]}})
+        other = await work.sandbox.enter(work.realm, "Customer", body)
+        await edit(work, "edit", {"CustomerRef": {"value": other["Id"]}})
         await work.run_until(sees(work, "edited_in_quickbooks"))
         assert "another customer" in (await work.document())["drift"]
 

@@ -185,7 +185,7 @@ async def test_a_taken_name_gets_a_suffix(work: Work) -> None:
     """6240: a vendor of that name, made since we looked, stays; the customer's name differs."""
     await work.company.directory.ensure_loaded()
     body = {"DisplayName": "Ada Byron"}
-    await work.sandbox.admin("POST", f"company/{work.realm}/entities/Vendor", body)
+    await work.sandbox.enter(work.realm, "Vendor", body)
     await work.want([sale()])
     await work.run_until(work.all_created)
     (customer,) = await work.books("Customer")

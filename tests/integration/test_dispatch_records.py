@@ -50,7 +50,7 @@ async def test_someone_entered_by_hand_is_found_before_being_created(work: Work)
         "FamilyName": "Byron",
         "PrimaryEmailAddr": {"Address": "ada@example.com"},
     }
-    await work.sandbox.admin("POST", f"company/{work.realm}/entities/Customer", ada)
+    await work.sandbox.enter(work.realm, "Customer", ada)
     work.company.directory.forget_freshness()
     await work.want([sale()], first=2)
     await work.run_until(work.all_created)

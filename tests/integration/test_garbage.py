@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from reconciler.demo.environment import Child
-from tests import servers
-from tests.whole_service import WholeService, snapshot, whole_service
+from tests.snapshots import deal
+from tests.whole_service import NewService, WholeService
+from tests.workflow_files import deals_in, workflow_file
 
 US = "9341450000000021"
 GOOD_EVERY = 50
@@ -20,17 +19,7 @@ MIB = 1024 * 1024
 ROOM = 64 * MIB
 """How much a process may grow between the first fifth of the garbage and the end."""
 
-WORKFLOWS = f"""
-version: 1
-portal_id: 4711
-companies:
-  us: {{realm_id: "{US}"}}
-workflows:
-  - name: estimate
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [contractsent]}}]
-    actions: [{{create: estimate, company: us, create_missing_products: yes}}]
-"""
+WORKFLOWS = workflow_file({"us": {"realm_id": US}}, deals_in("contractsent", "estimate"))
 
 Kind = Callable[[random.Random], bytes]
 
@@ -76,21 +65,11 @@ def _garbage(count: int) -> list[bytes]:
 
 
 @pytest.fixture
-def service(
-    kafka_bootstrap: str,
-    postgres_server: servers.PostgresServer,
-    template_database: str,
-    tmp_path: Path,
-) -> Iterator[WholeService]:
+def service(new_service: NewService) -> WholeService:
     """A service of its own, running."""
-    with (
-        servers.database(postgres_server, template_database) as name,
-        whole_service(
-            tmp_path, kafka_bootstrap, postgres_server.dsn_of(name), WORKFLOWS, [f"{US}:US:USD"]
-        ) as whole,
-    ):
-        whole.start()
-        yield whole
+    whole = new_service(WORKFLOWS, f"{US}:US:USD")
+    whole.start()
+    return whole
 
 
 @pytest.mark.parametrize(
@@ -107,8 +86,9 @@ def test_garbage_becomes_dead_letters_and_the_good_records_arrive(
     assert service.service is not None
     before = _resident(service.service)
     good += _feed(service, garbage[first:], good)
-    letters, unreasoned = asyncio.run(_dead_letters(service.environment.postgres_dsn))
-    assert (letters, unreasoned) == (count, 0)
+    letters = service.sql("SELECT reason FROM dead_letters")
+    assert len(letters) == count
+    assert not {"", "unexpected"} & {row[0] for row in letters}
     assert len(service.books(US)["Estimate"]) == good
     assert _resident(service.service) - before < ROOM
 
@@ -121,30 +101,10 @@ def _feed(service: WholeService, garbage: list[bytes], numbered_from: int) -> in
         for number, value in enumerate(garbage[start : start + 5_000]):
             records.append(("deal", value))
             if number % GOOD_EVERY == 0:
-                records.append(("deal", _deal(numbered_from + good)))
+                records.append(deal(str(7_000 + numbered_from + good), "contractsent"))
                 good += 1
         service.feed(records)
     return good
-
-
-def _deal(number: int) -> bytes:
-    contact = ("51", {"firstname": "Ada", "lastname": "Byron", "email": "ada@x.org"})
-    line = {"name": "Consulting", "quantity": "1", "price": "10.00", "amount": "10.00"}
-    properties = {"dealname": f"Deal {number}", "dealstage": "contractsent"}
-    return snapshot(
-        str(7_000 + number), properties, contacts=[contact], lines=[(f"{number}1", line)]
-    )
-
-
-async def _dead_letters(dsn: str) -> tuple[int, int]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        row = await connection.fetchrow(
-            "SELECT count(*), count(*) FILTER (WHERE reason = '' OR reason = 'unexpected') FROM dead_letters"
-        )
-        return row[0], row[1]
-    finally:
-        await connection.close()
 
 
 def _resident(child: Child) -> int:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
-import asyncpg
 import pytest
 
 from reconciler.assembly import open_store, operator_over
@@ -21,156 +18,92 @@ from reconciler.operator.views import Explanation
 from reconciler.reasons import WORDS, Reason
 from reconciler.settings import Settings
 from reconciler.workflows import load
-from tests import servers
 from tests.command import command, done
 from tests.sandbox_process import Sandbox
-from tests.whole_service import WholeService, snapshot, whole_service
+from tests.snapshots import LINE, Facts, Record, deal, payment
+from tests.whole_service import NewService, WholeService
+from tests.workflow_files import ACCOUNTS, among, deals_in, known, workflow, workflow_file
 
 US, CANADA, CLOSED, PLAIN = (f"93414500000001{n}" for n in range(21, 25))
 
-WORKFLOWS = f"""
-version: 1
-portal_id: 4711
-companies:
-  us:
-    realm_id: "{US}"
-    defaults: {{deposit_account: Undeposited Funds, bank_account: Checking, expense_account: Merchant Fees}}
-  ca: {{realm_id: "{CANADA}"}}
-  closed: {{realm_id: "{CLOSED}"}}
-  plain:
-    realm_id: "{PLAIN}"
-    contacts: data_sync
-    contact_filter: [{{property: lifecyclestage, operator: is_any_of, values: [customer]}}]
-workflows:
-  - name: invoice
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [won]}}]
-    actions: [{{create: invoice, company: us, create_missing_products: yes}}]
-  - name: strict
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [strict]}}]
-    actions: [{{create: invoice, company: us, create_missing_products: no}}]
-  - name: of company
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [company]}}]
-    actions: [{{create: invoice, company: us, customer: company, create_missing_products: yes}}]
-  - name: walk-in
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [walkin]}}]
-    actions:
-      - {{create: invoice, company: us, customer: {{fixed: Walk-in}}, create_missing_products: yes}}
-  - name: odd terms
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [terms]}}]
-    actions: [{{create: invoice, company: us, payment_terms: Net 77, create_missing_products: yes}}]
-  - name: odd class
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [class]}}]
-    actions: [{{create: invoice, company: us, class: Nowhere, create_missing_products: yes}}]
-  - name: canada
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [canada]}}]
-    actions: [{{create: invoice, company: ca, create_missing_products: yes}}]
-  - name: closed
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [closed]}}]
-    actions: [{{create: invoice, company: closed, create_missing_products: yes}}]
-  - name: plain
-    object: deal
-    enrol: [{{property: dealstage, operator: is_any_of, values: [plain]}}]
-    actions: [{{create: invoice, company: plain, create_missing_products: yes}}]
-  - name: off
-    object: deal
-    enabled: false
-    enrol: [{{property: dealstage, operator: is_known}}]
-    actions: [{{create: estimate, company: us, create_missing_products: yes}}]
-  - name: paid
-    object: payment
-    enrol: [{{property: hs_payment_type, operator: is_any_of, values: [one_time_or_initial]}}]
-    actions: [{{create: paid_invoice, company: us, create_missing_products: yes}}]
-  - name: discounted
-    object: payment
-    enrol: [{{property: hs_payment_type, operator: is_any_of, values: [discounted]}}]
-    actions: [{{create: paid_invoice, company: plain, create_missing_products: yes}}]
-  - name: fees
-    object: payment
-    enrol: [{{property: hs_payment_type, operator: is_any_of, values: [fees]}}]
-    actions: [{{create: expense, company: us}}]
-  - name: odd account
-    object: payment
-    enrol: [{{property: hs_payment_type, operator: is_any_of, values: [account]}}]
-    actions: [{{create: expense, company: us, expense_account: Nothing like it}}]
-  - name: refunds
-    object: payment
-    enrol: [{{property: hs_payment_type, operator: is_any_of, values: [refund]}}]
-    actions: [{{create: refund_receipt, company: us, create_missing_products: yes}}]
-"""
 
-LINE = {"name": "Consulting", "quantity": "1", "price": "100.00", "amount": "100.00"}
-ADA = ("51", {"firstname": "Ada", "lastname": "Byron", "email": "ada@x.org",
-              "lifecyclestage": "customer"})  # fmt: skip
-PAYMENT = {
-    "hs_latest_status": "succeeded", "hs_initial_amount": "100.00", "hs_currency_code": "USD",
-    "hs_initiated_date": "2026-03-01T12:00:00Z", "hs_processor_type": "hs_payments",
-    "hs_payment_source_app": "SALES_CHECKOUT",
-}  # fmt: skip
+def _payments(kind: str, create: str, **choices: str) -> dict[str, object]:
+    return workflow(kind, "payment", among("hs_payment_type", kind), create, **choices)
 
 
-def _deal(id_: str, stage: str, **more: Any) -> tuple[str, bytes]:
-    properties = {"dealname": f"Deal {id_}", "dealstage": stage, "amount": "100.00",
-                  **more.pop("properties", {})}  # fmt: skip
-    parts = {"contacts": [ADA], "lines": [(f"{id_}1", LINE)], **more}
-    return "deal", snapshot(id_, properties, **parts)
+WORKFLOWS = workflow_file(
+    {
+        "us": {"realm_id": US, "defaults": ACCOUNTS},
+        "ca": {"realm_id": CANADA},
+        "closed": {"realm_id": CLOSED},
+        "plain": {
+            "realm_id": PLAIN,
+            "contacts": "data_sync",
+            "contact_filter": [among("lifecyclestage", "customer")],
+        },
+    },
+    deals_in("won", name="invoice"),
+    deals_in("strict", create_missing_products=False),
+    deals_in("company", customer="company"),
+    deals_in("walkin", customer={"fixed": "Walk-in"}),
+    deals_in("terms", payment_terms="Net 77"),
+    deals_in("class", **{"class": "Nowhere"}),
+    deals_in("canada", company="ca"),
+    deals_in("closed", company="closed"),
+    deals_in("plain", company="plain"),
+    {**workflow("off", "deal", known("dealstage"), "estimate"), "enabled": False},
+    _payments("one_time_or_initial", "paid_invoice"),
+    _payments("discounted", "paid_invoice", company="plain"),
+    _payments("fees", "expense"),
+    _payments("account", "expense", expense_account="Nothing like it"),
+    _payments("refund", "refund_receipt"),
+)
 
 
-def _payment(
-    id_: str, kind: str, line: dict[str, str] = LINE, **properties: Any
-) -> tuple[str, bytes]:
-    found = {**PAYMENT, "hs_payment_type": kind, **properties}
-    known = {name: value for name, value in found.items() if value is not None}
-    return "payment", snapshot(id_, known, contacts=[ADA], lines=[(f"{id_}1", line)])
-
-
-def _ids_only(id_: str, stage: str, name: str) -> tuple[str, bytes]:
+def _ids_only(id_: str, stage: str, name: str) -> Record:
     """A deal whose associated objects of that name are known by their ids alone."""
-    kind, value = _deal(id_, stage)
+    kind, value = deal(id_, stage)
     body = json.loads(value)
     body["associations"][name] = {"results": [{"id": "77", "type": "x"}]}
     return kind, json.dumps(body).encode()
 
 
-PLANTED: dict[Reason, tuple[str, tuple[str, bytes]]] = {
-    Reason.LINE_ITEMS: ("100", _deal("100", "won", lines=None)),
+def _payment(id_: str, kind: str, line: Facts = LINE, **properties: str | None) -> Record:
+    return payment(id_, line, hs_payment_type=kind, **properties)
+
+
+PLANTED: dict[Reason, tuple[str, Record]] = {
+    Reason.LINE_ITEMS: ("100", deal("100", "won", lines=None)),
     Reason.LINE_ITEM_DETAILS: ("101", _ids_only("101", "won", "line items")),
-    Reason.CONTACT: ("102", _deal("102", "won", contacts=None)),
+    Reason.CONTACT: ("102", deal("102", "won", contacts=None)),
     Reason.CONTACT_DETAILS: ("103", _ids_only("103", "won", "contacts")),
-    Reason.COMPANY: ("104", _deal("104", "company")),
+    Reason.COMPANY: ("104", deal("104", "company")),
     Reason.COMPANY_DETAILS: ("105", _ids_only("105", "company", "companies")),
-    Reason.NO_CONTACT: ("106", _deal("106", "won", contacts=[])),
-    Reason.CONTACT_INCOMPLETE: ("107", _deal("107", "won", contacts=[("52", {"phone": "1"})])),
+    Reason.NO_CONTACT: ("106", deal("106", "won", contacts=[])),
+    Reason.CONTACT_INCOMPLETE: ("107", deal("107", "won", contacts=[("52", {"phone": "1"})])),
     Reason.CONTACT_NOT_ELIGIBLE: (
         "108",
-        _deal("108", "plain", contacts=[("53", {"email": "l@x.org", "lifecyclestage": "lead"})]),
+        deal("108", "plain", contacts=[("53", {"email": "l@x.org", "lifecyclestage": "lead"})]),
     ),
-    Reason.NO_LINE_ITEMS: ("109", _deal("109", "won", lines=[])),
-    Reason.BAD_NUMBER: ("110", _deal("110", "won", lines=[("1", {**LINE, "amount": "a lot"})])),
-    Reason.NEGATIVE_TOTAL: ("111", _deal("111", "won", lines=[("1", {**LINE, "amount": "-5"})])),
-    Reason.COMPANY_NOT_US: ("112", _deal("112", "canada")),
+    Reason.NO_LINE_ITEMS: ("109", deal("109", "won", lines=[])),
+    Reason.BAD_NUMBER: ("110", deal("110", "won", lines=[("1", {**LINE, "amount": "a lot"})])),
+    Reason.NEGATIVE_TOTAL: ("111", deal("111", "won", lines=[("1", {**LINE, "amount": "-5"})])),
+    Reason.COMPANY_NOT_US: ("112", deal("112", "canada")),
     Reason.PRODUCT_NOT_FOUND: (
-        "113", _deal("113", "strict", lines=[("1", {**LINE, "name": "Unheard of"})])
+        "113", deal("113", "strict", lines=[("1", {**LINE, "name": "Unheard of"})])
     ),
     Reason.PRODUCT_INACTIVE: (
-        "114", _deal("114", "strict", lines=[("1", {**LINE, "name": "Old thing", "hs_sku": "OLD"})])
+        "114", deal("114", "strict", lines=[("1", {**LINE, "name": "Old thing", "hs_sku": "OLD"})])
     ),
-    Reason.CUSTOMER_NOT_FOUND: ("115", _deal("115", "walkin")),
-    Reason.TERMS_NOT_FOUND: ("116", _deal("116", "terms")),
-    Reason.LIST_ENTRY_NOT_FOUND: ("117", _deal("117", "class")),
-    Reason.BOOKS_CLOSED: ("118", _deal("118", "closed")),
+    Reason.CUSTOMER_NOT_FOUND: ("115", deal("115", "walkin")),
+    Reason.TERMS_NOT_FOUND: ("116", deal("116", "terms")),
+    Reason.LIST_ENTRY_NOT_FOUND: ("117", deal("117", "class")),
+    Reason.BOOKS_CLOSED: ("118", deal("118", "closed")),
     Reason.CURRENCY_MISMATCH: (
-        "119", _deal("119", "won", properties={"deal_currency_code": "EUR"})
+        "119", deal("119", "won", properties={"deal_currency_code": "EUR"})
     ),
     Reason.SALES_TAX_OFF: (
-        "120", _deal("120", "plain", lines=[("1", {**LINE, "hs_tax_amount": "8.00"})])
+        "120", deal("120", "plain", lines=[("1", {**LINE, "hs_tax_amount": "8.00"})])
     ),
     Reason.PAYMENT_SETTLED: ("200", _payment("200", "one_time_or_initial", hs_latest_status="processing")),
     Reason.PAYMENT_AMOUNT: ("201", _payment("201", "one_time_or_initial", hs_initial_amount=None)),
@@ -199,26 +132,15 @@ UNREADABLE = b'{"id": "900", "properties": {"dealstage": "won"'
 
 
 @pytest.fixture(scope="module")
-def service(
-    kafka_bootstrap: str,
-    postgres_server: servers.PostgresServer,
-    template_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[WholeService]:
+def service(new_service: NewService) -> WholeService:
     """The service after it has read everything planted."""
-    companies = [f"{US}:US:USD", f"{CANADA}:CA:CAD", f"{CLOSED}:US:USD", f"{PLAIN}:US:USD"]
-    directory = tmp_path_factory.mktemp("operator")
-    with (
-        servers.database(postgres_server, template_database) as name,
-        whole_service(
-            directory, kafka_bootstrap, postgres_server.dsn_of(name), WORKFLOWS, companies
-        ) as whole,
-    ):
-        asyncio.run(_prepare(Sandbox(whole.environment.sandbox.url)))
-        whole.start()
-        good = [_deal("300", "won"), _deal("301", "elsewhere"), ("deal", UNREADABLE)]
-        whole.feed([*(record for _, record in PLANTED.values()), *good])
-        yield whole
+    realms = {US: "US:USD", CANADA: "CA:CAD", CLOSED: "US:USD", PLAIN: "US:USD"}
+    whole = new_service(WORKFLOWS, *map(":".join, realms.items()))
+    asyncio.run(_prepare(whole.sandbox))
+    whole.start()
+    good = [deal("300", "won"), deal("301", "elsewhere"), ("deal", UNREADABLE)]
+    whole.feed([*(record for _, record in PLANTED.values()), *good])
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +148,7 @@ def explained(service: WholeService) -> dict[Reason, Explanation]:
     """What is said of each planted object, before anything is mended."""
 
     async def explain() -> dict[Reason, Explanation]:
-        settings = Settings(**service.environment.settings(service.workflows))  # type: ignore[arg-type]
+        settings = Settings(**service.settings())  # type: ignore[arg-type]
         async with open_store(settings) as pool:
             operator = operator_over(pool, settings, load(WORKFLOWS))
             return {
@@ -238,27 +160,12 @@ def explained(service: WholeService) -> dict[Reason, Explanation]:
 
 
 async def _prepare(sandbox: Sandbox) -> None:
-    fees = {"Name": "Merchant Fees", "AccountType": "Expense"}
-    await _ensure(sandbox, "Account", fees)
-    old = await _item(sandbox, "Old thing", "OLD")
-    await sandbox.admin("POST", f"edit/{US}/Item/{old}", {"Active": False})
+    old = await sandbox.enter_product(US, "Old thing", "OLD")
+    await sandbox.admin("POST", f"edit/{US}/Item/{old['Id']}", {"Active": False})
     closing = {"AccountingInfoPrefs": {"BookCloseDate": "2099-12-31"}}
     await sandbox.admin("POST", f"preferences/{CLOSED}", closing)
     off = {"TaxPrefs": {"UsingSalesTax": False}, "SalesFormsPrefs": {"AllowDiscount": False}}
     await sandbox.admin("POST", f"preferences/{PLAIN}", off)
-
-
-async def _ensure(sandbox: Sandbox, entity: str, body: dict[str, Any]) -> None:
-    if not any(row.get("Name") == body["Name"] for row in await sandbox.books(US, entity)):
-        await sandbox.admin("POST", f"company/{US}/entities/{entity}", body)
-
-
-async def _item(sandbox: Sandbox, name: str, sku: str) -> str:
-    accounts = await sandbox.books(US, "Account")
-    income = next(row["Id"] for row in accounts if row["AccountType"] == "Income")
-    body = {"Name": name, "Sku": sku, "Type": "Service", "IncomeAccountRef": {"value": income}}
-    made = await sandbox.admin("POST", f"company/{US}/entities/Item", body)
-    return str(made.get("Item", made)["Id"])
 
 
 @pytest.mark.parametrize("reason", PLANTED, ids=str)
@@ -335,7 +242,7 @@ def test_documents_are_found_by_name_customer_and_number(service: WholeService) 
 
 def test_retry_after_the_product_was_created_makes_the_document(service: WholeService) -> None:
     """Without a restart, and at once, however recently the lists were read."""
-    asyncio.run(_item(Sandbox(service.environment.sandbox.url), "Unheard of", "NEW"))
+    asyncio.run(service.sandbox.enter_product(US, "Unheard of", "NEW"))
     found = done(service, "retry", "--reason", "product_not_found", "--by", "ada")
     assert list(found["changed"].values()) == ["wanted"]
     service.settle()
@@ -364,7 +271,7 @@ def test_a_dismissed_document_stays_away_until_it_is_retried(service: WholeServi
     """A new change of its object does not bring it back; a retry does."""
     number = _ids(service, "109")[0]
     done(service, "dismiss", number, "--why", "entered by hand", "--by", "grace")
-    service.feed([_deal("109", "won", at="2026-03-03T10:00:00.000Z")])
+    service.feed([deal("109", "won", at="2026-03-03T10:00:00.000Z")])
     assert service.ledger()["deal", "109", "invoice"] == ("dismissed", "dismissed")
     told = done(service, "explain", "deal", "109")["actions"][0]
     assert "entered by hand" in told["sentence"]
@@ -398,8 +305,10 @@ def test_a_dead_letter_is_redriven_after_a_fix(service: WholeService) -> None:
     refused = command(service, "dead-letters", "re-drive", number)
     assert refused.status == 1
     assert "still can't be understood" in refused.output
-    mended = _deal("900", "won")[1]
-    asyncio.run(_mend(service.environment.postgres_dsn, int(number), mended))
+    mended = deal("900", "won")[1]
+    service.sql(
+        "UPDATE dead_letters SET record_value = $1 WHERE dead_letter_id = $2", mended, int(number)
+    )
     assert done(service, "dead-letters", "show", number)["now"] == ""
     found = done(service, "dead-letters", "re-drive", number)
     assert found["changed"] == {number: "re-driven"}
@@ -409,16 +318,6 @@ def test_a_dead_letter_is_redriven_after_a_fix(service: WholeService) -> None:
     again = command(service, "dead-letters", "re-drive", number)
     assert again.status == 1
     assert "resolved already" in again.output
-
-
-async def _mend(dsn: str, number: int, value: bytes) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(
-            "UPDATE dead_letters SET record_value = $2 WHERE dead_letter_id = $1", number, value
-        )
-    finally:
-        await connection.close()
 
 
 def test_status_blocked_and_export_agree_with_the_ledger(service: WholeService) -> None:
