@@ -16,9 +16,11 @@ from rich.progress import Progress
 
 from reconciler.assembly import intake_over
 from reconciler.commands import sources
+from reconciler.commands.options import AsJson, By
+from reconciler.commands.output import Exit, progress_bar
 from reconciler.commands.plan import Chosen, Company, Planner, chosen_workflows, show
 from reconciler.commands.replay import Replaying, Share, report
-from reconciler.commands.session import AsJson, By, Exit, Session, login, progress_bar, run
+from reconciler.commands.session import Session, login, run
 from reconciler.errors import ConfigurationError
 from reconciler.intake import Taken
 from reconciler.model import ObjectKey, ObjectType, Priority

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from reconciler.commands.documents import finish
-from reconciler.commands.session import (
-    AsJson,
-    By,
-    Exit,
-    Session,
-    ago,
-    console,
-    login,
-    print_json,
-    run,
-    table,
-)
+from reconciler.commands.options import AsJson, By, Limit, OfReason, Why
+from reconciler.commands.output import ago, console, existing, finish, print_json, table
+from reconciler.commands.session import Session, login, run
 from reconciler.operator.views import DeadLetterFilter, Done
 
 app = typer.Typer(help="Records that could not be understood.", no_args_is_help=True)
 
-Ids = Annotated[list[int], typer.Argument(help="Dead letter ids.")]
-
 
 @app.command("list")
 def list_letters(
-    reason: Annotated[str, typer.Option(help="Only of this reason.")] = "",
+    reason: OfReason = "",
     topic: Annotated[str, typer.Option(help="Only of this topic.")] = "",
     resolved: Annotated[bool, typer.Option("--resolved", help="Those resolved instead.")] = False,
     after: Annotated[int, typer.Option(help="Go on after this id.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50,
+    limit: Limit = 50,
     json: AsJson = False,
 ) -> None:
     """List them, oldest first."""
@@ -57,10 +44,8 @@ def list_letters(
 @app.command()
 def show(dead_letter_id: int, json: AsJson = False) -> None:
     """Show one with its content, and what today's decoders make of it."""
-    view = run(lambda session: session.operator.dead_letter(dead_letter_id))
-    if view is None:
-        print(f"There is no dead letter {dead_letter_id}.", file=sys.stderr)
-        raise typer.Exit(Exit.NOT_DONE)
+    found = run(lambda session: session.operator.dead_letter(dead_letter_id))
+    view = existing(found, f"dead letter {dead_letter_id}")
     if json:
         print_json(view)
         return
@@ -108,11 +93,11 @@ async def _all_open(session: Session, reason: str) -> list[int]:
 
 @app.command()
 def dismiss(
-    ids: Ids,
-    why: Annotated[str, typer.Option(help="For whoever looks at it later.")],
+    ids: Annotated[list[int], typer.Argument(help="Dead letter ids.")],
+    why: Why,
     by: By = "",
     json: AsJson = False,
 ) -> None:
     """Decide that records need not be understood."""
-    work = lambda session: session.operator.dismiss_dead_letters(ids, why, by or login())  # noqa: E731
-    finish(run(work), "dead letter", json)
+    done = run(lambda session: session.operator.dismiss_dead_letters(ids, why, by or login()))
+    finish(done, "dead letter", json)

@@ -8,15 +8,9 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from reconciler.commands import sources
-from reconciler.commands.session import (
-    AsJson,
-    Exit,
-    Session,
-    console,
-    open_session,
-    print_json,
-    table,
-)
+from reconciler.commands.options import AsJson
+from reconciler.commands.output import Exit, console, print_json, table
+from reconciler.commands.session import Session, open_session
 from reconciler.directory import stored_book
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.operator import checkup

@@ -8,20 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.commands.session import (
-    AsJson,
-    By,
-    Exit,
-    Session,
+from reconciler.commands.options import AsJson, By, Limit, OfCompany, OfReason, Why
+from reconciler.commands.output import (
     ago,
     console,
-    login,
+    existing,
+    finish,
     money,
     print_json,
     print_json_line,
-    run,
     table,
 )
+from reconciler.commands.session import Session, login, run
 from reconciler.commands.status import print_groups
 from reconciler.model import Action, DocumentState, ObjectType
 from reconciler.operator.presenting import day
@@ -37,15 +35,15 @@ EXPORT_PAGE = 500
 @app.command()
 def documents(
     state: State = None,
-    reason: Annotated[str, typer.Option(help="Only of this reason.")] = "",
+    reason: OfReason = "",
     action: Annotated[Action | None, typer.Option(help="Only of this action.")] = None,
-    company: Annotated[str, typer.Option(help="Short name or realm id.")] = "",
+    company: OfCompany = "",
     workflow: Annotated[str, typer.Option(help="Name of a workflow.")] = "",
     kind: Annotated[ObjectType | None, typer.Option(help="Type of the HubSpot object.")] = None,
     object_id: Annotated[str, typer.Option("--object", help="Its id.")] = "",
     text: Text = "",
     after: Annotated[int | None, typer.Option(help="Go on after this document id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50,
+    limit: Limit = 50,
     json: AsJson = False,
 ) -> None:
     """List documents, newest first."""
@@ -89,10 +87,8 @@ def _print_documents(found: tuple[DocumentSummary, ...]) -> None:
 @app.command()
 def document(document_id: int, json: AsJson = False) -> None:
     """Show one document with its timeline: changes, decisions, operations, events."""
-    view = run(lambda session: session.operator.document(document_id))
-    if view is None:
-        print(f"There is no document {document_id}.", file=sys.stderr)
-        raise typer.Exit(Exit.NOT_DONE)
+    found = run(lambda session: session.operator.document(document_id))
+    view = existing(found, f"document {document_id}")
     if json:
         print_json(view)
         return
@@ -152,30 +148,14 @@ def retry(
 @app.command()
 def dismiss(
     ids: Annotated[list[int], typer.Argument(help="Document ids.")],
-    why: Annotated[str, typer.Option(help="For whoever looks at it later.")],
+    why: Why,
     by: By = "",
     json: AsJson = False,
 ) -> None:
     """Decide that documents are not to be made; a retry takes them up again."""
     selection = Selection(document_ids=tuple(ids))
-    finish(
-        run(lambda session: session.operator.dismiss(selection, why, by or login())),
-        "document", json,
-    )  # fmt: skip
-
-
-def finish(done: Done, what: str, as_json: bool) -> None:
-    """Print what an action came to, and end with its exit status."""
-    if as_json:
-        print_json(done)
-    else:
-        out = console()
-        for number, state in done.changed.items():
-            out.print(f"{what} {number}: {state}")
-        for number, why in done.refused.items():
-            out.print(f"{what} {number}: not done. {why}")
-        out.print(f"{len(done.changed)} done, {len(done.refused)} not.")
-    raise typer.Exit(Exit.NOT_DONE if done.refused else Exit.DONE)
+    done = run(lambda session: session.operator.dismiss(selection, why, by or login()))
+    finish(done, "document", json)
 
 
 COLUMNS = (
@@ -189,7 +169,7 @@ COLUMNS = (
 @app.command()
 def export(
     state: State = None,
-    company: Annotated[str, typer.Option(help="Short name or realm id.")] = "",
+    company: OfCompany = "",
     text: Text = "",
     json: AsJson = False,
 ) -> None:

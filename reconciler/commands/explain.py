@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from reconciler.commands.session import AsJson, Exit, console, print_json, run
+from reconciler.commands.options import AsJson
+from reconciler.commands.output import Exit, console, print_json
+from reconciler.commands.session import run
 from reconciler.model import ObjectType
 from reconciler.operator.presenting import day
 from reconciler.operator.views import Explanation

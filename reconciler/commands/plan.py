@@ -11,17 +11,9 @@ import typer
 from rich.progress import Progress, TaskID
 
 from reconciler.commands import sources
-from reconciler.commands.session import (
-    AsJson,
-    Session,
-    console,
-    money,
-    plain,
-    print_json,
-    progress_bar,
-    run,
-    table,
-)
+from reconciler.commands.options import AsJson
+from reconciler.commands.output import console, money, plain, print_json, progress_bar, table
+from reconciler.commands.session import Session, run
 from reconciler.directory import stored_book
 from reconciler.errors import ConfigurationError
 from reconciler.model import DocumentContent, ObjectType, SourceObject

@@ -15,17 +15,10 @@ from rich.progress import Progress
 
 from reconciler.assembly import intake_over
 from reconciler.commands import sources
+from reconciler.commands.options import AsJson, By
+from reconciler.commands.output import console, print_json, progress_bar
 from reconciler.commands.plan import chosen_workflows
-from reconciler.commands.session import (
-    AsJson,
-    By,
-    Session,
-    console,
-    login,
-    print_json,
-    progress_bar,
-    run,
-)
+from reconciler.commands.session import Session, login, run
 from reconciler.errors import ConfigurationError
 from reconciler.intake import Intake, Record, Taken, Transaction
 from reconciler.model import ObjectType, Priority

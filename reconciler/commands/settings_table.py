@@ -6,7 +6,8 @@ import typer
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from reconciler.commands.session import AsJson, console, print_json, table
+from reconciler.commands.options import AsJson
+from reconciler.commands.output import console, print_json, table
 from reconciler.settings import Settings
 
 app = typer.Typer()

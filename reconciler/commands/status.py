@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from reconciler.commands.session import AsJson, ago, console, print_json, run, table
+from reconciler.commands.options import AsJson
+from reconciler.commands.output import ago, console, print_json, table
+from reconciler.commands.session import run
 from reconciler.operator.views import BlockedGroup, Overview
 
 app = typer.Typer()
