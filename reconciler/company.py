@@ -18,8 +18,8 @@ from reconciler.amend import Amender
 from reconciler.directory import REFRESH_EVERY, Directory
 from reconciler.drift import WATCHED, DriftWatch
 from reconciler.errors import Disconnected, QuickBooksError
-from reconciler.lifecycle import RetryPolicy, may_be_forgotten
-from reconciler.locate import locate, still_exists
+from reconciler.lifecycle import RetryPolicy, is_refusal, may_be_forgotten
+from reconciler.locate import locate, located, still_exists
 from reconciler.missing import ReferenceMaker
 from reconciler.observe import Observer
 from reconciler.operations import batch_request, batched, single_request
@@ -249,7 +249,7 @@ class CompanyDispatcher:
             results = await self._call(operations)
             self.around.crash_point("dispatch.answered")
             if resumed:
-                results = await self._checked(operations, results)
+                results = await self._checked(resumed, results)
             following = await self._record(operations, results, group, resumed)
             self._heed(results.values())
             self.around.crash_point("dispatch.recorded")
@@ -288,13 +288,21 @@ class CompanyDispatcher:
             return {op.operation_key: error for op in operations}
 
     async def _checked(
-        self, operations: Sequence[Operation], results: dict[str, BatchResult]
+        self, resumed: Sequence[UnfinishedOperation], results: dict[str, BatchResult]
     ) -> dict[str, BatchResult]:
-        """A repeated request may be answered from memory; look whether the object still exists."""
-        for op in operations:
-            result = results[op.operation_key]
-            if op.verb == Verb.CREATE and isinstance(result, Answer):
+        """What repeated requests really came to.
+
+        An answer may come from memory: look whether the object still exists. A refusal may be
+        due to the earlier attempt, which has landed by now: look for what it made.
+        """
+        for each in resumed:
+            op, result = each.operation, results[each.operation.operation_key]
+            if op.verb != Verb.CREATE:
+                continue
+            if isinstance(result, Answer):
                 results[op.operation_key] = await still_exists(self.quickbooks, op, result)
+            elif is_refusal(result):
+                results[op.operation_key] = await located(self.quickbooks, op, result)
         return results
 
     def _heed(self, results: Iterable[BatchResult]) -> None:

@@ -73,11 +73,14 @@ class RetryPolicy:
     """How long to believe in what.
 
     `replay_window`: within it a repeated request id is taken to replay its answer; Intuit gives
-    no number, field reports say about 24 h, so stay well below. `give_up_resolving`: how often a
-    document is resolved anew after faults that say our picture was stale.
+    no number, field reports say about 24 h, so stay well below. `landing`: how long after we gave
+    up waiting a call may still be carried out; Intuit works on one for 120 s, and we wait for 60
+    of them. `give_up_resolving`: how often a document is resolved anew after faults that say our
+    picture was stale.
     """
 
     replay_window: timedelta = timedelta(hours=1)
+    landing: timedelta = timedelta(minutes=1)
     first_delay: timedelta = timedelta(seconds=1)
     longest_delay: timedelta = timedelta(minutes=1)
     longest_pause: timedelta = timedelta(hours=1)
@@ -138,14 +141,27 @@ PARKED_LOOK = timedelta(minutes=5)
 """How often a disconnected or lapsed company is tried again."""
 
 
-def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPolicy) -> Next:
-    """What an operation that ended in *error* does next; *attempts* counts this one."""
+def after(
+    error: QuickBooksError,
+    attempts: int,
+    now: datetime,
+    policy: RetryPolicy,
+    first_sent_at: datetime | None = None,
+) -> Next:
+    """What an operation that ended in *error* does next; *attempts* counts this one.
+
+    Where the next look may be past the replay window it waits until this call has landed or never
+    will: what is looked for too soon is not there yet, and would be made a second time.
+    """
     text = str(error)
     if isinstance(error, RetryLater):
         pause = min(max(error.retry_after, policy.delay(attempts)), policy.longest_pause)
         return SendAgain(now + pause, text)
     if isinstance(error, OutcomeUnknown):
-        return NoAnswer(now + policy.delay(attempts), text)
+        at = now + policy.delay(attempts)
+        if may_be_forgotten(first_sent_at or now, at, policy):
+            at = max(at, now + policy.landing)
+        return NoAnswer(at, text)
     if isinstance(error, Disconnected):
         return Park(now, f"{error.message} {error.remedy}".strip(), text)
     if isinstance(error, LookAgain):
@@ -155,11 +171,15 @@ def after(error: QuickBooksError, attempts: int, now: datetime, policy: RetryPol
     return refusal(error)
 
 
+def is_refusal(error: QuickBooksError) -> bool:
+    """Whether QuickBooks said that it did nothing, and why; sending the same again is no use."""
+    return not isinstance(error, RetryLater | OutcomeUnknown | Disconnected)
+
+
 def refusal(error: QuickBooksError) -> Block:
     """The sentence for a document that QuickBooks will not take."""
-    message = ": ".join(part for part in (error.message, error.detail) if part)
-    words = WORDS[Reason.REFUSED]
-    detail = words.sentence.format(message=message) + f" {error.remedy}"
+    sentence = WORDS[Reason.REFUSED].sentence.format(message=error.in_words)
+    detail = f"{sentence} {error.remedy}"
     code = f" (Intuit code {error.code})" if error.code else ""
     reason = Reason.BOOKS_CLOSED if reaction(error) is Reaction.REDATE else Reason.REFUSED
     return Block(reason, detail.strip() + code, str(error))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from reconciler.errors import LookAgain, QuickBooksError, Refused
+from reconciler.lifecycle import is_refusal
 from reconciler.ports import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
@@ -79,6 +80,17 @@ def _conditions(entity: str, wanted: dict[str, Any]) -> Iterable[str]:
     yield equals("TxnDate", wanted["TxnDate"])
     if customer := wanted.get("CustomerRef"):
         yield equals("CustomerRef", customer["value"])
+
+
+async def located(quickbooks: QuickBooks, op: Operation, refused: QuickBooksError) -> BatchResult:
+    """What *op* made by an attempt that was not answered, else what *refused* its repetition.
+
+    When the books can't be read now, that error: nothing is known yet, and it is asked again.
+    """
+    try:
+        return await locate(quickbooks, op) or refused
+    except QuickBooksError as error:
+        return refused if is_refusal(error) else error
 
 
 async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) -> BatchResult:

@@ -102,17 +102,17 @@ class Recorder:
         unknown = [op.document_id for op in operations if op.document_id not in documents]
         if found := [id_ for id_ in unknown if id_ is not None]:
             documents |= {each.document_id: each for each in await self.store.documents(found)}
-        attempts = {each.operation.operation_key: each.attempts for each in resumed}
+        taken_up = {each.operation.operation_key: each for each in resumed}
         recording = Recording()
         for op in operations:
-            tries = attempts.get(op.operation_key, 1)
             result = results[op.operation_key]
             if op.document_id is None:
                 recording.results.append(await self.maker.result_of(op, result))
             elif isinstance(result, Answer):
                 await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
             else:
-                await self._failed(recording, op, result, documents[op.document_id], tries)
+                before = taken_up.get(op.operation_key)
+                await self._failed(recording, op, result, documents[op.document_id], before)
         if len(recording.following) > 1:
             recording.following = batched(recording.following)
         updated = await self._together.write(
@@ -255,10 +255,11 @@ class Recorder:
         op: Operation,
         error: QuickBooksError,
         document: DueDocument,
-        attempts: int,
+        before: UnfinishedOperation | None,
     ) -> None:
-        key = op.operation_key
-        match after(error, attempts, self.clock(), self.policy):
+        key, now = op.operation_key, self.clock()
+        attempts, first_sent_at = (before.attempts, before.first_sent_at) if before else (1, now)
+        match after(error, attempts, now, self.policy, first_sent_at):
             case SendAgain(at, text):
                 self.observer.retried(op.entity, "send_again")
                 recording.results.append(

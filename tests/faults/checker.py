@@ -199,8 +199,11 @@ def _events_of_documents(evidence: Evidence) -> Iterator[Problem]:
         events = sorted(told[row.object_type, row.object_id, row.action])
         name = f"{row.action} of {row.object_type} {row.object_id}"
         kinds = [event[1] for event in events]
-        if not events or kinds[-1] != row.state:
+        states = [kind for kind in kinds if kind != "drifted"]
+        if not states or states[-1] != row.state:
             yield Problem("outcome", f"{name} is {row.state} but was told to be {kinds}")
+        if kinds and kinds[-1] == "drifted" and events[-1][3] != row.reason:
+            yield Problem("outcome", f"{name} is {row.reason} but was told {events[-1][3]}")
         if kinds.count("created") > 1:
             yield Problem(
                 "outcome", f"{name} was told to be created {kinds.count('created')} times"

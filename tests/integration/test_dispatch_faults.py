@@ -215,6 +215,22 @@ async def test_a_payment_that_cannot_be_linked(work: Work) -> None:
     assert len(await work.books("Payment")) == 1
 
 
+async def test_a_refusal_of_a_repetition_is_looked_into(
+    sandbox: Sandbox, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment landed, its answer was lost and its request id forgotten: repeated, it is refused,
+    because the invoice is paid. What is recorded then is the payment that stands in the books."""
+    brisk_waits(monkeypatch)
+    realm = await sandbox.company(requestid_ttl_seconds=0)
+    async with at_work(sandbox, database_dsn, realm) as work:
+        await plan(sandbox, realm, kind="drop_after_commit", entity="Payment", count=1)
+        await work.want([sale()], Action.PAID_INVOICE)
+        await work.run_until(work.all_created)
+        assert len(await work.books("Payment")) == 1
+        assert [row["Balance"] for row in await work.books("Invoice")] == [0]
+        assert await work.outcomes() == ["created"]
+
+
 async def test_a_lapsed_subscription_parks_the_company(work: Work) -> None:
     """6190: nothing is lost or blocked while it lasts, and all is made once it is renewed."""
     status = {"company_status": "expired", "realm": work.realm}

@@ -66,6 +66,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 
 FORGETFUL = RetryPolicy(
     replay_window=timedelta(0),
+    landing=timedelta(seconds=1),
     first_delay=BRISK.first_delay,
     longest_delay=BRISK.longest_delay,
     longest_pause=BRISK.longest_pause,
