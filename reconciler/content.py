@@ -21,6 +21,7 @@ from reconciler.refunds import REFUNDED, RefundShare, portion
 from reconciler.source import (
     ZERO,
     Properties,
+    called,
     cents,
     company_customer,
     contact_customer,
@@ -250,7 +251,7 @@ def _customer(sale: Sale) -> Customer:
     if company.contact_filter is not None and not company.contact_filter.holds(
         contact.properties or {}
     ):
-        raise Blocked(Reason.CONTACT_NOT_ELIGIBLE, item=contact.id, company=company.name)
+        raise Blocked(Reason.CONTACT_NOT_ELIGIBLE, item=called(contact), company=company.name)
     return contact_customer(contact)
 
 

@@ -8,7 +8,7 @@ Qty × UnitPrice rounds to it (fault 6070), and the tax is the source's (TotalTa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -189,11 +189,9 @@ def _purchase(
 def customer_entity(customer: Customer, book: Book) -> Entity:
     """A new customer under the first of its names that nobody in the company bears yet."""
     full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
-    names = customer_names(full_name or customer.email, customer.email, customer.hubspot_id)
-    name = next((name for name in names if not book.name_is_taken(name)), None)
-    if name is None:
-        raise Blocked(Reason.AMBIGUOUS, kind="customer", item=full_name)
-    entity: Entity = {"DisplayName": name}
+    full_name = full_name or customer.email
+    names = customer_names(full_name, customer.email, customer.hubspot_id)
+    entity: Entity = {"DisplayName": _free_name(names, book.name_is_taken, "customer", full_name)}
     _set(entity, "GivenName", person_name(customer.first_name))
     _set(entity, "FamilyName", person_name(customer.last_name))
     _set(entity, "CompanyName", company_name(customer.company_name))
@@ -208,17 +206,27 @@ def customer_entity(customer: Customer, book: Book) -> Entity:
 
 def item_entity(product: ProductReference, book: Book) -> Entity:
     """A new service item; QuickBooks demands an income account for it."""
-    names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
-    name = next((name for name in names if not book.item_name_is_taken(name)), None)
-    if name is None:
-        raise Blocked(Reason.AMBIGUOUS, kind="product", item=product.name)
+    wanted = product.name or product.sku
+    names = item_names(wanted, product.sku, product.hubspot_product_id)
     entity: Entity = {
-        "Name": name,
+        "Name": _free_name(names, book.item_name_is_taken, "product", wanted),
         "Type": "Service",
         "IncomeAccountRef": {"value": income_account(book).id},
     }
     _set(entity, "Sku", clean_line(product.sku, 100))
     return entity
+
+
+def _free_name(
+    names: Iterable[str], is_taken: Callable[[str], bool], kind: str, wanted: str
+) -> str:
+    """The first name that nobody bears. Raises `Blocked` if none is left."""
+    tried = []
+    for name in names:
+        if not is_taken(name):
+            return name
+        tried.append(f"“{name}”")
+    raise Blocked(Reason.NAME_TAKEN, kind=kind, item=wanted, names=", ".join(tried))
 
 
 # --- shared ---------------------------------------------------------------------------------------

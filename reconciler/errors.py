@@ -69,6 +69,12 @@ class QuickBooksError(ReconcilerError):
     element: str = ""
     remedy: str = ""
 
+    @property
+    def in_words(self) -> str:
+        """For a person: what it means, then what QuickBooks said itself."""
+        own = f"QuickBooks says: {self.detail}" if self.detail != self.message else ""
+        return f"{self.message} {own}".strip() if self.detail else self.message
+
     def __str__(self) -> str:
         parts = [self.message]
         if self.detail and self.detail != self.message:
@@ -130,3 +136,10 @@ class HubSpotBusy(HubSpotError):
 @dataclass(eq=False)
 class HubSpotRefused(HubSpotError):
     """A scope, a property or an object is missing, or the object can't be changed."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error of a group, of a group in it, and so on; an error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -62,7 +62,7 @@ def judged(due: Sequence[DueDocument], found: Mapping[int, Sequence[Precedent]])
             continue
         estimate = _estimate(each, precedents)
         if estimate is not None and estimate.state in _UNMADE:
-            cleared.postponed.append((each, Waiting(Reason.ESTIMATE, estimate=estimate.key)))
+            cleared.postponed.append((each, Waiting(Reason.ESTIMATE, object=each.key.object_type)))
             continue
         if estimate is not None and estimate.state is DocumentState.CREATED:
             cleared.estimates[each.document_id] = estimate.quickbooks_id

@@ -1,14 +1,16 @@
 """Why a document waits, is blocked or was never wanted: the words shown everywhere.
 
-One table serves the ledger, the console, `explain`, metric labels and the docs. A sentence is
+The tables serve the ledger, the console, `explain`, metric labels and the docs. A sentence is
 written for an accountant; `fix` is the action that unblocks. Placeholders are filled by whoever
-stops a document.
+stops a document. A reason that stops documents (`WAITING`, `BLOCKED`) is planted in
+tests/integration/test_explain_reasons.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Reason(StrEnum):
@@ -59,10 +61,10 @@ class Reason(StrEnum):
     SALES_TAX_OFF = "sales_tax_off"
     DISCOUNTS_OFF = "discounts_off"
     BOOKS_CLOSED = "books_closed"
-    TOTAL_DIFFERS = "total_differs"
     REFUSED = "quickbooks_refused"
-    AMBIGUOUS = "ambiguous"
+    NAME_TAKEN = "name_taken"
     # created, and then something happened
+    TOTAL_DIFFERS = "total_differs"
     SOURCE_CHANGED = "source_changed"
     CHANGE_REFUSED = "change_refused"
     GONE_IN_QUICKBOOKS = "gone_in_quickbooks"
@@ -88,33 +90,52 @@ class Words(NamedTuple):
     fix: str = ""
 
 
-WORDS: dict[Reason, Words] = {
-    Reason.LINE_ITEMS: Words("The line items of this {object} have not arrived yet."),
+_ARRIVES = (
+    "Nothing to do while the feed catches up. If it stays so, have the feed carry what is missing, "
+    "or let it be fetched from HubSpot (hubspot_token)."
+)
+
+WAITING: dict[Reason, Words] = {
+    Reason.LINE_ITEMS: Words("The line items of this {object} have not arrived yet.", _ARRIVES),
     Reason.LINE_ITEM_DETAILS: Words(
-        "Line item {item} is known only by its id; its {missing} has not arrived yet."
+        "The {missing} of line item {item} has not arrived yet.", _ARRIVES
     ),
-    Reason.CONTACT: Words("The contacts of this {object} have not arrived yet."),
+    Reason.CONTACT: Words("The contacts of this {object} have not arrived yet.", _ARRIVES),
     Reason.CONTACT_DETAILS: Words(
-        "The first contact ({item}) is known only by its id; name and email have not arrived yet."
+        "The first contact ({item}) is known only by its id; name and email have not arrived yet.",
+        _ARRIVES,
     ),
-    Reason.COMPANY: Words("The companies of this {object} have not arrived yet."),
+    Reason.COMPANY: Words("The companies of this {object} have not arrived yet.", _ARRIVES),
     Reason.COMPANY_DETAILS: Words(
-        "The first company ({item}) is known only by its id; its name has not arrived yet."
+        "The first company ({item}) is known only by its id; its name has not arrived yet.",
+        _ARRIVES,
     ),
-    Reason.PAYMENT_SETTLED: Words("The payment is still processing; it has not succeeded yet."),
-    Reason.PAYMENT_AMOUNT: Words("The amount of this payment has not arrived yet."),
-    Reason.FEES: Words("The fees of this payment have not arrived yet."),
+    Reason.PAYMENT_SETTLED: Words(
+        "The payment is still processing; it has not succeeded yet.",
+        "Nothing to do: the document is made once the payment has succeeded.",
+    ),
+    Reason.PAYMENT_AMOUNT: Words("The amount of this payment has not arrived yet.", _ARRIVES),
+    Reason.FEES: Words("The fees of this payment have not arrived yet.", _ARRIVES),
     Reason.PARTIAL_REFUND: Words(
         "{refunded} of {amount} was refunded. A refund receipt is made when all of it is.",
         "To book partial refunds as they come, set partial_refunds: receipt on the action.",
     ),
-    Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet."),
+    Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet.", _ARRIVES),
     Reason.PROPERTY_UNKNOWN: Words(
         "Whether it enrols depends on {missing}, which the feed has not mentioned yet.",
         "Have the feed carry the property, if only as empty, or let it be fetched from HubSpot.",
     ),
-    Reason.DELAY: Words("The workflow waits {delay} after enrolment: until {until}."),
-    Reason.ESTIMATE: Words("It waits for its estimate ({estimate}), to be linked to it."),
+    Reason.DELAY: Words(
+        "The workflow waits {delay} after enrolment: until {until}.",
+        "Nothing to do: the document is made then.",
+    ),
+    Reason.ESTIMATE: Words(
+        "The estimate of this {object} is made first, so that the invoice can be linked to it.",
+        "Nothing to do unless the estimate is stuck: see why, or dismiss it to invoice without it.",
+    ),
+}
+
+BLOCKED: dict[Reason, Words] = {
     Reason.NO_CONTACT: Words(
         "This {object} has no contact, so there is no one to make the document out to.",
         "Associate a contact with the {object} in HubSpot.",
@@ -140,7 +161,7 @@ WORDS: dict[Reason, Words] = {
         "Use a sales receipt action for taxable payments, or correct the line's tax in HubSpot.",
     ),
     Reason.BAD_NUMBER: Words(
-        "{where} reads “{value}”, which is not an amount.",
+        "In HubSpot, {where} reads “{value}”, which is not an amount.",
         "Correct the value in HubSpot.",
     ),
     Reason.NEGATIVE_TOTAL: Words(
@@ -180,8 +201,8 @@ WORDS: dict[Reason, Words] = {
         "Point the action at a US company in workflows.yaml.",
     ),
     Reason.COMPANY_UNKNOWN: Words(
-        "Company {company} is not in workflows.yaml any more.",
-        "Put the company back, or dismiss the document.",
+        "No workflow creates documents in QuickBooks company {company} any more.",
+        "Put the company and its workflow back in workflows.yaml, or dismiss the document.",
     ),
     Reason.PRODUCT_NOT_FOUND: Words(
         "Product {item} is not in QuickBooks, and this action does not create products.",
@@ -193,7 +214,7 @@ WORDS: dict[Reason, Words] = {
         "Make the product active in QuickBooks, or use another product in HubSpot.",
     ),
     Reason.CUSTOMER_NOT_FOUND: Words(
-        "Customer {item} is not in QuickBooks.",
+        "Customer “{item}” is not in QuickBooks.",
         "Create the customer in QuickBooks with exactly this name.",
     ),
     Reason.TERMS_NOT_FOUND: Words(
@@ -201,7 +222,7 @@ WORDS: dict[Reason, Words] = {
         "Create the terms in QuickBooks, or correct payment_terms in workflows.yaml.",
     ),
     Reason.ACCOUNT_NOT_FOUND: Words(
-        "Account “{item}” is not in QuickBooks as {kind}.",
+        "QuickBooks has no active {item}.",
         "Create the account in QuickBooks, or correct its name in workflows.yaml.",
     ),
     Reason.LIST_ENTRY_NOT_FOUND: Words(
@@ -224,17 +245,20 @@ WORDS: dict[Reason, Words] = {
         "The document is dated {date}, and the books are closed through {closed}.",
         "Reopen the period in QuickBooks, or set closed_books: first_open_day on the company.",
     ),
+    Reason.REFUSED: Words(
+        "QuickBooks refused the document. {message}",
+        "{fix}",
+    ),
+    Reason.NAME_TAKEN: Words(
+        "The {kind} “{item}” can't be created in QuickBooks: others bear the names {names} already.",
+        "Rename one of them in QuickBooks, or make the one that is meant active there.",
+    ),
+}
+
+CREATED: dict[Reason, Words] = {
     Reason.TOTAL_DIFFERS: Words(
         "QuickBooks made it {actual} where HubSpot says {wanted}.",
         "Compare the tax settings; correct the document in QuickBooks.",
-    ),
-    Reason.REFUSED: Words(
-        "QuickBooks refused the document: {message}",
-        "{fix}",
-    ),
-    Reason.AMBIGUOUS: Words(
-        "More than one {kind} in QuickBooks could be this one: {item}.",
-        "Leave only one of them active in QuickBooks, or give them different names.",
     ),
     Reason.SOURCE_CHANGED: Words(
         "HubSpot now has it otherwise: {what}.",
@@ -254,6 +278,9 @@ WORDS: dict[Reason, Words] = {
     ),
     Reason.EDITED_IN_QUICKBOOKS: Words("{name} was edited in QuickBooks: {what}."),
     Reason.PAID_IN_QUICKBOOKS: Words("{paid} of {total} was paid on {name} in QuickBooks."),
+}
+
+NOT_ENROLLED: dict[Reason, Words] = {
     Reason.NO_MATCH: Words("It does not meet the enrolment of workflow “{workflow}”."),
     Reason.MATCHED_BEFORE: Words(
         "It already met the enrolment of “{workflow}” before the workflow was turned on.",
@@ -272,9 +299,13 @@ WORDS: dict[Reason, Words] = {
     Reason.NOT_REFUNDED: Words("The payment was not refunded."),
 }
 
+WORDS: dict[Reason, Words] = WAITING | BLOCKED | CREATED | NOT_ENROLLED
+
 
 class Stop(Exception):
     """Raised inside the pure core when a document can't be made as things stand."""
+
+    words: ClassVar[Mapping[Reason, Words]] = WORDS
 
     def __init__(self, reason: Reason, /, **facts: object) -> None:
         super().__init__(reason)
@@ -283,11 +314,11 @@ class Stop(Exception):
 
     @property
     def sentence(self) -> str:
-        return WORDS[self.reason].sentence.format_map(self.facts)
+        return self.words[self.reason].sentence.format_map(self.facts)
 
     @property
     def fix(self) -> str:
-        return WORDS[self.reason].fix.format_map(self.facts)
+        return self.words[self.reason].fix.format_map(self.facts)
 
     @property
     def detail(self) -> str:
@@ -298,10 +329,16 @@ class Stop(Exception):
 class Waiting(Stop):
     """A fact has not arrived; nobody needs to do anything yet."""
 
+    words = WAITING
+
 
 class Blocked(Stop):
     """A person must do something."""
 
+    words = BLOCKED
+
 
 class NotEnrolled(Stop):
     """Nothing is wanted from this workflow for this object."""
+
+    words = NOT_ENROLLED

@@ -288,7 +288,8 @@ def _account(name: str, kinds: tuple[str, ...], book: Book) -> Reference:
     for row in book.named("Account", name):
         if row.active and row.kind in kinds:
             return row
-    raise Blocked(Reason.ACCOUNT_NOT_FOUND, item=name, kind=" or ".join(kinds))
+    item = f"account “{name}” of type {' or '.join(kinds)}"
+    raise Blocked(Reason.ACCOUNT_NOT_FOUND, item=item)
 
 
 def income_account(book: Book) -> Reference:
@@ -296,7 +297,7 @@ def income_account(book: Book) -> Reference:
     income = [row for row in book.references if row.entity == "Account" and row.kind == "Income"]
     active = [row for row in income if row.active]
     if not active:
-        raise Blocked(Reason.ACCOUNT_NOT_FOUND, item="any income account", kind="Income")
+        raise Blocked(Reason.ACCOUNT_NOT_FOUND, item="income account, which new products need")
     preferred = {"SalesOfProductIncome": 0, "ServiceFeeIncome": 1}
     return min(
         active,
@@ -323,7 +324,8 @@ def _listed(entity: str, name: str, book: Book) -> str:
     for row in book.named(entity, name):
         if row.active:
             return row.id
-    raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=entity, item=name)
+    kind = "Location" if entity == "Department" else entity  # as QuickBooks's pages call it
+    raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=kind, item=name)
 
 
 def _custom_field(name: str, book: Book) -> str:

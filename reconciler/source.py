@@ -64,16 +64,24 @@ def _check_currencies(obj: SourceObject, items: Iterable[Related], currency: str
             continue
         if currency and code.upper() != currency:
             raise Blocked(
-                Reason.LINE_CURRENCY, item=item.id, currency=code.upper(), object=obj.key.type,
+                Reason.LINE_CURRENCY, item=called(item), currency=code.upper(), object=obj.key.type,
                 expected=currency,
             )  # fmt: skip
         currency = code.upper()
 
 
+def called(related: Related) -> str:
+    """What people call a line item or contact, with the id that tells it from others."""
+    found = related.properties or {}
+    person = f"{found.get('firstname') or ''} {found.get('lastname') or ''}".strip()
+    name = found.get("name") or person or found.get("email")
+    return f"“{name}” ({related.id})" if name else related.id
+
+
 def _line(item: Related, products: Mapping[str, Related]) -> Line:
     found = item.properties
     if found is None:
-        raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing="price")
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="price")
     where = f"line item {item.id}"
     stated = money(found, "quantity", where)
     quantity = Decimal(1) if stated is None else stated
@@ -124,7 +132,7 @@ def _net_amount(
     if price is None:
         if amount is None:
             missing = "amount" if _is_tiered(found) else "price"
-            raise Waiting(Reason.LINE_ITEM_DETAILS, item=item.id, missing=missing)
+            raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
         return cents(amount)
     if amount is not None and (_is_tiered(found) or _is_recurring(found)):
         return cents(amount)
@@ -136,7 +144,7 @@ def _net_amount(
         return cents(computed)
     if abs(amount - computed) > CENT and not (amount < computed and not _states_discount(found)):
         raise Blocked(
-            Reason.LINE_DISAGREES, item=item.id, amount=amount, quantity=quantity, price=price,
+            Reason.LINE_DISAGREES, item=called(item), amount=amount, quantity=quantity, price=price,
             computed=cents(computed),
         )  # fmt: skip
     return cents(amount)

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from reconciler.intake import Intake, Taken, Transaction
-from reconciler.model import DocumentState, ObjectKey
+from reconciler.model import DocumentKey, DocumentState, ObjectKey
 from reconciler.outcomes import outcome
 from reconciler.ports import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import Blocked, Reason
@@ -28,13 +28,13 @@ class SwitchTransaction(Transaction, Protocol):
     async def unsent_elsewhere(
         self, on: Sequence[ActionPlace], after: int, limit: int
     ) -> list[LedgerEntry]:
-        """Unsent documents of none of these actions, not blocked for it yet, in order of id."""
+        """Unsent documents of none of these actions, not blocked as off yet, in order of id."""
         ...
 
     async def blocked_as_off(
         self, on: Sequence[ActionPlace], after: int, limit: int
     ) -> list[LedgerEntry]:
-        """Documents blocked because their workflow was off, of one of these actions."""
+        """Documents blocked for what `why_off` answers, of one of these actions."""
         ...
 
 
@@ -57,6 +57,14 @@ def places(workflows: Iterable[Workflow]) -> list[ActionPlace]:
     )
 
 
+def why_off(key: DocumentKey, workflow: str, workflows: Iterable[Workflow]) -> Blocked:
+    """What to say of a document whose action is not on. Pure."""
+    companies = {action.company.realm_id for each in workflows for action in each.actions}
+    if key.realm_id not in companies:
+        return Blocked(Reason.COMPANY_UNKNOWN, company=key.realm_id)
+    return Blocked(Reason.WORKFLOW_OFF, workflow=workflow)
+
+
 async def follow_switches(
     intake: Intake, transaction: Callable[[], AbstractAsyncContextManager[SwitchTransaction]]
 ) -> Switched:
@@ -68,7 +76,7 @@ async def follow_switches(
         nonlocal blocked
         documents = await store.unsent_elsewhere(on, after, CHUNK)
         if documents:
-            blocked += await _switch_off(store, documents)
+            blocked += await _switch_off(store, documents, intake.workflows)
         return documents
 
     async def decide_anew(store: SwitchTransaction, after: int) -> list[LedgerEntry]:
@@ -93,10 +101,12 @@ async def follow_switches(
     return Switched(blocked, decided)
 
 
-async def _switch_off(store: SwitchTransaction, documents: Sequence[LedgerEntry]) -> int:
+async def _switch_off(
+    store: SwitchTransaction, documents: Sequence[LedgerEntry], workflows: Sequence[Workflow]
+) -> int:
     wanted = []
     for document in documents:
-        stop = Blocked(Reason.WORKFLOW_OFF, workflow=document.workflow)
+        stop = why_off(document.key, document.workflow, workflows)
         wanted.append(
             WantedDocument(
                 document.key, document.workflow, DocumentState.BLOCKED, stop.reason, stop.detail,

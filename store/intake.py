@@ -39,6 +39,9 @@ _LEDGER_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_
        d.document_id, d.workflow, d.state, d.reason, d.detail, d.enrolled_at, d.content, d.desired,
        d.quickbooks_id IS NOT NULL"""
 
+_OFF = "('workflow_off', 'company_unknown')"
+"""Why documents of an action that is not on are blocked (`reconciler.switching.why_off`)."""
+
 
 class ConcurrentFold(Exception):
     """Another process wrote some of these rows meanwhile: read them again."""
@@ -190,18 +193,18 @@ class IntakeTransaction:
     async def unsent_elsewhere(
         self, on: Sequence[ActionPlace], after: int, limit: int
     ) -> list[LedgerEntry]:
-        """Unsent documents of none of these actions, not blocked for it yet, in order of id."""
+        """Unsent documents of none of these actions, not blocked as off yet, in order of id."""
         return await self._by_place(
-            "d.state IN ('waiting', 'blocked', 'wanted') AND d.reason <> 'workflow_off' AND NOT",
+            f"d.state IN ('waiting', 'blocked', 'wanted') AND d.reason NOT IN {_OFF} AND NOT",
             on, after, limit,
         )  # fmt: skip
 
     async def blocked_as_off(
         self, on: Sequence[ActionPlace], after: int, limit: int
     ) -> list[LedgerEntry]:
-        """Documents blocked because their workflow was off, of one of these actions."""
+        """Documents blocked because their action was off, of one of these actions."""
         return await self._by_place(
-            "d.state = 'blocked' AND d.reason = 'workflow_off' AND", on, after, limit
+            f"d.state = 'blocked' AND d.reason IN {_OFF} AND", on, after, limit
         )
 
     async def _by_place(

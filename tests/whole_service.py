@@ -79,15 +79,19 @@ class WholeService:
 
     def feed(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         """Produce (object type, value) in order and wait until everything is settled."""
-        asyncio.run(self._feed(records))
+        self.produce(records)
+        self.settle()
 
-    async def _feed(self, records: Sequence[tuple[str, bytes | None]]) -> None:
+    def produce(self, records: Sequence[tuple[str, bytes | None]]) -> None:
+        """Produce (object type, value) in order."""
+        asyncio.run(self._produce(records))
+
+    async def _produce(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         connection = KafkaConnection(self.environment.kafka)
         async with RecordProducer(connection) as producer:
             await producer.send(
                 [OutgoingRecord(self.topics[kind], None, value) for kind, value in records]
             )
-        await self.settled()
 
     def settle(self) -> None:
         """Wait until everything is read and nothing is wanted or in the air."""

@@ -19,7 +19,7 @@ from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, S
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
 from reconciler.ports import NewOutcome
-from reconciler.reasons import Blocked, Reason
+from reconciler.switching import why_off
 from reconciler.workflows import Workflow
 
 CHUNK = 500
@@ -179,7 +179,7 @@ def retried(
         return _stopped(stored, verdict.state, verdict.reason, verdict.detail)
     if isinstance(verdict, Unwanted):
         return _stopped(stored, DocumentState.BLOCKED, verdict.reason, verdict.detail)
-    off = Blocked(Reason.WORKFLOW_OFF, workflow=stored.workflow)
+    off = why_off(stored.key, stored.workflow, workflows)
     return _stopped(stored, DocumentState.BLOCKED, off.reason, off.detail)
 
 

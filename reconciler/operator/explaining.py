@@ -179,6 +179,8 @@ def _why_not_yet(question: Question, document: DocumentSummary) -> tuple[str, st
         return f"QuickBooks asked us to wait until {day(company.paused_until)}.", ""
     if company.lease_until is None or company.lease_until < question.now:
         return "No process works for this company now.", "Start the service, or see why it stopped."
+    if document.reason:
+        return "", ""
     if document.next_attempt_at > question.now:
         return f"The next attempt is at {day(document.next_attempt_at)}.", ""
     if document.is_backfill:

@@ -115,7 +115,9 @@ def words_of(stored: StoredDocument, company: str, content: DocumentContent | No
     if stored.state is DocumentState.WANTED:
         amount = f" for {content.total} {content.currency}".rstrip() if content else ""
         tried = f" Tried {stored.attempts} times." if stored.attempts else ""
-        return Words(f"It is to be created in {company}{amount}.{tried}")
+        why = split(stored.reason, stored.detail)
+        sentence = f"It is to be created in {company}{amount}.{tried} {why.sentence}"
+        return Words(sentence.rstrip(), why.fix)
     if stored.state is DocumentState.DISMISSED:
         return Words(
             stored.detail or "It was dismissed.", "Retry it if it is to be made after all."

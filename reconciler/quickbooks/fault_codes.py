@@ -240,7 +240,7 @@ FAULTS = _rows(
     ),
     FaultRule(
         "6000", "Business validation error", Refused, Reaction.BLOCK,
-        "QuickBooks refuses the document for the reason given.",
+        "It breaks a rule of QuickBooks.",
         "Change what the reason names, in QuickBooks or in HubSpot, then retry.", "codes",
     ),
     FaultRule(
@@ -326,7 +326,7 @@ SYSTEM_ERROR = FaultRule(
 
 UNDOCUMENTED = FaultRule(
     "", "Undocumented fault", Refused, Reaction.BLOCK,
-    "QuickBooks refuses the document for the reason given.",
+    "It breaks a rule of QuickBooks.",
     "Change what the reason names, in QuickBooks or in HubSpot, then retry.", "",
 )  # fmt: skip
 
