@@ -162,7 +162,8 @@ class DispatchStore:
         `answer_within`: until then this attempt may be on its way. Raises `Fenced`.
 
         What is due, and how old, is told by the database's clock: a process whose clock jumps
-        must not believe that QuickBooks still remembers a request id.
+        must not believe that QuickBooks still remembers a request id. An operation that is locked
+        is left out: its result is being recorded.
         """
         if not await self._pool.fetchval(f"SELECT EXISTS ({_DUE_OPERATIONS})", lease.realm_id):
             return []
@@ -170,11 +171,12 @@ class DispatchStore:
             await hold(connection, lease)
             rows = await connection.fetch(
                 f"""
-                WITH o AS (
+                WITH due AS (
+                    {_DUE_OPERATIONS} ORDER BY next_attempt_at, operation_id LIMIT $3
+                       FOR UPDATE SKIP LOCKED),
+                o AS (
                     UPDATE operations SET next_attempt_at = now() + $2::interval
-                     WHERE operation_id IN ({_DUE_OPERATIONS}
-                                             ORDER BY next_attempt_at, operation_id LIMIT $3)
-                       AND state IN ('begun', 'unknown')
+                     WHERE operation_id IN (SELECT operation_id FROM due)
                     RETURNING *)
                 SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                        o.operation_id, o.operation_key, o.document_id, o.entity, o.verb,
