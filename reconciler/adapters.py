@@ -17,7 +17,7 @@ from reconciler.intake import Batch
 from reconciler.ports import Advance, Lease, UnpublishedOutcome
 from reconciler.settings import Settings
 from store import leases as lease_store
-from store.offsets import claim_partitions
+from store.offsets import claim_partitions, superseded
 from streams.connection import KafkaConnection
 from streams.positions import Claim
 from streams.producer import OutcomePublisher
@@ -49,6 +49,10 @@ class OffsetsInPostgres:
         """Let the batches at work be recorded: the next claim would fence them, and its owner would
         read and fold them once more."""
         await self.at_rest()
+
+    async def superseded(self, epochs: Mapping[Partition, int]) -> Collection[Partition]:
+        held = [(p.topic, p.number, epoch) for p, epoch in epochs.items()]
+        return [Partition(*each) for each in await superseded(self.pool, self.group_id, held)]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ from reconciler.console.wiring import open_console
 from reconciler.crash import crash_point
 from reconciler.crm import Crm, written_back
 from reconciler.dispatcher import Dispatcher
-from reconciler.errors import FeedBroken, Fenced
+from reconciler.errors import FeedBroken, Fenced, ReconcilerError, first_of
 from reconciler.http import Health, monitoring, serve
 from reconciler.intake import Intake
 from reconciler.known import KnownRecords
@@ -81,9 +81,9 @@ from store.counts import add_metered_reads, count_if_old
 from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
 from store.known import KnownStore
-from store.migrate import upgrade
+from store.migrate import ensure_schema
 from store.outbox import Outbox, installation_id
-from store.pool import LOST, open_pool
+from store.pool import LOST, close_pool, open_pool
 from store.references import ReferenceStore
 from store.reports import report
 from store.standing import StandingStore
@@ -134,20 +134,25 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         async with AsyncExitStack() as stack:
-            await self._open(stack)
-            async with asyncio.TaskGroup() as tasks:
-                first = [
-                    tasks.create_task(self._keep(name, part)) for name, part in self._sources()
-                ]
-                dispatch = tasks.create_task(self._keep("dispatcher", self.dispatcher.run))
-                await stopping.wait()
-                _log.info("stopping", owner=self.owner)
-                self.health.stopping = True
-                for task in first:
-                    task.cancel()
-                await self.dispatcher.drain(SHUTDOWN_PATIENCE)
-                dispatch.cancel()
+            await self._open_patiently(stack)
+            try:
+                await self._work_until(stopping)
+            except BaseExceptionGroup as group:
+                raise first_of(group) from None
         _log.info("stopped", owner=self.owner)
+
+    async def _work_until(self, stopping: asyncio.Event) -> None:
+        """Run the parts; then let the calls in the air be recorded."""
+        async with asyncio.TaskGroup() as tasks:
+            first = [tasks.create_task(self._keep(name, part)) for name, part in self._sources()]
+            dispatch = tasks.create_task(self._keep("dispatcher", self.dispatcher.run))
+            await stopping.wait()
+            _log.info("stopping", owner=self.owner)
+            self.health.stopping = True
+            for task in first:
+                task.cancel()
+            await self.dispatcher.drain(SHUTDOWN_PATIENCE)
+            dispatch.cancel()
 
     def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         return [
@@ -159,6 +164,22 @@ class Service:
             ("heartbeat", self.metrics.process.keep_time),
             *self.crm.parts(),
         ]
+
+    async def _open_patiently(self, stack: AsyncExitStack) -> None:
+        """Start from the beginning when a server goes away between two steps of the start."""
+        wait = self.settings.startup_wait_seconds
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                async with AsyncExitStack() as opened:
+                    await self._open(opened)
+                    stack.push_async_callback(opened.pop_all().aclose)
+                    return
+            except TROUBLE as error:
+                if time.monotonic() > deadline:
+                    raise NotStarted(f"no start within {wait:g} s: {error!r}") from error
+                _log.warning("start begins anew", error=repr(error))
+                await asyncio.sleep(RESTART_PART_AFTER.total_seconds())
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Connect to everything, in the order in which it is needed."""
@@ -178,18 +199,15 @@ class Service:
             pooler=settings.postgres_pooler,
             timeout_seconds=settings.postgres_timeout_seconds,
         )
-        stack.push_async_callback(self.pool.close)
-        await asyncio.to_thread(upgrade, dsn)
+        stack.push_async_callback(close_pool, self.pool)
+        await ensure_schema(self.pool, dsn)
         companies = {
             company.realm_id: company.name for company in self.workflows.companies.values()
         }
         await lease_store.register_companies(self.pool, companies)
         self.kafka = kafka_connection(settings)
-        patience = timedelta(seconds=wait)
-        self.cluster = await stack.enter_async_context(Cluster(self.kafka, patience))
         self.crm = Crm(settings, self.workflows, self.pool, self.kafka, self.metrics.hubspot)
-        if settings.create_topics:
-            await self._ensure_topics()
+        await self._ensure_topics()
         await self._follow_switches()
         self.session = await stack.enter_async_context(open_session())
         self.tokens = await self._open_tokens()
@@ -216,11 +234,13 @@ class Service:
             _log.info("workflows switched", blocked=switched.off, decided_anew=switched.on)
 
     async def _ensure_topics(self) -> None:
+        """Kafka must answer, whether or not topics are to be created."""
         settings = self.settings
-        await self.cluster.ensure_topics(settings.topics.values(), 3, configs=KEPT_FOR_EVER)
-        await self.cluster.ensure_topics(
-            [settings.topic_outcomes, settings.topic_dead_letters], partitions=3
-        )
+        written = [settings.topic_outcomes, settings.topic_dead_letters]
+        async with Cluster(self.kafka, timedelta(seconds=settings.startup_wait_seconds)) as cluster:
+            if settings.create_topics:
+                await cluster.ensure_topics(settings.topics.values(), 3, configs=KEPT_FOR_EVER)
+                await cluster.ensure_topics(written, partitions=3)
 
     async def _keep(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a part; start it anew after trouble that passes. Other errors end the process."""
@@ -239,6 +259,9 @@ class Service:
                 self.health.not_ready[name] = f"{type(error).__name__}: {error}"
                 _log.warning("part restarts", part=name, error=repr(error))
                 await asyncio.sleep(RESTART_PART_AFTER.total_seconds())
+            except Exception as error:
+                _log.critical("the process ends", part=name, error=repr(first_of(error)))
+                raise
 
     # --- intake --------------------------------------------------------------------------------------
 
@@ -266,6 +289,8 @@ class Service:
             group_instance_id=settings.group_instance_id or None,
             session_timeout=session,
             heartbeat_interval=min(session / 4, timedelta(seconds=3)),
+            # Sooner than `_watch` would end the process for it.
+            give_up_after=timedelta(seconds=min(60.0, settings.stall_seconds / 2)),
         )
 
         async def take(slices: Sequence[records.Slice]) -> None:
@@ -276,7 +301,11 @@ class Service:
         owner = OffsetsInPostgres(
             self.pool, settings.group_id, self.owner, lanes.idle, self.crash_point
         )
-        async with IntakeConsumer(self.kafka, self.cluster, group, owner) as consumer:
+        async with (
+            # Opened anew each time: a client never asks for the addresses of brokers that all moved.
+            Cluster(self.kafka, timedelta(seconds=settings.startup_wait_seconds)) as cluster,
+            IntakeConsumer(self.kafka, cluster, group, owner) as consumer,
+        ):
             self.consumer: IntakeConsumer | None = consumer
             try:
                 async with lanes:
@@ -458,5 +487,9 @@ async def _within(seconds: float, event: Awaitable[object]) -> bool:
     return True
 
 
-class Stalled(RuntimeError):
+class NotStarted(ReconcilerError):
+    """Postgres or Kafka went away again and again while the process started."""
+
+
+class Stalled(ReconcilerError):
     """Intake makes no progress though there are records; the process ends so that it is restarted."""

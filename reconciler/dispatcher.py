@@ -17,7 +17,7 @@ import structlog
 
 from reconciler.clock import elapsed
 from reconciler.company import CompanyDispatcher
-from reconciler.errors import Disconnected, Fenced, QuickBooksError
+from reconciler.errors import Disconnected, Fenced, QuickBooksError, first_of
 from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
 from reconciler.ports import Lease
@@ -159,7 +159,7 @@ class Dispatcher:
         except* Disconnected as group:
             pause = await self._parked(company, group)
         except* QuickBooksError as group:
-            _log.warning("company waits", realm_id=realm_id, error=str(_first(group)))
+            _log.warning("company waits", realm_id=realm_id, error=str(first_of(group)))
             pause = self.company_retry
         except* self.lost_errors as group:
             _log.warning("store lost", realm_id=realm_id, error=repr(group.exceptions[0]))
@@ -168,7 +168,7 @@ class Dispatcher:
 
     async def _parked(self, company: CompanyDispatcher, group: BaseException) -> timedelta:
         """Note that a person must act; answers how long until the company is looked at again."""
-        error = _first(group)
+        error = first_of(group)
         _log.error("company disconnected", realm_id=company.lease.realm_id, error=str(error))
         await _quietly(company.directory.disconnected(_sentence(error)))
         is_lapsed = isinstance(error, Disconnected) and reaction(error) is Reaction.PARK
@@ -186,12 +186,6 @@ class Dispatcher:
         self.owned.clear()
         if leases:
             await _quietly(self.leases.give_back(leases))
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _sentence(error: BaseException) -> str:

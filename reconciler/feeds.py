@@ -24,8 +24,8 @@ from reconciler.metrics import HubSpotMetrics, Metrics
 from reconciler.model import ObjectType
 from reconciler.settings import Settings
 from store.journal import JournalOffsetStore
-from store.migrate import upgrade
-from store.pool import LOST, open_pool
+from store.migrate import ensure_schema
+from store.pool import LOST, close_pool, open_pool
 from streams.cluster import Cluster
 from streams.connection import KafkaUnavailable
 from streams.gateway import Gateway, GatewaySettings
@@ -102,8 +102,8 @@ async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
         await feeding.open(stack)
         dsn = settings.postgres_dsn.get_secret_value()
         pool = await open_pool(dsn, size=2, wait_seconds=settings.startup_wait_seconds)
-        stack.push_async_callback(pool.close)
-        await asyncio.to_thread(upgrade, dsn)
+        stack.push_async_callback(close_pool, pool)
+        await ensure_schema(pool, dsn)
         offsets = JournalOffsetStore(pool, f"{access.client_id}{access.path}")
         if accept_loss:
             await offsets.forget()

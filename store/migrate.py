@@ -1,7 +1,8 @@
-"""Brings a database to the newest schema. Called once at start and by the tests' template database.
+"""Brings a database to the newest schema. Called at start and by the tests' template database.
 
 Several processes may start at once: an advisory lock makes all but the first wait and find
-nothing to do.
+nothing to do. Only what may take long waits without a limit: a database that is as it should be
+costs one question.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from store.pool import LOST
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_204_021_990  # any constant that nobody else uses in this database
@@ -23,6 +28,20 @@ def sqlalchemy_url(dsn: str) -> str:
     """The same database in SQLAlchemy's spelling."""
     scheme, rest = dsn.split("://", 1)
     return dsn if "+" in scheme else f"postgresql+asyncpg://{rest}"
+
+
+async def ensure_schema(pool: asyncpg.Pool, dsn: str) -> None:
+    """Run the migrations if any is missing. Raises what a lost server raises (`store.pool.LOST`)."""
+    if await current_revision(pool) != newest_revision():
+        await asyncio.to_thread(upgrade, dsn)
+
+
+async def current_revision(pool: asyncpg.Pool) -> str | None:
+    """The revision the database is at, None for one without our tables."""
+    if not await pool.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+        return None
+    revision: str | None = await pool.fetchval("SELECT version_num FROM alembic_version")
+    return revision
 
 
 def upgrade(dsn: str, revision: str = "head") -> None:
@@ -36,6 +55,11 @@ async def _upgrade(dsn: str, revision: str) -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             await connection.run_sync(_run, revision)
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if isinstance(cause, LOST):
+            raise cause from error
+        raise
     finally:
         await engine.dispose()
 

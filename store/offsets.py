@@ -40,10 +40,30 @@ async def claim_partitions(
     return [PartitionClaim(*row) for row in rows]
 
 
+async def superseded(
+    pool: asyncpg.Pool, group_id: str, partitions: Sequence[tuple[str, int, int]]
+) -> list[tuple[str, int]]:
+    """Those of (topic, partition, epoch) that are at another epoch by now, or gone."""
+    rows = await pool.fetch(
+        """
+        SELECT n.topic, n.partition
+          FROM unnest($2::text[], $3::int[], $4::bigint[]) AS n(topic, partition, epoch)
+          LEFT JOIN offsets AS o ON o.group_id = $1 AND o.topic = n.topic
+                                AND o.partition = n.partition
+         WHERE o.epoch IS DISTINCT FROM n.epoch
+        """,
+        group_id,
+        [topic for topic, _, _ in partitions],
+        [partition for _, partition, _ in partitions],
+        [epoch for _, _, epoch in partitions],
+    )
+    return [(topic, partition) for topic, partition in rows]
+
+
 async def forget_offsets(pool: asyncpg.Pool, group_id: str, topics: Sequence[str]) -> int:
     """Read these topics again from where the start policy says; answers how many partitions.
 
-    Bumps the epochs, so that whoever reads them now is fenced.
+    Bumps the epochs, so that whoever reads them now is fenced, and begins anew within seconds.
     """
     status: str = await pool.execute(
         """

@@ -1,6 +1,9 @@
-"""Opens the asyncpg pool. Called once by `app`; the queries are in the other modules."""
+"""Opens and closes the asyncpg pool. Called by `app`; the queries are in the other modules."""
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
 
 import asyncpg
 from tenacity import (
@@ -14,6 +17,8 @@ from reconciler.errors import ConfigurationError
 
 Connection = asyncpg.Connection
 
+_CLOSE_SECONDS = 5.0
+
 UNREACHABLE = (
     OSError,
     asyncpg.CannotConnectNowError,
@@ -25,12 +30,14 @@ UNREACHABLE = (
 LOST = (
     *UNREACHABLE,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # used after the server's farewell, before the end of the stream
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # shut down, crashed, starting
     asyncpg.exceptions.InsufficientResourcesError,  # full disk, too many connections
     asyncpg.exceptions.PostgresSystemError,
     asyncpg.exceptions.TransactionRollbackError,  # deadlock
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # failed over, and this is the standby
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,  # this process was stopped meanwhile
 )
 """What a call raises when the server could not do it: nothing was committed, or it is unknown."""
 
@@ -39,6 +46,13 @@ async def _as_it_is(_connection: asyncpg.Connection) -> None:
     """Nothing to reset on a connection given back: no statement of ours leaves a setting, a lock
     of the session or a cursor behind (asyncpg itself ends open transactions). asyncpg's own reset
     would double the round trips of every single statement."""
+
+
+async def close_pool(pool: asyncpg.Pool) -> None:
+    """Say farewell to the server, without waiting for one that may never answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
 
 
 async def open_pool(

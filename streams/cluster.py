@@ -69,13 +69,7 @@ class Cluster:
         self._clients = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._client = await open_patiently(self._open_client, self._connection, self._patience)
-        self._clients.push_async_callback(self._client.close)
-        try:
-            await self._open_the_others()
-        except BaseException:
-            await self._clients.aclose()
-            raise
+        await open_patiently(self._open, self._connection, self._patience)
         return self
 
     async def __aexit__(
@@ -135,6 +129,8 @@ class Cluster:
         for name, error_code, *detail in response.topic_errors:
             error = for_code(error_code)
             if error not in (NoError, TopicAlreadyExistsError):
+                if error.retriable:
+                    raise error(name)
                 reason = next((text for text in detail if text), error.__name__)
                 raise ConfigurationError(f"topic {name} could not be created: {reason}")
         await self._until_led(missing)
@@ -220,24 +216,19 @@ class Cluster:
             offset: int = answer[key].offset if key in answer else -1
             return offset if offset >= 0 else None
 
-    async def _open_client(self) -> AIOKafkaClient:
-        client = AIOKafkaClient(**self._connection.arguments())
-        try:
-            await client.bootstrap()
-        except BaseException:
-            await client.close()
-            raise
-        return client
-
-    async def _open_the_others(self) -> None:
-        self._admin = AIOKafkaAdminClient(**self._connection.arguments())
-        self._clients.push_async_callback(self._admin.close)
-        self._consumer = AIOKafkaConsumer(
-            isolation_level="read_committed", **self._connection.arguments()
-        )
-        self._clients.push_async_callback(self._consumer.stop)
-        await self._admin.start()
-        await self._consumer.start()
+    async def _open(self) -> None:
+        arguments = self._connection.arguments()
+        async with AsyncExitStack() as clients:
+            self._client = AIOKafkaClient(**arguments)
+            clients.push_async_callback(self._client.close)
+            await self._client.bootstrap()
+            self._admin = AIOKafkaAdminClient(**arguments)
+            clients.push_async_callback(self._admin.close)
+            await self._admin.start()
+            self._consumer = AIOKafkaConsumer(isolation_level="read_committed", **arguments)
+            clients.push_async_callback(self._consumer.stop)
+            await self._consumer.start()
+            self._clients = clients.pop_all()
 
     async def _until_led(self, topics: Sequence[str]) -> None:
         retrying = AsyncRetrying(

@@ -17,13 +17,14 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    InvalidSessionTimeoutError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
 
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, Fenced
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.group import Assignment, GroupSettings, Held, Listener, Owner
@@ -58,6 +59,7 @@ class IntakeConsumer:
         self._is_closing = False
         self._failure: Exception | None = None
         self._failing_since: float | None = None
+        self._unanswered_since: float | None = None
         self._observed_at = 0.0
         self._topic_ids: dict[str, str | None] = {}
         self._to_commit: dict[Partition, int] = {}
@@ -104,12 +106,14 @@ class IntakeConsumer:
     async def batches(self, max_records: int, wait: timedelta) -> AsyncIterator[Batch]:
         """Read until the caller stops asking; an empty batch when *wait* passed without records.
 
-        Raises what `Owner` raised, a `FeedBroken` when the log isn't the one that was being read,
+        Raises what `Owner` raised, `Fenced` when a partition that is held was claimed or forgotten
+        by somebody else, a `FeedBroken` when the log isn't the one that was being read,
         `ConfigurationError` or `KafkaUnavailable` when reading can't go on. Errors of the network
         and of single brokers are waited out.
         """
         while True:
             self.progress.polled(time.monotonic())
+            self._give_up_on_the_group()
             await self._observe_when_due()
             await self._commit_copy_when_due()
             batch = await self._poll(max_records, wait.total_seconds())
@@ -213,10 +217,8 @@ class IntakeConsumer:
             pass  # aiokafka looked between an assignment and our seek
         elif isinstance(error, OffsetOutOfRangeError):
             await self._observe_if_possible()
-        elif isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
-            raise ConfigurationError(
-                f"Kafka does not allow group {self._settings.group_id} to read: {error}"
-            ) from error
+        elif refusal := self._refusal(error):
+            raise ConfigurationError(refusal) from error
         elif not error.retriable:
             raise KafkaUnavailable(f"reading ended and must be started anew: {error!r}") from error
         now = time.monotonic()
@@ -227,22 +229,67 @@ class IntakeConsumer:
             ) from error
         await asyncio.sleep(_BACKOFF_SECONDS)
 
-    # --- is it still the log we read? ---
+    def _refusal(self, error: KafkaError) -> str | None:
+        """What a person must change, if that is what the error comes to."""
+        if isinstance(error, InvalidSessionTimeoutError):
+            return (
+                "Kafka allows no session timeout of"
+                f" {self._settings.session_timeout.total_seconds():g} s: set one between the brokers'"
+                " group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min"
+                " unless they were changed)."
+            )
+        if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
+            return f"Kafka does not allow group {self._settings.group_id} to read: {error}"
+        return None
+
+    def _give_up_on_the_group(self) -> None:
+        waiting = self.progress.waiting(time.monotonic())
+        if waiting > self._settings.longest_join.total_seconds():
+            raise KafkaUnavailable(
+                f"group {self._settings.group_id} has given us no assignment for {waiting:.0f} s:"
+                " does its coordinator answer?"
+            )
+
+    # --- is it still the log we read, and are we still who reads it? ---
 
     async def _observe_when_due(self) -> None:
         now = time.monotonic()
         if now - self._observed_at >= self._settings.observe_every.total_seconds():
             self._observed_at = now
+            await self._check_claims()
             await self._observe_if_possible()
+
+    async def _check_claims(self) -> None:
+        """Without records nothing is stored, and nothing would tell us that we are fenced."""
+        number = self._assignment.number
+        epochs = {p: held.claim.epoch for p, held in self._assignment.held.items()}
+        lost = await self._owner.superseded(epochs) if epochs else ()
+        if lost and self._assignment.still(number):
+            raise Fenced(f"{', '.join(map(str, lost))}: claimed or forgotten by somebody else")
 
     async def _observe_if_possible(self) -> None:
         # An outage is for the fetcher to survive; here it only means that nothing is known.
+        try:
+            async with asyncio.timeout(_SIDE_REQUEST_SECONDS):
+                await self._observe_topics()
+            self._unanswered_since = None
+        except (KafkaUnavailable, TimeoutError) as error:
+            self._give_up_on_the_brokers(error)
+            return
         with contextlib.suppress(KafkaUnavailable, TimeoutError):
             async with asyncio.timeout(_SIDE_REQUEST_SECONDS):
-                await self._observe()
+                await self._observe_logs()
 
-    async def _observe(self) -> None:
-        await self._observe_topics()
+    def _give_up_on_the_brokers(self, error: Exception) -> None:
+        """Any broker could have answered: their addresses may be others by now."""
+        now = time.monotonic()
+        self._unanswered_since = self._unanswered_since or now
+        if now - self._unanswered_since > self._settings.give_up_after.total_seconds():
+            raise KafkaUnavailable(
+                f"no broker has answered for {now - self._unanswered_since:.0f} s"
+            ) from error
+
+    async def _observe_logs(self) -> None:
         number, held = self._assignment.number, dict(self._assignment.held)
         logs = await self._logs(held) if held else {}
         for partition, log in logs.items():

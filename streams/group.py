@@ -21,7 +21,7 @@ _LARGEST_INT32 = 2**31 - 1
 
 
 class Owner(Protocol):
-    """Who keeps the offsets. Both calls come from the client library's own task."""
+    """Who keeps the offsets. Claims and releases come from the client library's own task."""
 
     async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
         """Take over partitions: first refuse writes of the previous owner, then read offsets."""
@@ -29,6 +29,10 @@ class Owner(Protocol):
 
     async def release(self, partitions: Collection[Partition]) -> None:
         """The partitions may get another owner as soon as this returns."""
+        ...
+
+    async def superseded(self, epochs: Mapping[Partition, int]) -> Collection[Partition]:
+        """Those of these partitions that were claimed anew, or forgotten, since these epochs."""
         ...
 
 
@@ -55,6 +59,11 @@ class GroupSettings:
     def longest_claim(self) -> timedelta:
         """aiokafka sends no heartbeats while it waits for a claim."""
         return self.session_timeout / 2
+
+    @property
+    def longest_join(self) -> timedelta:
+        """The group waits for its living members to release, and for its dead to be given up."""
+        return self.rebalance_timeout + max(self.session_timeout, self.give_up_after)
 
     @property
     def longest_release(self) -> timedelta:

@@ -2,7 +2,8 @@
 
 Pure: the clock is an argument. `consumer` reports what it sees; the service asks `stalled` now and
 then and ends a process that hangs, because a consumer of aiokafka can stop silently
-(https://github.com/aio-libs/aiokafka/issues/1154, read 2026-11-24).
+(https://github.com/aio-libs/aiokafka/issues/1154, read 2026-11-24). Waiting for the group is no hang:
+`consumer` joins anew when that lasts.
 """
 
 from collections.abc import Mapping
@@ -91,12 +92,14 @@ class Progress:
         """How far each held partition is behind."""
         return {partition: _lag(reading, now) for partition, reading in self._partitions.items()}
 
+    def waiting(self, now: float) -> float:
+        """For how many seconds there has been no assignment."""
+        return 0.0 if self._waiting_since is None else now - self._waiting_since
+
     def stalled(self, now: float, limit_seconds: float) -> str | None:
         """Why nothing has moved for *limit_seconds* although something should, or None."""
         if now - self._polled_at > limit_seconds:
             return f"no records were asked for in {now - self._polled_at:.0f} s"
-        if self._waiting_since is not None and now - self._waiting_since > limit_seconds:
-            return f"no assignment for {now - self._waiting_since:.0f} s"
         for partition, reading in self._partitions.items():
             if reading.end > reading.position and now - reading.moved_at > limit_seconds:
                 return (

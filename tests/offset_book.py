@@ -29,6 +29,10 @@ class OffsetBook:
             )
         return {log.partition: self.claims[log.partition] for log in logs}
 
+    def forget(self) -> None:
+        """Everything counts as never read."""
+        self.claims = {p: Claim(known.epoch + 1) for p, known in self.claims.items()}
+
     def store(self, batch: Batch) -> dict[Partition, int]:
         """Keep the records' values and move the offsets, or refuse all of the batch."""
         for part in batch.slices:
@@ -58,3 +62,7 @@ class BookOwner:
     async def release(self, partitions: Collection[Partition]) -> None:
         """Only remember it: the next claim raises the epoch."""
         self.released.append(frozenset(partitions))
+
+    async def superseded(self, epochs: Mapping[Partition, int]) -> Collection[Partition]:
+        """Whose epoch is another one in the book."""
+        return [p for p, epoch in epochs.items() if self.book.claims[p].epoch != epoch]

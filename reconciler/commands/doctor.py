@@ -70,17 +70,15 @@ def _file(session: Session) -> list[Finding]:
 
 
 async def _postgres(session: Session) -> list[Finding]:
-    from store.migrate import newest_revision  # Alembic takes long to import
+    from store.migrate import current_revision, newest_revision  # Alembic takes long to import
 
     pool = session.pool
     version = int(await pool.fetchval("SHOW server_version_num"))
     before = datetime.now(UTC)
     theirs: datetime = await pool.fetchval("SELECT clock_timestamp()")
     ours = before + (datetime.now(UTC) - before) / 2
-    exists = await pool.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-    revision = await pool.fetchval("SELECT version_num FROM alembic_version") if exists else None
-    head = newest_revision()
-    return list(checkup.postgres(version, revision, head, theirs - ours))
+    revision = await current_revision(pool)
+    return list(checkup.postgres(version, revision, newest_revision(), theirs - ours))
 
 
 async def _kafka(session: Session, reading: list[Reading]) -> list[Finding]:

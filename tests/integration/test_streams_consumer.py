@@ -324,7 +324,41 @@ async def test_an_error_while_releasing_is_raised(group: Group) -> None:
 async def test_a_refused_member_says_why(group: Group) -> None:
     """What the group's coordinator refuses is raised even though nothing was ever assigned."""
     async with group.member(session_timeout=timedelta(milliseconds=1)) as member:
-        with pytest.raises(KafkaUnavailable, match="InvalidSessionTimeoutError"):
+        with pytest.raises(ConfigurationError, match=r"0\.001 s.*group\.min\.session\.timeout"):
+            await member.next_records()
+
+
+async def test_an_idle_member_notices_that_it_was_superseded(group: Group) -> None:
+    """Offsets that are forgotten while nothing arrives are noticed without a record."""
+    await write(group.kafka, group.topic, [b"1"])
+    async with group.member() as member:
+        await member.store_until(lambda: len(group.book.values) == 1)
+        await member.settle(2)
+        group.book.forget()
+        with pytest.raises(Fenced):
+            await member.next_records()
+
+
+async def test_waiting_for_the_group_ends(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gets no assignment for too long gives this membership up, to begin another."""
+    monkeypatch.setattr(GroupSettings, "longest_join", timedelta(0))
+    async with group.member() as member:
+        with pytest.raises(KafkaUnavailable, match="no assignment"):
+            await member.next_records()
+
+
+async def test_brokers_that_have_all_gone_are_given_up(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client asks only the addresses it knows: another one asks the first again."""
+
+    async def silence(_topics: object) -> None:
+        raise KafkaUnavailable("no answer")
+
+    async with group.member(give_up_after=timedelta(0)) as member:
+        await member.settle(2)
+        monkeypatch.setattr(group.cluster, "topic_ids", silence)
+        with pytest.raises(KafkaUnavailable, match="no broker has answered"):
             await member.next_records()
 
 

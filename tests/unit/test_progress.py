@@ -49,13 +49,15 @@ def test_time_with_nothing_to_read_does_not_count() -> None:
     assert progress.stalled(1062.0, LIMIT) is not None
 
 
-def test_an_endless_rebalance_is_stalled() -> None:
-    """A member that gets no assignment for too long says so."""
+def test_an_endless_rebalance_is_no_stall() -> None:
+    """How long there has been no assignment is told from the first revocation on."""
     progress = _claimed(position=5, end=5)
+    assert progress.waiting(9.0) == 0.0
     progress.revoked(10.0)
     progress.revoked(60.0)
     progress.polled(71.0)
-    assert progress.stalled(71.0, LIMIT) == "no assignment for 61 s"
+    assert progress.stalled(71.0, LIMIT) is None
+    assert progress.waiting(71.0) == 61.0
 
 
 def test_a_caller_that_stopped_asking_is_stalled() -> None:

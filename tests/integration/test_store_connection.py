@@ -1,0 +1,58 @@
+"""A Postgres that goes away: which errors mean that, and that they are met as such."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from store.pool import LOST, open_pool
+
+
+@asynccontextmanager
+async def without_its_end(dsn: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The same database over a way that loses the end of the stream; says when it came."""
+    place = urlsplit(dsn)
+    ended, pumps = asyncio.Event(), set[asyncio.Task[None]]()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+            ended.set()
+            await asyncio.Event().wait()
+        finally:
+            writer.transport.abort()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(place.hostname, place.port)
+        pumps.update(map(asyncio.create_task, (pump(reader, back), pump(there, writer))))
+
+    server = await asyncio.start_server(accept, "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    login = place.netloc.rpartition("@")[0]
+    try:
+        yield urlunsplit(place._replace(netloc=f"{login}@127.0.0.1:{port}")), ended
+    finally:
+        server.close()
+        for task in pumps:
+            task.cancel()
+        await asyncio.wait(pumps)
+
+
+async def test_a_farewell_is_a_loss(database_dsn: str) -> None:
+    """Between the server's last message and the end of the stream, asyncpg calls use a bug."""
+    async with without_its_end(database_dsn) as (dsn, ended):
+        pool = await open_pool(dsn, size=1, wait_seconds=10)
+        pid = await pool.fetchval("SELECT pg_backend_pid()")
+        server = await asyncpg.connect(database_dsn)
+        await server.execute("SELECT pg_terminate_backend($1)", pid)
+        await server.close()
+        await ended.wait()
+        with pytest.raises(LOST):
+            await pool.fetchval("SELECT 1")
+        pool.terminate()
