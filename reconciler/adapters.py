@@ -14,7 +14,7 @@ import asyncpg
 
 from reconciler.clock import SharedClock, elapsed
 from reconciler.intake import Batch
-from reconciler.ports import Advance, Lease, UnpublishedOutcome
+from reconciler.ports import Advance, Lease, Span, UnpublishedOutcome
 from reconciler.settings import Settings
 from store import leases as lease_store
 from store.offsets import claim_partitions, superseded
@@ -133,6 +133,12 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
 def lane_of(part: Slice) -> int:
     """Slices of one partition are taken in order; those of others may be taken meanwhile."""
     return part.partition.number
+
+
+def as_span(log: PartitionLog) -> Span:
+    """What Kafka holds of a partition, as `store.known` takes it."""
+    topic, partition = log.partition
+    return Span(topic, log.topic_id or "", partition, log.beginning, log.end)
 
 
 def as_intake_batch(slices: Sequence[Slice]) -> Batch:

@@ -36,6 +36,7 @@ from reconciler.adapters import (
     LeasesInPostgres,
     OffsetsInPostgres,
     as_intake_batch,
+    as_span,
     kafka_connection,
     lane_of,
     open_publisher,
@@ -98,6 +99,7 @@ _log = structlog.get_logger("reconciler")
 
 POLL = timedelta(milliseconds=500)
 SHUTDOWN_PATIENCE = timedelta(seconds=20)
+FORGET_EVERY = timedelta(minutes=10)
 RESTART_PART_AFTER = timedelta(seconds=1)
 KEPT_FOR_EVER = {"retention.ms": "-1"}
 """For feed topics that we create ourselves: a replay can only read what is still there."""
@@ -161,6 +163,7 @@ class Service:
             ("listener", self._listen),
             ("watchdog", self._watch),
             ("accounts", self._account),
+            ("known records", self._forget_known),
             ("heartbeat", self.metrics.process.keep_time),
             *self.crm.parts(),
         ]
@@ -313,6 +316,16 @@ class Service:
                         await lanes.put(batch.slices)
             finally:
                 self.consumer = None
+
+    async def _forget_known(self) -> None:
+        """Keep no digests of records that can't be read again, or not in the same way."""
+        known, reading = KnownStore(self.pool), reading_of(self.settings, self.workflows)
+        while True:
+            await asyncio.sleep(FORGET_EVERY.total_seconds())
+            consumer = getattr(self, "consumer", None)
+            logs = consumer.logs if consumer is not None else ()
+            if forgotten := await known.forget(reading, list(map(as_span, logs))):
+                _log.info("known records forgotten", runs=forgotten)
 
     async def _watch(self) -> None:
         """End the process when intake hangs: aiokafka can stop reading without an error.

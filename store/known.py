@@ -1,7 +1,7 @@
 """Digests of records that were taken in, by their position; what they mean `reconciler.known` knows.
 
-Called by intake. Rows only ever grow in number: eight bytes a record, which is little beside what
-the record itself left.
+Called by intake, and by `app` now and then to remove what can recognise nothing any more. Eight
+bytes a record are little beside what the record itself left.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import asyncpg
 from reconciler.known import LONGEST_RUN
 from reconciler.ports import KnownRun, Span
 from store.pool import Connection
+
+FORGOTTEN_AT_ONCE = 1000
+"""Most runs removed by one statement, about eight megabytes."""
 
 
 class KnownStore:
@@ -40,6 +43,34 @@ class KnownStore:
             LONGEST_RUN,
         )
         return [KnownRun(Span(*row[:5]), row[5], row[6]) for row in rows]
+
+    async def forget(self, reading: str, logs: Sequence[Span]) -> int:
+        """Remove what was read in another way, stands in a former topic, or is deleted by now.
+
+        *logs* is what Kafka holds of partitions. Answers how many runs are gone. Processes of two
+        versions, as during a deployment, remove each other's: that makes a replay slower, no more.
+        """
+        columns = [[span[place] for span in logs] for place in range(5)]
+        forgotten = 0
+        while True:
+            status: str = await self._pool.execute(
+                """
+                DELETE FROM known_records WHERE ctid = ANY (ARRAY(
+                    SELECT r.ctid FROM known_records AS r
+                      LEFT JOIN unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[])
+                                AS l(topic, topic_id, partition, beginning, ending)
+                             ON l.topic = r.topic AND l.partition = r.partition
+                     WHERE r.reading <> $1 OR r.topic_id <> l.topic_id OR r.next_offset <= l.beginning
+                     LIMIT $7 FOR UPDATE OF r SKIP LOCKED))
+                """,
+                reading,
+                *columns,
+                FORGOTTEN_AT_ONCE,
+            )
+            gone = int(status.rsplit(" ", 1)[1])
+            forgotten += gone
+            if gone < FORGOTTEN_AT_ONCE:
+                return forgotten
 
 
 async def save(connection: Connection, runs: Sequence[KnownRun]) -> None:

@@ -95,6 +95,11 @@ class IntakeConsumer:
         """The partitions held and claimed just now."""
         return frozenset(self._assignment.held)
 
+    @property
+    def logs(self) -> list[PartitionLog]:
+        """What Kafka holds of the partitions held, as last observed."""
+        return [held.log for held in self._assignment.held.values()]
+
     def lag(self) -> dict[Partition, Lag]:
         """How far each held partition is behind, as last observed."""
         return self.progress.lag(time.monotonic())
@@ -297,6 +302,7 @@ class IntakeConsumer:
                 return
             position = held[partition].next_offset
             check_range(log, position)
+            held[partition].log = log
             self.progress.observed(partition, position, log.end, time.monotonic())
 
     async def _observe_topics(self) -> None:

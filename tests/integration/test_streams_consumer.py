@@ -397,6 +397,15 @@ async def test_retention_that_overtook_us_on_restart(group: Group) -> None:
             await member.next_records()
 
 
+async def test_what_retention_deleted_is_told_while_reading(group: Group) -> None:
+    """Where the log begins follows retention: what is kept by position can be forgotten."""
+    await write(group.kafka, group.topic, [b"1", b"2", b"3"])
+    async with group.member() as member:
+        await member.store_until(lambda: len(group.book.values) == 3)
+        await delete_records(group, before=2)
+        await member.store_until(lambda: max(log.beginning for log in member.intake.logs) == 2)
+
+
 async def test_retention_that_overtakes_us_while_reading(group: Group) -> None:
     """aiokafka must not jump to where the log begins now."""
     await write(group.kafka, group.topic, [b"x" * 100_000] * 30)
