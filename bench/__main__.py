@@ -23,6 +23,7 @@ SCENARIOS = (
     "create",
     "limits",
     "latency",
+    "backfill",
     "growth",
     "memory",
     "scale",
@@ -30,7 +31,6 @@ SCENARIOS = (
     "cost",
     "kill",
 )
-
 
 MODULES = {"scale": "processes"}
 

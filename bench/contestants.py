@@ -28,6 +28,7 @@ workflows:
 _COMPANY = '  c{number}: {{realm_id: "{realm}"}}\n'
 _WORKFLOW = """  - name: Invoice won deals {number}
     object: deal
+    enabled: {enabled}
     enrol:
       - - {{property: dealstage, operator: is_any_of, values: [closedwon]}}
     actions:
@@ -41,15 +42,15 @@ def group() -> str:
     return f"bench-{uuid.uuid4().hex[:12]}"
 
 
-def workflows(directory: Path, companies: int = 1) -> Path:
+def workflows(directory: Path, companies: int = 1, *, enabled: bool = True) -> Path:
     """A workflow file: every won deal is invoiced, in each of *companies*."""
-    numbers = range(companies)
+    numbers, switch = range(companies), str(enabled).lower()
     text = _WORKFLOWS.format(
         portal=PORTAL,
         companies="".join(_COMPANY.format(number=n, realm=FIRST_REALM + n) for n in numbers),
-        workflows="".join(_WORKFLOW.format(number=n) for n in numbers),
+        workflows="".join(_WORKFLOW.format(number=n, enabled=switch) for n in numbers),
     )
-    path = directory / f"workflows-{companies}.yaml"
+    path = directory / f"workflows-{companies}-{'on' if enabled else 'off'}.yaml"
     path.write_text(text)
     return path
 

@@ -19,6 +19,7 @@ class Scale:
     objects: tuple[int, ...] = (10**4, 10**5, 10**6)
     memory_records: int = 10**7
     backlog: int = 10**6
+    history: int = 200_000
 
 
 QUICK = Scale(
@@ -30,6 +31,7 @@ QUICK = Scale(
     objects=(10**4, 10**5, 10**6),
     memory_records=200_000,
     backlog=60_000,
+    history=10_000,
 )
 FULL = Scale(
     repetitions=5,
