@@ -372,7 +372,9 @@ class Service:
             observe=partial(self.metrics.call, lease.realm_id),
             may_write=partial(self.dispatcher_owns, lease.realm_id),
         )
-        policy = RetryPolicy(replay_window=timedelta(seconds=settings.replay_window_seconds))
+        policy = RetryPolicy(
+            replay_window=timedelta(seconds=settings.replay_window_seconds), landing=timeout
+        )
         around = Surroundings(
             store=DispatchStore(self.pool, timeout, written_back(self.workflows)),
             standing=StandingStore(self.pool, timeout),
