@@ -373,7 +373,8 @@ class Service:
             may_write=partial(self.dispatcher_owns, lease.realm_id),
         )
         policy = RetryPolicy(
-            replay_window=timedelta(seconds=settings.replay_window_seconds), landing=timeout
+            replay_window=timedelta(seconds=settings.replay_window_seconds),
+            landing=3 * timeout,  # by default 30 s and then 90: Intuit works on a call for 120
         )
         around = Surroundings(
             store=DispatchStore(self.pool, timeout, written_back(self.workflows)),

@@ -74,13 +74,13 @@ class RetryPolicy:
 
     `replay_window`: within it a repeated request id is taken to replay its answer; Intuit gives
     no number, field reports say about 24 h, so stay well below. `landing`: how long after we gave
-    up waiting a call may still be carried out; Intuit works on one for 120 s, and we wait for 60
-    of them. `give_up_resolving`: how often a document is resolved anew after faults that say our
-    picture was stale.
+    up waiting a call may still be carried out; Intuit works on one for 120 s in all.
+    `give_up_resolving`: how often a document is resolved anew after faults that say our picture
+    was stale.
     """
 
     replay_window: timedelta = timedelta(hours=1)
-    landing: timedelta = timedelta(minutes=1)
+    landing: timedelta = timedelta(seconds=90)
     first_delay: timedelta = timedelta(seconds=1)
     longest_delay: timedelta = timedelta(minutes=1)
     longest_pause: timedelta = timedelta(hours=1)
