@@ -169,7 +169,8 @@ class Dashboard:
             "timezone": "browser",
             "links": [
                 {"type": "dashboards", "tags": ["reconciler"], "title": "Reconciler", "asDropdown": False,
-                 "includeVars": True, "keepTime": True}
+                 "includeVars": True, "keepTime": True, "icon": "external link", "targetBlank": False,
+                 "tooltip": ""}
             ],
             "templating": {"list": self._choices()},
             "annotations": {"list": [self._alerts()]},
