@@ -74,6 +74,11 @@ def _named(obj: SourceObject, companions: frozenset[ObjectType]) -> set[ObjectKe
     if companions:
         wanted = companions.union(SOURCE_TYPES)
         return {key for key in references(obj) if key.type in wanted}
+    return sales_named(obj)
+
+
+def sales_named(obj: SourceObject) -> set[ObjectKey]:
+    """The deals, quotes and payments that an object names."""
     portal_id, associations = obj.key.portal_id, obj.associations
     return {
         ObjectKey(portal_id, _SALE_TYPES[name], one)

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from reconciler.model import Action, DocumentState
+from reconciler.model import Action, DocumentState, Priority
 from reconciler.ports import DispatchLedger, DueDocument, Precedent
 from reconciler.reasons import Blocked, Reason, Waiting
 
 SALES = frozenset({Action.INVOICE, Action.SALES_RECEIPT, Action.PAID_INVOICE})
-
-_UNMADE = frozenset({DocumentState.WAITING, DocumentState.WANTED, DocumentState.SENDING})
-_NAMES = {
+NAMES = {
     Action.INVOICE: "Invoice",
     Action.SALES_RECEIPT: "Sales receipt",
     Action.PAID_INVOICE: "Paid invoice",
 }
+
+_UNMADE = frozenset({DocumentState.WAITING, DocumentState.WANTED, DocumentState.SENDING})
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,27 @@ async def clear(ledger: DispatchLedger, due: Sequence[DueDocument]) -> Cleared:
 
 
 def judged(due: Sequence[DueDocument], found: Mapping[int, Sequence[Precedent]]) -> Cleared:
-    """The same, of what was found. Pure. Of documents due together the one enrolled first wins."""
+    """The same, of what was found. Pure. Of documents due together the one enrolled first wins.
+
+    The others wait until it is in QuickBooks, which may refuse it: what bills nothing blocks nobody.
+    """
     cleared = Cleared()
+    due_together = {each.document_id for each in due}
     going: set[int] = set()
-    for each in sorted(due, key=lambda document: (document.enrolled_at, document.document_id)):
+    for each in sorted(due, key=turn):
         precedents = found.get(each.document_id, ())
         if rival := _rival(precedents, going):
-            stop = Blocked(Reason.ALREADY_BILLED, other=_name(rival), document=rival.key.source)
-            cleared.blocked.append((each, stop))
+            facts = {"other": _name(rival), "document": rival.key.source}
+            if _is_made(rival):
+                cleared.blocked.append((each, Blocked(Reason.ALREADY_BILLED, **facts)))
+            else:
+                cleared.postponed.append((each, Waiting(Reason.BILLED_FIRST, **facts)))
             continue
         estimate = _estimate(each, precedents)
         if estimate is not None and estimate.state in _UNMADE:
             cleared.postponed.append((each, Waiting(Reason.ESTIMATE, object=each.key.object_type)))
+            if estimate.state is DocumentState.SENDING or estimate.document_id in due_together:
+                going.add(each.document_id)  # it follows within seconds, and keeps its turn
             continue
         if estimate is not None and estimate.state is DocumentState.CREATED:
             cleared.estimates[each.document_id] = estimate.quickbooks_id
@@ -71,16 +82,26 @@ def judged(due: Sequence[DueDocument], found: Mapping[int, Sequence[Precedent]])
     return cleared
 
 
+def turn(document: DueDocument) -> tuple[Priority, datetime, datetime, int]:
+    """Who goes first: live before backfill, which keeps the order in which it recorded them."""
+    is_backfill = document.priority is Priority.BACKFILL
+    recorded_at = document.ready_at if is_backfill and document.ready_at else _AT_ONCE
+    return document.priority, recorded_at, document.enrolled_at, document.document_id
+
+
 def _rival(precedents: Sequence[Precedent], going: set[int]) -> Precedent | None:
     """The sale that is in QuickBooks, on its way there, or goes before in this very batch."""
     sales = [each for each in precedents if each.key.action in SALES]
-    ordered = sorted(sales, key=lambda sale: sale.document_id)
+    ordered = sorted(sales, key=lambda sale: (not _is_made(sale), sale.document_id))
     return next((sale for sale in ordered if _is_sent(sale) or sale.document_id in going), None)
 
 
 def _is_sent(sale: Precedent) -> bool:
-    is_sent = sale.state in (DocumentState.SENDING, DocumentState.CREATED)
-    return is_sent or bool(sale.quickbooks_id)
+    return sale.state is DocumentState.SENDING or _is_made(sale)
+
+
+def _is_made(sale: Precedent) -> bool:
+    return sale.state is DocumentState.CREATED or bool(sale.quickbooks_id)
 
 
 def _estimate(document: DueDocument, precedents: Sequence[Precedent]) -> Precedent | None:
@@ -94,6 +115,6 @@ def _estimate(document: DueDocument, precedents: Sequence[Precedent]) -> Precede
 
 
 def _name(sale: Precedent) -> str:
-    name = _NAMES[sale.key.action]
+    name = NAMES[sale.key.action]
     number = sale.document_number or sale.quickbooks_id
     return f"{name} {number}" if number else name

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     # wanted, but not yet
     DELAY = "delay"
     ESTIMATE = "estimate"
+    BILLED_FIRST = "billed_first"
     # blocked: a person must act in HubSpot or in workflows.yaml
     NO_CONTACT = "no_contact"
     NO_COMPANY = "no_company"
@@ -132,6 +133,10 @@ WAITING: dict[Reason, Words] = {
     Reason.ESTIMATE: Words(
         "The estimate of this {object} is made first, so that the invoice can be linked to it.",
         "Nothing to do unless the estimate is stuck: see why, or dismiss it to invoice without it.",
+    ),
+    Reason.BILLED_FIRST: Words(
+        "{other} of {document} is being made for the same sale.",
+        "Nothing to do: if QuickBooks takes that, it is the bill; if not, this one is made.",
     ),
 }
 

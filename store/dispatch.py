@@ -66,10 +66,14 @@ class DispatchStore:
             (SELECT {DUE_COLUMNS} FROM documents AS d
               WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = {{priority:d}}
                 AND d.next_attempt_at <= $2
-              ORDER BY d.next_attempt_at LIMIT {{limit:d}})
+              ORDER BY {{order}} LIMIT {{limit:d}})
             """
-        live = due.format(priority=Priority.LIVE, limit=limit)
-        backfill = due.format(priority=Priority.BACKFILL, limit=min(limit, BACKFILL_AT_ONCE))
+        live = due.format(priority=Priority.LIVE, order="d.next_attempt_at", limit=limit)
+        backfill = due.format(
+            priority=Priority.BACKFILL,
+            order="d.next_attempt_at, d.enrolled_at, d.document_id",  # as `plan` foretells
+            limit=min(limit, BACKFILL_AT_ONCE),
+        )
         rows = await self._pool.fetch(f"{live} UNION ALL {backfill}", realm_id, now)
         found = [due_document(row) for row in rows]
         return sorted(found, key=lambda each: each.priority)[:limit]

@@ -70,6 +70,25 @@ async def linked_sources(
     return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
 
 
+async def sale_links(
+    pool: asyncpg.Pool, keys: Sequence[ObjectKey]
+) -> list[tuple[ObjectKey, ObjectKey]]:
+    """Each of these objects with the deals, quotes and payments that it names or that name it."""
+    rows = await pool.fetch(
+        _SALE_LINKS,
+        [key.portal_id for key in keys],
+        [key.type for key in keys],
+        [key.id for key in keys],
+    )
+    return [
+        (
+            ObjectKey(row[0], ObjectType(row[1]), row[2]),
+            ObjectKey(row[0], ObjectType(row[3]), row[4]),
+        )
+        for row in rows
+    ]
+
+
 async def precedents(
     pool: asyncpg.Pool, document_ids: Sequence[int]
 ) -> list[tuple[int, Precedent]]:
@@ -107,6 +126,11 @@ _NEIGHBOURS = """
     SELECT l.source_type, l.source_id FROM object_links AS l
      WHERE l.portal_id = {one}.portal_id AND l.target_type = {one}.type AND l.target_id = {one}.id
        AND l.source_type <> {one}.type"""
+
+_SALE_LINKS = f"""
+SELECT k.portal_id, k.type, k.id, n.type, n.id
+  FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, type, id)
+ CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="k")}) AS n"""
 
 _PRECEDENTS = f"""
 WITH mine AS (

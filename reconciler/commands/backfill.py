@@ -18,7 +18,8 @@ from reconciler.assembly import intake_over
 from reconciler.commands import sources
 from reconciler.commands.options import AsJson, By
 from reconciler.commands.output import Exit, progress_bar
-from reconciler.commands.plan import Chosen, Company, Planner, chosen_workflows, show
+from reconciler.commands.plan import Chosen, Company, chosen_workflows, show
+from reconciler.commands.planner import Planner
 from reconciler.commands.replay import Replaying, Share, report
 from reconciler.commands.session import Session, login, run
 from reconciler.errors import ConfigurationError
@@ -90,7 +91,7 @@ async def preview(session: Session, workflow: str, company: str, resolve: bool) 
     kinds = sorted({each.object_type for each in planner.workflows})
     async for page in sources.stored(session, kinds):
         await planner.add(page)
-    return planner.plan
+    return await planner.whole()
 
 
 async def _replay_first(session: Session, share: float, by: str, quiet: bool) -> None:

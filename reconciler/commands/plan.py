@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +12,12 @@ from rich.progress import Progress, TaskID
 from reconciler.commands import sources
 from reconciler.commands.options import AsJson
 from reconciler.commands.output import console, money, plain, print_json, progress_bar, table
+from reconciler.commands.planner import Planner
 from reconciler.commands.session import Session, run
-from reconciler.directory import stored_book
 from reconciler.errors import ConfigurationError
-from reconciler.model import DocumentContent, ObjectType, SourceObject
-from reconciler.operator.planning import Fate, Plan, PlannedDocument, planned, resolved
-from reconciler.operator.presenting import names_of
+from reconciler.model import ObjectType
+from reconciler.operator.planning import Fate, Plan
 from reconciler.workflows import Workflow
-from store import replays
-from store.references import ReferenceStore
 
 app = typer.Typer()
 
@@ -60,7 +56,7 @@ def plan(
             kinds = sorted({each.object_type for each in planner.workflows})
             async for page in sources.stored(session, kinds):
                 await planner.add(page)
-            return planner.plan
+            return await planner.whole()
         with progress_bar(json) as bar:
             if file is not None:
                 folded = await sources.from_file(session, file, kind)
@@ -69,7 +65,7 @@ def plan(
         for page in folded.pages():
             await planner.add(page)
         planner.plan.records, planner.plan.undecodable = folded.records, dict(folded.undecodable)
-        return planner.plan
+        return await planner.whole()
 
     show(run(work), json, lines)
 
@@ -108,45 +104,6 @@ def chosen_workflows(session: Session, name: str, company: str) -> list[Workflow
         if actions:
             chosen.append(replace(each, enabled=True, actions=actions))
     return chosen
-
-
-class Planner:
-    """Adds pages of objects up to a plan."""
-
-    def __init__(self, session: Session, workflows: list[Workflow], resolve: bool) -> None:
-        self.session, self.workflows, self.resolve = session, workflows, resolve
-        self.plan = Plan()
-        self.names = names_of(session.workflows, ())
-
-    async def add(self, objects: Sequence[SourceObject]) -> None:
-        """Decide about some objects."""
-        ledger = await replays.ledger_of(self.session.pool, [obj.key for obj in objects])
-        found = planned(objects, ledger, self.workflows, self.names)
-        self.plan.objects += len(objects)
-        self.plan.documents += (
-            await self._resolved(found) if self.resolve else [each for each, _ in found]
-        )
-
-    async def _resolved(
-        self, found: Sequence[tuple[PlannedDocument, DocumentContent | None]]
-    ) -> list[PlannedDocument]:
-        contents: dict[str, list[DocumentContent]] = {}
-        for each, content in found:
-            if content is not None and each.fate is Fate.CREATE:
-                contents.setdefault(each.key.realm_id, []).append(content)
-        store = ReferenceStore(self.session.pool)
-        books = {
-            realm: await stored_book(store, realm, self.names.get(realm, realm), of_company)
-            for realm, of_company in contents.items()
-        }
-        documents = []
-        for each, content in found:
-            book = books.get(each.key.realm_id)
-            if content is not None and book is not None and each.fate is Fate.CREATE:
-                documents.append(resolved(each, content, book))
-            else:
-                documents.append(each)
-        return documents
 
 
 def show(found: Plan, as_json: bool, lines: bool) -> None:

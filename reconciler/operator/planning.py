@@ -25,7 +25,7 @@ from reconciler.model import (
 )
 from reconciler.operator.presenting import Names, customer_name
 from reconciler.ports import LedgerEntry
-from reconciler.reasons import Blocked, Stop
+from reconciler.reasons import Blocked, Stop, Waiting
 from reconciler.resolve import Book, Resolved, resolve
 from reconciler.workflows import Workflow
 
@@ -108,8 +108,8 @@ def planned(
     ledger: Mapping[DocumentKey, LedgerEntry],
     workflows: Sequence[Workflow],
     names: Names,
-) -> list[tuple[PlannedDocument, DocumentContent | None]]:
-    """What backfill would record of these objects, with the contents of what it would create."""
+) -> list[tuple[PlannedDocument, Verdict]]:
+    """What backfill would record of these objects, and the verdicts that it comes from."""
     known = by_source(ledger)
     found = []
     for obj in objects:
@@ -119,7 +119,7 @@ def planned(
         recorded = {each.key for each in differences(verdicts, ledger)[0]}
         for verdict in verdicts:
             is_new = verdict.key in recorded
-            found.append((_document(obj, verdict, ledger, is_new, names), verdict.content))
+            found.append((_document(obj, verdict, ledger, is_new, names), verdict))
     return found
 
 
@@ -154,13 +154,15 @@ def resolved(document: PlannedDocument, content: DocumentContent, book: Book) ->
     try:
         found = resolve(document.key.action, content, book)
     except Blocked as stop:
-        return _stopped(document, stop)
+        return stopped(document, stop)
     return msgspec.structs.replace(document, creates=_creates(found))
 
 
-def _stopped(document: PlannedDocument, stop: Stop) -> PlannedDocument:
+def stopped(document: PlannedDocument, stop: Stop) -> PlannedDocument:
+    """The same that would not be created, and why."""
+    fate = Fate.WAITING if isinstance(stop, Waiting) else Fate.BLOCKED
     return msgspec.structs.replace(
-        document, fate=Fate.BLOCKED, reason=str(stop.reason), sentence=stop.detail
+        document, fate=fate, reason=str(stop.reason), sentence=stop.detail, creates=()
     )
 
 

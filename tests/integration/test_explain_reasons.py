@@ -24,12 +24,14 @@ from reconciler.quickbooks.fault_codes import FAULTS, FaultRule
 from reconciler.reasons import BLOCKED, WAITING, Reason
 from reconciler.settings import Settings
 from reconciler.workflows import load
+from tests.company_at_work import plan
 from tests.sandbox_process import Sandbox
 from tests.snapshots import LINE, Facts, Record, deal, payment
 from tests.whole_service import NewService, WholeService
 from tests.workflow_files import ACCOUNTS, Workflow, among, deals_in, workflow, workflow_file
 
-US, CANADA, CLOSED, PLAIN, TAXING, FORMER = (f"93414500000003{n}" for n in range(21, 27))
+REALMS = [f"93414500000003{n}" for n in range(21, 28)]
+US, CANADA, CLOSED, PLAIN, TAXING, SILENT, FORMER = REALMS
 FOR_YEARS = {"delay": "520 weeks"}
 
 
@@ -47,6 +49,7 @@ COMPANIES = {
         "contact_filter": [among("lifecyclestage", "customer")],
     },
     "taxing": {"realm_id": TAXING},
+    "silent": {"realm_id": SILENT},
 }
 ON = [
     deals_in("won"),
@@ -71,6 +74,8 @@ ON = [
     deals_in("both", name="then the invoice"),
     deals_in("twice", name="bill"),
     deals_in("twice", "sales_receipt", name="bill again"),
+    deals_in("unanswered", company="silent"),
+    deals_in("unanswered", "sales_receipt", name="unanswered receipt", company="silent"),
     _payments("one_time_or_initial", "paid_invoice"),
     _payments("discounted", "paid_invoice", company="plain"),
     _payments("fees", "expense"),
@@ -175,6 +180,11 @@ PLANTED = {
         "123", [deal("123", "both")],
         "It is to be created in us for 100.00 USD. "
         "The estimate of this deal is made first, so that the invoice can be linked to it.",
+    ),
+    Reason.BILLED_FIRST: Planted(
+        "134", [deal("134", "unanswered")],
+        "It is to be created in silent for 100.00 USD. "
+        "Invoice of deal 134 is being made for the same sale.",
     ),
     Reason.NO_CONTACT: Planted(
         "106", [deal("106", "won", contacts=[])],
@@ -302,24 +312,27 @@ PLANTED = {
 REFUSALS = [each for each in FAULTS.values() if each.raises in (Refused, LookAgain)]
 """What a document ends blocked by, at once or after our picture was refreshed in vain."""
 
+NEVER_SETTLED = (Reason.ESTIMATE, Reason.BILLED_FIRST)
+"""Documents that are looked at again every few seconds."""
+
 TAX_OF_ITS_OWN = deal("133", "taxed", lines=[("1", {**LINE, "hs_tax_amount": "5.00"})])
 
 
 @pytest.fixture(scope="module")
 def service(new_service: NewService) -> WholeService:
     """The service after it has read everything planted, and was started anew with less to do."""
-    realms = [f"{each}:US:USD" for each in (US, CLOSED, PLAIN, TAXING, FORMER)]
-    whole = new_service(BEFORE, f"{CANADA}:CA:CAD", *realms)
+    companies = [f"{each}:CA:CAD" if each == CANADA else f"{each}:US:USD" for each in REALMS]
+    whole = new_service(BEFORE, *companies)
     asyncio.run(_prepare(whole.sandbox))
     whole.start()
-    estimate = PLANTED[Reason.ESTIMATE]
-    at_once = [each for each in PLANTED.values() if each != estimate]
+    at_once = [each for reason, each in PLANTED.items() if reason not in NEVER_SETTLED]
     whole.feed([TAX_OF_ITS_OWN, *(record for each in at_once for record in each.records)])
     whole.stop()
     whole.workflows.write_text(WORKFLOWS, encoding="utf-8")
     whole.start()
-    whole.produce(estimate.records)  # it is looked at every few seconds, and so never settled
-    whole.first("SELECT count(*) FROM documents WHERE reason = 'estimate'")
+    for reason in NEVER_SETTLED:
+        whole.produce(PLANTED[reason].records)
+        whole.first(f"SELECT count(*) FROM documents WHERE reason = '{reason}'")
     return whole
 
 
@@ -328,8 +341,8 @@ async def _prepare(sandbox: Sandbox) -> None:
     await sandbox.admin("POST", f"edit/{US}/Item/{old['Id']}", {"Active": False})
     for name in NAMES_OF_GRACE:
         await sandbox.enter(US, "Vendor", {"DisplayName": name})
-    refusal = {"kind": "fault", "realm": US, "entity": "Estimate", "operation": "create"}
-    await sandbox.admin("POST", "faults", refusal)
+    await plan(sandbox, US, kind="fault", entity="Estimate", operation="create")
+    await plan(sandbox, SILENT, kind="drop_before_commit", entity="Invoice")
     closing = {"AccountingInfoPrefs": {"BookCloseDate": "2099-12-31"}}
     await sandbox.admin("POST", f"preferences/{CLOSED}", closing)
     off = {"TaxPrefs": {"UsingSalesTax": False}, "SalesFormsPrefs": {"AllowDiscount": False}}

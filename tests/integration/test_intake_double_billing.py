@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import load
-from tests.company_at_work import Work, at_work
+from tests.company_at_work import Work, at_work, plan
 from tests.feeds import Associated, History, Step
 from tests.intake_at_work import PORTAL, IntakeAtWork
 from tests.sandbox_process import Sandbox, sandbox_process
@@ -201,6 +201,18 @@ async def test_a_sale_is_billed_once(scenario: Scenario, opened: Open) -> None:
             assert f"of {scenario.named} already bills this sale" in rows[place]["detail"]
         assert rows.keys() == {scenario.billed, *scenario.blocked}
         assert await bills(work) == 1
+
+
+async def test_what_is_refused_bills_nothing(opened: Open) -> None:
+    """QuickBooks refuses the invoice that went first: the receipt of the same deal is made."""
+    async with opened() as (work, intake):
+        await plan(work.sandbox, work.realm, kind="fault", entity="Invoice", operation="create")
+        await intake.take(deal(name="checkout 7"))
+        await work.run_until(nothing_wanted(work))
+        rows = {row["action"]: (row["state"], row["reason"]) for row in await work.documents()}
+        assert rows == {
+            "invoice": ("blocked", "quickbooks_refused"), "sales_receipt": ("created", "")
+        }  # fmt: skip
 
 
 async def test_two_processes_take_in_two_linked_objects_at_once(opened: Open) -> None:
