@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.amend import Amender
+from reconciler.calls import send
 from reconciler.directory import REFRESH_EVERY, Directory
 from reconciler.drift import WATCHED, DriftWatch
 from reconciler.errors import Disconnected, QuickBooksError
@@ -22,7 +23,7 @@ from reconciler.lifecycle import RetryPolicy, is_refusal, may_be_forgotten
 from reconciler.locate import locate, located, still_exists
 from reconciler.missing import ReferenceMaker
 from reconciler.observe import Observer
-from reconciler.operations import batch_request, batched, single_request
+from reconciler.operations import for_one_call
 from reconciler.policies import Policies
 from reconciler.ports import (
     DispatchLedger,
@@ -33,7 +34,7 @@ from reconciler.ports import (
     UnfinishedOperation,
 )
 from reconciler.prepare import Prepared, Preparer
-from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
+from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
@@ -176,7 +177,7 @@ class CompanyDispatcher:
 
     async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
         """Commit the intent to make these calls; the operations of each that may go."""
-        of_calls = [_operations(group) for group in groups]
+        of_calls = [for_one_call([each.operation for each in group]) for group in groups]
         versions = {
             prepared.document.document_id: prepared.document.version
             for group in groups
@@ -246,7 +247,8 @@ class CompanyDispatcher:
         """Call QuickBooks and record what it answered; then the next step of what has one."""
         self._in_the_air.update(op.operation_key for op in operations)
         try:
-            results = await self._call(operations)
+            self.around.crash_point("dispatch.before_call")
+            results = await send(self.quickbooks, operations)
             self.around.crash_point("dispatch.answered")
             if resumed:
                 results = await self._checked(resumed, results)
@@ -273,19 +275,6 @@ class CompanyDispatcher:
         attempts = resumed[0].attempts if resumed else 1
         await self.amender.record(op, results[op.operation_key], document, attempts)
         return []
-
-    async def _call(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
-        """Every operation's answer or error, by operation key."""
-        self.around.crash_point("dispatch.before_call")
-        try:
-            if operations[0].b_id is None:
-                answer = await self.quickbooks.send(single_request(operations[0]))
-                return {operations[0].operation_key: answer}
-            request, items = batch_request(operations)
-            by_id = read_batch(items, await self.quickbooks.send(request))
-            return {op.operation_key: by_id[op.b_id or ""] for op in operations}
-        except QuickBooksError as error:
-            return {op.operation_key: error for op in operations}
 
     async def _checked(
         self, resumed: Sequence[UnfinishedOperation], results: dict[str, BatchResult]
@@ -365,12 +354,6 @@ def open_company(
         ),
         around=around,
     )  # fmt: skip
-
-
-def _operations(group: Sequence[Prepared]) -> list[Operation]:
-    """What one call sends: a batch, or a document alone."""
-    operations = [prepared.operation for prepared in group]
-    return batched(operations) if len(operations) > 1 else operations
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:

@@ -12,22 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from reconciler.calls import send
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
 from reconciler.errors import Disconnected, QuickBooksError, Refused
 from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
 from reconciler.locate import is_wanted
 from reconciler.model import Customer, ProductReference
-from reconciler.operations import (
-    batch_request,
-    batched,
-    marker,
-    reference_operation_key,
-    request_id,
-    single_request,
-)
+from reconciler.operations import for_one_call, marker, reference_operation_key, request_id
 from reconciler.ports import DispatchLedger, Lease, Operation, OperationResult
-from reconciler.quickbooks.answers import Answer, BatchResult, read_batch
+from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
@@ -140,16 +134,14 @@ class ReferenceMaker:
     async def _create(
         self, fresh: Sequence[tuple[Missing, Operation]], book: Book, refused: Refusals
     ) -> list[Missing]:
-        operations = [op for _, op in fresh]
-        if len(operations) > 1:
-            operations = batched(operations)
+        operations = for_one_call([op for _, op in fresh])
         self.crash_point("reference.before_begin")
         begun = await self.store.begin(self.lease, operations, {})
         operations = [op for op in operations if op.operation_key in begun]
         self.crash_point("reference.begun")
         if not operations:
             return []
-        results = await self._send(operations)
+        results = await send(self.quickbooks, operations)
         self.crash_point("reference.answered")
         finished = await self._record(operations, results, book)
         by_key = {op.operation_key: each for each, op in fresh}
@@ -169,17 +161,6 @@ class ReferenceMaker:
             elif isinstance(result, Disconnected):
                 raise result
         return again
-
-    async def _send(self, operations: Sequence[Operation]) -> dict[str, BatchResult]:
-        try:
-            if operations[0].b_id is None:
-                answer = await self.quickbooks.send(single_request(operations[0]))
-                return {operations[0].operation_key: answer}
-            request, items = batch_request(operations)
-            by_id = read_batch(items, await self.quickbooks.send(request))
-        except QuickBooksError as error:
-            return {op.operation_key: error for op in operations}
-        return {op.operation_key: by_id[op.b_id or ""] for op in operations}
 
     async def _record(
         self, operations: Sequence[Operation], results: dict[str, BatchResult], book: Book

@@ -43,8 +43,10 @@ def marker(request: str) -> str:
     return f"Ref {request}"
 
 
-def batched(operations: Sequence[Operation]) -> list[Operation]:
-    """The same operations as items of one batch, named after what it holds."""
+def for_one_call(operations: Sequence[Operation]) -> list[Operation]:
+    """The same operations; several as items of one batch, which is named after what it holds."""
+    if len(operations) < 2:
+        return list(operations)
     batch_id = digest("/".join(op.request_id for op in operations))
     return [
         Operation(

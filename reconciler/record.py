@@ -31,7 +31,7 @@ from reconciler.locate import is_ours
 from reconciler.missing import ReferenceMaker
 from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.observe import Observer
-from reconciler.operations import batched
+from reconciler.operations import for_one_call
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
 from reconciler.ports import (
@@ -113,8 +113,7 @@ class Recorder:
             else:
                 before = taken_up.get(op.operation_key)
                 await self._failed(recording, op, result, documents[op.document_id], before)
-        if len(recording.following) > 1:
-            recording.following = batched(recording.following)
+        recording.following = for_one_call(recording.following)
         updated = await self._together.write(
             Writing(recording.results, recording.updates, recording.outcomes, recording.following)
         )
