@@ -85,7 +85,9 @@ class ApacheKafka:
 
     def __post_init__(self) -> None:
         self.brokers = {
-            n: Broker(n, self.directory / str(n), *(child.free_port() for _ in range(3)))
+            n: Broker(
+                n, self.directory / str(n), child.free_port(), child.free_port(), child.free_port()
+            )
             for n in range(1, self.size + 1)
         }
 
