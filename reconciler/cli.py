@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +104,8 @@ def connect(
     from reconciler import connect as connecting
 
     settings, chosen = _company(company)
-    facts = asyncio.run(connecting.connect(settings, chosen, paste=paste, say=print))
+    say = partial(print, flush=True)  # before it waits, also into a pipe
+    facts = asyncio.run(connecting.connect(settings, chosen, paste=paste, say=say))
     print(f"Connected {company}: {facts.name}, {facts.country}, books in {facts.home_currency}.")
 
 

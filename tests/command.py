@@ -32,9 +32,10 @@ def environment_of(whole: WholeService, **settings: str) -> dict[str, str]:
 
 
 def start(whole: WholeService, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    """Start a command; its output is piped."""
+    """Start a command with its input and output piped."""
     return subprocess.Popen(
         [sys.executable, "-m", "reconciler.cli", *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
