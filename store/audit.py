@@ -31,20 +31,24 @@ async def write(connection: Connection, entries: Sequence[NewAudit]) -> None:
     )
 
 
-async def read(pool: asyncpg.Pool, target: str, limit: int) -> list[AuditEntry]:
-    """Newest first; of everything when *target* is ""."""
+async def read(
+    pool: asyncpg.Pool, target: str, limit: int, after: int | None = None
+) -> list[AuditEntry]:
+    """Newest first, before an id; of everything when *target* is ""."""
     rows = await pool.fetch(
         """
-        SELECT at, actor, action, target, detail FROM audit_log
-         WHERE $1 = '' OR target = $1 ORDER BY audit_id DESC LIMIT $2
+        SELECT audit_id, at, actor, action, target, detail FROM audit_log
+         WHERE ($1 = '' OR target = $1) AND ($3::bigint IS NULL OR audit_id < $3)
+         ORDER BY audit_id DESC LIMIT $2
         """,
         target,
         limit,
+        after,
     )
     return [
         AuditEntry(
-            at=row[0], actor=row[1], action=row[2], target=row[3],
-            detail=msgspec.json.decode(row[4]),
+            audit_id=row[0], at=row[1], actor=row[2], action=row[3], target=row[4],
+            detail=msgspec.json.decode(row[5]),
         )
         for row in rows
     ]  # fmt: skip

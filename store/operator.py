@@ -226,9 +226,9 @@ class OperatorStore:
         """Newest first."""
         return await replays.latest(self.pool, limit)
 
-    async def audit(self, target: str, limit: int) -> list[AuditEntry]:
-        """Newest first."""
-        return await audit.read(self.pool, target, limit)
+    async def audit(self, target: str, limit: int, after: int | None = None) -> list[AuditEntry]:
+        """Newest first, before an id."""
+        return await audit.read(self.pool, target, limit, after)
 
     async def note(self, entry: NewAudit) -> None:
         """Keep an entry about what is not in this database."""

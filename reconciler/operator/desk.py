@@ -19,7 +19,7 @@ from reconciler.operator.ports import NewAudit, OperatorStore
 from reconciler.operator.presenting import Names, hit, names_of, summary
 from reconciler.operator.timeline import document_timeline, object_timeline
 from reconciler.operator.views import (
-    AuditEntry,
+    AuditPage,
     BlockedGroup,
     CompanyView,
     DeadLetterFilter,
@@ -139,9 +139,16 @@ class Operator:
         """The workflows in words, with their warnings and how many documents each has."""
         return workflows_view(self.workflows, await self.store.counts())
 
-    async def audit(self, target: str = "", limit: int = 100) -> list[AuditEntry]:
-        """What people did, newest first; *target* such as `document 12`."""
-        return await self.store.audit(target, limit)
+    async def audit(
+        self, target: str = "", after: int | None = None, limit: int = PAGE
+    ) -> AuditPage:
+        """A page of what people did, newest first; *target* such as `document 12`."""
+        found = await self.store.audit(target, limit + 1, after)
+        shown = found[:limit]
+        return AuditPage(
+            entries=tuple(shown),
+            next_page=shown[-1].audit_id if len(found) > limit else None,
+        )
 
     async def replays(self, limit: int = 50) -> list[ReplayView]:
         """Replays and backfills with their progress, newest first."""

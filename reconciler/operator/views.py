@@ -108,11 +108,19 @@ class OutcomeView(msgspec.Struct, frozen=True, kw_only=True):
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What a person did."""
 
+    audit_id: int
     at: datetime
     actor: str
     action: str
     target: str
     detail: dict[str, Any]
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the audit log, newest first. `next_page` is the `after` of the next one."""
+
+    entries: tuple[AuditEntry, ...]
+    next_page: int | None
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):

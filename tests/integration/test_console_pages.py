@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -145,6 +146,26 @@ async def test_paging_shows_every_document_once(ada: Visitor, ledger: asyncpg.Co
         path = next((e.attributes["href"] for e in page.all("a") if e.text == "Next page"), "")
     known = await ledger.fetch("SELECT document_id FROM documents ORDER BY document_id DESC")
     assert numbers == [row[0] for row in known]
+
+
+async def test_paging_shows_every_audit_entry_once(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """Also of entries about one thing; a page says which it is about."""
+    await ledger.execute(
+        """
+        INSERT INTO audit_log (actor, action, target, detail)
+        SELECT 'Grace', 'retry', 'document ' || n % 2, json_build_object('why', 'no ' || n || '.')
+          FROM generate_series(1, 130) AS n
+        """
+    )
+    for about, expected in (("", range(130, 0, -1)), ("?target=document+1", range(129, 0, -2))):
+        path, numbers = f"{BASE}/audit{about}", list[int]()
+        while path:
+            page = await ada.get(path)
+            numbers += [int(found) for found in re.findall(r"Why: no (\d+)\.", page.text)]
+            path = next((e.attributes["href"] for e in page.all("a") if e.text == "Next page"), "")
+        assert numbers == list(expected)
 
 
 async def test_filters_restrict(ada: Visitor) -> None:

@@ -19,6 +19,8 @@ WORKFLOWS = workflow_file(
     deals_in("won", name="invoice"),
     deals_in("strict", create_missing_products=False),
     deals_in("terms", payment_terms="Net 77"),
+    deals_in("twice"),
+    deals_in("twice", "sales_receipt", name="twice again"),
     deals_in("walkin", customer={"fixed": "Walk-in"}),
     deals_in("class", **{"class": "Nowhere"}),
     deals_in("canada", company="ca"),
@@ -32,6 +34,7 @@ STOPPED = [
     deal("109", "won", lines=[]),
     deal("113", "strict", lines=[("1", {**LINE, "name": "Unheard of"})]),
     deal("116", "terms"),
+    deal("120", "twice"),
 ]
 UNREADABLE = b'{"id": "900", "properties": {"dealstage": "won"'
 
@@ -130,6 +133,26 @@ def test_a_dismissed_document_stays_away_until_it_is_retried(service: WholeServi
     done(service, "retry", number)
     service.settle()
     assert service.ledger()["deal", "109", "invoice"][0] == "created"
+
+
+def test_a_sale_that_is_billed_already_is_billed_anyway_if_a_person_says_so(
+    service: WholeService,
+) -> None:
+    """A retry blocks it again with the same reason; one with --bill-anyway makes it."""
+    place = ("deal", "120", "sales_receipt")
+    assert service.ledger()[place] == ("blocked", "already_billed")
+    (number,) = [
+        str(each["document_id"])
+        for each in done(service, "documents", "--object", "120")["documents"]
+        if each["state"] == "blocked"
+    ]
+    for options, expected in (
+        ((), ("blocked", "already_billed")),
+        (("--bill-anyway",), ("created", "")),
+    ):
+        done(service, "retry", number, *options)
+        service.settle()
+        assert service.ledger()[place] == expected
 
 
 def test_what_exists_can_be_neither_retried_nor_dismissed(service: WholeService) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.console.context import console_of
+from reconciler.console.pages.asking import number
 from reconciler.console.rendering import render
 from reconciler.operator.views import LintView, WorkflowsView
 from reconciler.operator.workflow_words import enrolment_words
@@ -97,7 +98,11 @@ def file_lines(text: str, view: WorkflowsView) -> list[FileLine]:
 
 
 async def audit(request: web.Request) -> web.Response:
-    """What people did."""
+    """A page of what people did."""
     target = request.query.get("target", "").strip()
-    entries = await console_of(request).operator.audit(target, 200)
-    return await render(request, "audit.html", entries=entries, target=target)
+    after = number(request.query.get("after", ""))
+    page = await console_of(request).operator.audit(target, after)
+    return await render(
+        request, "audit.html", page=page, target=target,
+        first={name: value for name, value in request.query.items() if name != "after"},
+    )  # fmt: skip
