@@ -14,7 +14,9 @@ import asyncpg
 
 from reconciler.clock import SharedClock, elapsed
 from reconciler.intake import Batch
-from reconciler.ports import Advance, Lease, Span, UnpublishedOutcome
+from reconciler.ports.dispatch import Lease
+from reconciler.ports.intake import Advance, Span
+from reconciler.ports.outcomes import UnpublishedOutcome
 from reconciler.settings import Settings
 from store import leases as lease_store
 from store.offsets import claim_partitions, superseded

@@ -41,16 +41,9 @@ from reconciler.observed import Drift, compare, is_settled, is_voided, rewritten
 from reconciler.operations import DOCUMENT, document_operation_key, marker, request_id
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports import (
-    Amendment,
-    DueDocument,
-    Lease,
-    NewOutcome,
-    Operation,
-    OperationResult,
-    StandingDocument,
-    StandingLedger,
-)
+from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
+from reconciler.ports.outcomes import NewOutcome
+from reconciler.ports.standing import Amendment, StandingDocument, StandingLedger
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode

@@ -13,7 +13,7 @@ import msgspec
 
 from reconciler.documents import Entity, entity_of
 from reconciler.model import Action, DocumentContent
-from reconciler.ports import StandingDocument
+from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.resolve import Resolved
 

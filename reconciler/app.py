@@ -66,7 +66,8 @@ from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
 from reconciler.policies import policies_of
-from reconciler.ports import Lease, PartitionLag
+from reconciler.ports.dispatch import Lease
+from reconciler.ports.reports import PartitionLag
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits

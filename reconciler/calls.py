@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from reconciler.errors import QuickBooksError
 from reconciler.operations import batch_request, single_request
-from reconciler.ports import Operation
+from reconciler.ports.dispatch import Operation
 from reconciler.quickbooks.answers import BatchResult, read_batch
 from reconciler.quickbooks.client import QuickBooks
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from reconciler.fold import joined, references
 from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
-from reconciler.ports import ObjectLink, StoredObject
+from reconciler.ports.intake import ObjectLink, StoredObject
 from reconciler.reading import effective_ids
 from reconciler.workflows import Workflow
 from reconciler.workflows.filters import CONTACT_PREFIX

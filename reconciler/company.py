@@ -25,14 +25,9 @@ from reconciler.missing import ReferenceMaker
 from reconciler.observe import Observer
 from reconciler.operations import for_one_call
 from reconciler.policies import Policies
-from reconciler.ports import (
-    DispatchLedger,
-    Lease,
-    Operation,
-    ReferenceList,
-    StandingLedger,
-    UnfinishedOperation,
-)
+from reconciler.ports.dispatch import DispatchLedger, Lease, Operation, UnfinishedOperation
+from reconciler.ports.references import ReferenceList
+from reconciler.ports.standing import StandingLedger
 from reconciler.prepare import Prepared, Preparer
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks

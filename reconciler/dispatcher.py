@@ -20,7 +20,7 @@ from reconciler.company import CompanyDispatcher
 from reconciler.errors import Disconnected, Fenced, QuickBooksError, first_of
 from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
-from reconciler.ports import Lease
+from reconciler.ports.dispatch import Lease
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 

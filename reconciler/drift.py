@@ -13,7 +13,9 @@ from reconciler.model import Action
 from reconciler.observed import Drift, compare, is_news
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports import Amendment, Lease, NewOutcome, StandingDocument, StandingLedger
+from reconciler.ports.dispatch import Lease
+from reconciler.ports.outcomes import NewOutcome
+from reconciler.ports.standing import Amendment, StandingDocument, StandingLedger
 from reconciler.quickbooks.changes import Observed
 from reconciler.reasons import Reason
 from reconciler.workflows import OnDrift

@@ -41,16 +41,16 @@ from reconciler.model import (
     SourceObject,
 )
 from reconciler.outcomes import outcome
-from reconciler.ports import (
+from reconciler.ports.intake import (
     DISMISSED_BY_A_PERSON,
     Advance,
     DeadLetter,
     KnownRun,
     LedgerEntry,
-    NewOutcome,
     StoredObject,
     WantedDocument,
 )
+from reconciler.ports.outcomes import NewOutcome
 from reconciler.workflows import Workflow
 
 _encode_content = msgspec.json.Encoder().encode

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from reconciler.ports import Advance, KnownRun, Span
+from reconciler.ports.intake import Advance, KnownRun, Span
 
 UNKNOWN = 0
 """Stands for a position without a record, and for a record that must be looked at again."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.errors import LookAgain, QuickBooksError, Refused
 from reconciler.lifecycle import is_refusal
-from reconciler.ports import Operation
+from reconciler.ports.dispatch import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction

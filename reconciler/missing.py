@@ -20,7 +20,7 @@ from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
 from reconciler.locate import is_wanted
 from reconciler.model import Customer, ProductReference
 from reconciler.operations import for_one_call, marker, reference_operation_key, request_id
-from reconciler.ports import DispatchLedger, Lease, Operation, OperationResult
+from reconciler.ports.dispatch import DispatchLedger, Lease, Operation, OperationResult
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from reconciler.model import DocumentState
-from reconciler.ports import DueDocument
+from reconciler.ports.dispatch import DueDocument
 from reconciler.quickbooks.client import Call
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from reconciler.model import Action
-from reconciler.ports import StandingDocument
+from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.changes import Observed
 from reconciler.quickbooks.payload import Payload, decode
 from reconciler.reasons import WORDS, Reason

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from reconciler.ports import DueDocument, Operation
+from reconciler.ports.dispatch import DueDocument, Operation
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import BatchItem, Request, batch, create, update, void
 from reconciler.quickbooks.protocol import Operation as Verb

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from reconciler.model import DocumentKey
-from reconciler.ports import NewOutcome
+from reconciler.ports.outcomes import NewOutcome
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from reconciler.model import Action, DocumentState, Priority
-from reconciler.ports import DispatchLedger, DueDocument, Precedent
+from reconciler.ports.dispatch import DispatchLedger, DueDocument, Precedent
 from reconciler.reasons import Blocked, Reason, Waiting
 
 SALES = frozenset({Action.INVOICE, Action.SALES_RECEIPT, Action.PAID_INVOICE})

@@ -21,14 +21,8 @@ from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports import (
-    DispatchLedger,
-    DocumentUpdate,
-    DueDocument,
-    Lease,
-    NewOutcome,
-    Operation,
-)
+from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
+from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
 from reconciler.quickbooks.payload import encode
 from reconciler.reasons import Blocked

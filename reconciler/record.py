@@ -34,16 +34,16 @@ from reconciler.observe import Observer
 from reconciler.operations import for_one_call
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports import (
+from reconciler.ports.dispatch import (
     DispatchLedger,
     DocumentUpdate,
     DueDocument,
     Lease,
-    NewOutcome,
     Operation,
     OperationResult,
     UnfinishedOperation,
 )
+from reconciler.ports.outcomes import NewOutcome
 from reconciler.prepare import ANOTHER_NUMBER, NO_EMAIL, Prepared, payment_operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from reconciler.ports import UnpublishedOutcome
+from reconciler.ports.outcomes import UnpublishedOutcome
 
 _log = structlog.get_logger("reconciler.relay")
 

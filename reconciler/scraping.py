@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler.metrics import Metrics
-from reconciler.ports import Report
+from reconciler.ports.reports import Report
 
 _log = structlog.get_logger("reconciler.scraping")
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from reconciler.intake import Intake, Taken, Transaction
 from reconciler.model import DocumentKey, DocumentState, ObjectKey
 from reconciler.outcomes import outcome
-from reconciler.ports import ActionPlace, LedgerEntry, WantedDocument
+from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import Blocked, Reason
 from reconciler.workflows import Workflow
 

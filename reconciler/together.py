@@ -12,14 +12,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reconciler.ports import (
+from reconciler.ports.dispatch import (
     DispatchLedger,
     DocumentUpdate,
     Lease,
-    NewOutcome,
     Operation,
     OperationResult,
 )
+from reconciler.ports.outcomes import NewOutcome
 
 
 @dataclass(eq=False)

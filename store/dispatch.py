@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from reconciler.model import Action, DocumentKey, ObjectType, Priority
-from reconciler.ports import (
+from reconciler.ports.dispatch import (
     DocumentUpdate,
     DueDocument,
     Lease,
-    NewOutcome,
     Operation,
     OperationResult,
     Precedent,
     UnfinishedOperation,
 )
+from reconciler.ports.outcomes import NewOutcome
 from store import writeback
 from store.intake import insert_outcomes
 from store.leases import hold

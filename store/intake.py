@@ -15,17 +15,17 @@ import msgspec
 
 from reconciler.errors import Fenced
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
-from reconciler.ports import (
+from reconciler.ports.intake import (
     ActionPlace,
     Advance,
     DeadLetter,
     KnownRun,
     LedgerEntry,
-    NewOutcome,
     ObjectLink,
     StoredObject,
     WantedDocument,
 )
+from reconciler.ports.outcomes import NewOutcome
 from store import known
 from store.hydration import request_facts
 from store.links import change_links, linked_sources

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from reconciler.ports import JournalPosition
+from reconciler.ports.hubspot import JournalPosition
 
 
 class JournalOffsetStore:

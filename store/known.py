@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from reconciler.known import LONGEST_RUN
-from reconciler.ports import KnownRun, Span
+from reconciler.ports.intake import KnownRun, Span
 from store.pool import Connection
 
 FORGOTTEN_AT_ONCE = 1000

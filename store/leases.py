@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from reconciler.errors import Fenced
-from reconciler.ports import Lease
+from reconciler.ports.dispatch import Lease
 from store.pool import Connection
 
 

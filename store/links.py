@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import asyncpg
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
-from reconciler.ports import ObjectLink, Precedent
+from reconciler.ports.dispatch import Precedent
+from reconciler.ports.intake import ObjectLink
 from store.pool import Connection
 
 

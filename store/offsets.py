@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from reconciler.ports import PartitionClaim
+from reconciler.ports.intake import PartitionClaim
 
 
 async def claim_partitions(

@@ -13,7 +13,7 @@ from datetime import timedelta
 import asyncpg
 
 from reconciler.errors import Fenced
-from reconciler.ports import UnpublishedOutcome
+from reconciler.ports.outcomes import UnpublishedOutcome
 from store.pool import Connection
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 
 import asyncpg
 
-from reconciler.ports import CompanyRecord, Lease, StoredReference
+from reconciler.ports.dispatch import Lease
+from reconciler.ports.references import CompanyRecord, StoredReference
 from store.leases import hold
 
 SMALL_LISTS = ("Account", "Class", "Department", "PaymentMethod", "TaxCode", "Term")

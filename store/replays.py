@@ -15,7 +15,7 @@ import msgspec
 
 from reconciler.model import DocumentKey, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.views import ReplayView
-from reconciler.ports import LedgerEntry
+from reconciler.ports.intake import LedgerEntry
 from store.intake import IntakeTransaction, decode_object
 from store.pool import Connection
 

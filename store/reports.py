@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncpg
 import msgspec
 
-from reconciler.ports import CompanyReport, LedgerCount, ReplayReport, Report
+from reconciler.ports.reports import CompanyReport, LedgerCount, ReplayReport, Report
 from store.counts import FinishedCounts
 from store.pool import Connection
 

@@ -12,14 +12,9 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from reconciler.ports import (
-    Amendment,
-    Lease,
-    NewOutcome,
-    Operation,
-    OperationResult,
-    StandingDocument,
-)
+from reconciler.ports.dispatch import Lease, Operation, OperationResult
+from reconciler.ports.outcomes import NewOutcome
+from reconciler.ports.standing import Amendment, StandingDocument
 from store.dispatch import DUE_COLUMNS, due_document, finish_operations, insert_operations
 from store.intake import insert_outcomes
 from store.leases import hold

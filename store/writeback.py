@@ -13,7 +13,8 @@ import asyncpg
 import msgspec
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
-from reconciler.ports import DocumentUpdate, WriteBack
+from reconciler.ports.dispatch import DocumentUpdate
+from reconciler.ports.hubspot import WriteBack
 from store.pool import Connection
 
 _decode_object = msgspec.json.Decoder(SourceObject).decode

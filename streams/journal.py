@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from reconciler.errors import FeedBroken, UndecodableRecord
-from reconciler.ports import (
+from reconciler.ports.hubspot import (
     JournalEntry,
     JournalOffsets,
     JournalPosition,

@@ -32,7 +32,8 @@ from reconciler.model import (
     ProductReference,
 )
 from reconciler.policies import Policies
-from reconciler.ports import Lease, WantedDocument
+from reconciler.ports.dispatch import Lease
+from reconciler.ports.intake import WantedDocument
 from reconciler.quickbooks.client import Call, Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.quickbooks.gate import Gate

@@ -12,7 +12,7 @@ import asyncpg
 from reconciler.assembly import watched
 from reconciler.intake import Batch, Intake, Taken
 from reconciler.model import ObjectType
-from reconciler.ports import Advance
+from reconciler.ports.intake import Advance
 from reconciler.workflows import WorkflowFile, load
 from store.intake import ConcurrentFold, transaction
 from store.offsets import claim_partitions

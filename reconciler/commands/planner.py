@@ -31,7 +31,7 @@ from reconciler.operator.foretelling import (
 )
 from reconciler.operator.planning import Fate, Plan, PlannedDocument, planned, resolved, stopped
 from reconciler.operator.presenting import names_of
-from reconciler.ports import LedgerEntry
+from reconciler.ports.intake import LedgerEntry
 from reconciler.precedence import SALES
 from reconciler.workflows import Workflow
 from store import replays

@@ -17,7 +17,7 @@ from reconciler.console.people import Person
 from reconciler.console.sessions import Session, Sessions
 from reconciler.console.throttle import Throttle
 from reconciler.operator.desk import Operator
-from reconciler.ports import PartitionLag
+from reconciler.ports.reports import PartitionLag
 
 BASE = "/console"
 """Where the console is mounted; everything under it is protected."""

@@ -18,7 +18,7 @@ import msgspec
 from reconciler.errors import HubSpotBusy, HubSpotError, HubSpotRefused
 from reconciler.hubspot.client import Observe
 from reconciler.hubspot.protocol import failure
-from reconciler.ports import JournalEntry, OffsetForgotten
+from reconciler.ports.hubspot import JournalEntry, OffsetForgotten
 
 SCOPE = "developer.webhooks_journal.read"
 _EARLY_SECONDS = 60.0

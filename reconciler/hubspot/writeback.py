@@ -32,7 +32,7 @@ from reconciler.hubspot.protocol import (
     update,
 )
 from reconciler.model import ASSOCIATION_NAMES, ObjectKey, ObjectType, SourceObject
-from reconciler.ports import WriteBack
+from reconciler.ports.hubspot import WriteBack
 
 _log = structlog.get_logger("reconciler.writeback")
 

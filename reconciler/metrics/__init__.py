@@ -23,7 +23,8 @@ from reconciler.metrics.process import ProcessMetrics
 from reconciler.metrics.quickbooks import QuickBooksMetrics
 from reconciler.model import DocumentState
 from reconciler.observe import Observer
-from reconciler.ports import DueDocument, PartitionLag, Report
+from reconciler.ports.dispatch import DueDocument
+from reconciler.ports.reports import PartitionLag, Report
 from reconciler.quickbooks.client import Call
 
 __all__ = ["HubSpotMetrics", "Metrics"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.documents import ENTITY_OF
 from reconciler.metrics.families import LONG, Families
 from reconciler.model import Action, DocumentState, Priority
-from reconciler.ports import DueDocument
+from reconciler.ports.dispatch import DueDocument
 
 ENTITIES = sorted({*ENTITY_OF.values(), "Customer", "Item", "Payment"})
 ENDINGS = ("resent", "adopted", "refused")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from reconciler.intake import Taken
 from reconciler.metrics.families import COUNTS, SHORT, Families
-from reconciler.ports import PartitionLag
+from reconciler.ports.reports import PartitionLag
 
 
 class IntakeMetrics:

@@ -6,7 +6,7 @@ Set at scrape time from `ports.Report`. Queries take `max` over the processes, n
 from __future__ import annotations
 
 from reconciler.metrics.families import Families
-from reconciler.ports import Report
+from reconciler.ports.reports import Report
 
 
 class LedgerMetrics:

@@ -18,7 +18,7 @@ from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
-from reconciler.ports import NewOutcome
+from reconciler.ports.outcomes import NewOutcome
 from reconciler.switching import why_off
 from reconciler.workflows import Workflow
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
 from reconciler.operator.planning import Fate, PlannedDocument
-from reconciler.ports import LedgerEntry
+from reconciler.ports.intake import LedgerEntry
 from reconciler.precedence import NAMES, SALES
 from reconciler.reasons import Blocked, Reason, Stop, Waiting
 

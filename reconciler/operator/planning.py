@@ -24,7 +24,7 @@ from reconciler.model import (
     SourceObject,
 )
 from reconciler.operator.presenting import Names, customer_name
-from reconciler.ports import LedgerEntry
+from reconciler.ports.intake import LedgerEntry
 from reconciler.reasons import Blocked, Stop, Waiting
 from reconciler.resolve import Book, Resolved, resolve
 from reconciler.workflows import Workflow

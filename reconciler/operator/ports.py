@@ -31,7 +31,7 @@ from reconciler.operator.views import (
     ReplayView,
     Selection,
 )
-from reconciler.ports import NewOutcome
+from reconciler.ports.outcomes import NewOutcome
 
 
 class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,9 @@ import pytest
 
 from reconciler.errors import Fenced
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType
-from reconciler.ports import (
-    Amendment,
-    DocumentUpdate,
-    Lease,
-    NewOutcome,
-    Operation,
-    OperationResult,
-)
+from reconciler.ports.dispatch import DocumentUpdate, Lease, Operation, OperationResult
+from reconciler.ports.outcomes import NewOutcome
+from reconciler.ports.standing import Amendment
 from store.dispatch import DispatchStore
 from store.leases import register_companies, take_leases
 from store.outbox import Outbox

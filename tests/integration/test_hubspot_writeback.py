@@ -25,7 +25,7 @@ from reconciler.model import (
     ObjectType,
     Related,
 )
-from reconciler.ports import DocumentUpdate
+from reconciler.ports.dispatch import DocumentUpdate
 from store.writeback import WriteBackStore, enter
 from tests.hubspot_process import HubSpotServer, hubspot_process
 

@@ -11,7 +11,7 @@ import asyncpg
 
 from reconciler.intake import Batch
 from reconciler.model import DocumentKey, ObjectKey, ObjectType
-from reconciler.ports import Advance, WantedDocument
+from reconciler.ports.intake import Advance, WantedDocument
 from reconciler.workflows import load
 from store.intake import ConcurrentFold, IntakeTransaction
 from store.pool import open_pool

@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from reconciler.known import RUN
-from reconciler.ports import KnownRun, Span
+from reconciler.ports.intake import KnownRun, Span
 from store import known
 from store.pool import open_pool
 

@@ -20,7 +20,7 @@ from reconciler.dispatcher import Dispatcher
 from reconciler.http import serve
 from reconciler.notices import PATH, add_webhooks
 from reconciler.observe import Observer
-from reconciler.ports import Lease
+from reconciler.ports.dispatch import Lease
 from reconciler.quickbooks.client import open_session
 from reconciler.quickbooks.tokens import SharedTokens
 from reconciler.workflows import Company

@@ -27,7 +27,7 @@ from reconciler.lifecycle import (
 )
 from reconciler.model import Action, DocumentKey, ObjectType
 from reconciler.operations import DOCUMENT, document_operation_key, request_id
-from reconciler.ports import DueDocument
+from reconciler.ports.dispatch import DueDocument
 
 KEY = DocumentKey("1", Action.INVOICE, 4711, ObjectType.DEAL, "7")
 POLICY = RetryPolicy(replay_window=timedelta(minutes=10))

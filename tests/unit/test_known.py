@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.known import LONGEST_RUN, RUN, KnownRecords
-from reconciler.ports import Advance, KnownRun, Span
+from reconciler.ports.intake import Advance, KnownRun, Span
 from streams.records import Record
 
 IDS = {"t": "id"}

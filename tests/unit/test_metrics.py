@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.metrics import Metrics
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
-from reconciler.ports import DueDocument, PartitionLag
+from reconciler.ports.dispatch import DueDocument
+from reconciler.ports.reports import PartitionLag
 from reconciler.quickbooks.client import Call
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Budget, Kind, Limits

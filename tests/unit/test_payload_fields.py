@@ -22,7 +22,8 @@ from reconciler.model import (
     ObjectType,
     ProductReference,
 )
-from reconciler.ports import DueDocument, StandingDocument
+from reconciler.ports.dispatch import DueDocument
+from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.references import Reference
 from reconciler.resolve import Book, Resolved

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
-from reconciler.ports import DueDocument, Precedent
+from reconciler.ports.dispatch import DueDocument, Precedent
 from reconciler.precedence import judged
 
 START = datetime(2026, 1, 31, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.errors import Fenced
 from reconciler.model import DocumentState
-from reconciler.ports import DocumentUpdate, Lease, OperationResult
+from reconciler.ports.dispatch import DocumentUpdate, Lease, OperationResult
 from reconciler.together import Together, Writing
 
 

@@ -13,7 +13,7 @@ from reconciler.console.rendering import render
 from reconciler.console.words import plural, span
 from reconciler.model import DocumentState
 from reconciler.operator.views import Overview, StateCount
-from reconciler.ports import PartitionLag
+from reconciler.ports.reports import PartitionLag
 
 DUE_TOO_LONG = timedelta(minutes=1)
 """The service level: a document is created within 60 seconds."""

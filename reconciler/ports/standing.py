@@ -1,0 +1,72 @@
+"""Documents that are in QuickBooks: as recorded, and the news of them.
+
+`amend` and `drift` ask `StandingLedger` for these; `store.standing` answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
+from reconciler.ports.outcomes import NewOutcome
+
+
+class StandingDocument(msgspec.Struct, frozen=True):
+    """A document that is in QuickBooks, as recorded; contents are JSON text.
+
+    `request` is what we wrote last (the entity's bytes), `total` what QuickBooks then made it.
+    """
+
+    document: DueDocument
+    desired: str | None
+    sync_token: str
+    document_number: str
+    total: Decimal | None
+    drift: str
+    change: str
+    request: bytes
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """News of a document that is in QuickBooks: updated, changed in HubSpot, or drifted.
+
+    None leaves a field as it is. `change` is `Change`'s word for what became of what is desired;
+    with `content` (what the document says now) nothing else is desired any more, unless intake
+    has heard of something newer. `recreate` gives the document up: it is wanted anew, as a new
+    generation.
+    """
+
+    document_id: int
+    change: str | None = None
+    reason: str = ""
+    detail: str = ""
+    content: str | None = None
+    sync_token: str | None = None
+    total: Decimal | None = None
+    drift: str | None = None
+    recreate: bool = False
+    next_attempt_at: datetime | None = None
+
+
+class StandingLedger(Protocol):
+    """The ledger's statements about documents in QuickBooks (`store.standing.StandingStore`)."""
+
+    async def changed(self, realm_id: str, limit: int, now: datetime) -> list[StandingDocument]: ...
+    async def in_quickbooks(
+        self, realm_id: str, found: Sequence[tuple[str, str]]
+    ) -> list[StandingDocument]: ...
+    async def begin_change(
+        self, lease: Lease, operation: Operation, retry_at: datetime
+    ) -> bool: ...
+    async def amend(
+        self,
+        lease: Lease,
+        amendments: Sequence[Amendment],
+        outcomes: Sequence[NewOutcome],
+        results: Sequence[OperationResult] = (),
+    ) -> None: ...
