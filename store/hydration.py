@@ -69,6 +69,20 @@ class HydrationQueue:
             problem[:300],
         )
 
+    async def note(self, keys: Sequence[ObjectKey], problem: str) -> None:
+        """Say why asking for these came to nothing; they are asked for again when they are due."""
+        await self._pool.execute(
+            """
+            UPDATE hydrations AS h SET problem = $4
+              FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
+             WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
+            """,
+            self._portal_id,
+            [key.type for key in keys],
+            [key.id for key in keys],
+            problem,
+        )
+
     async def _enter_waiting(self, connection: Connection) -> None:
         """Objects of documents that wait for such facts, and that nobody is asking for."""
         await connection.execute(

@@ -21,6 +21,7 @@ from reconciler.operator.ports import (
     StoredCompany,
     StoredDeadLetter,
     StoredDocument,
+    StoredHubSpotProblem,
 )
 from reconciler.operator.views import (
     AuditEntry,
@@ -33,7 +34,7 @@ from reconciler.operator.views import (
     ReplayView,
     Selection,
 )
-from store import audit, documents, replays, summaries
+from store import audit, documents, hubspot_problems, replays, summaries
 from store.dead_letters import DeadLetterStore
 from store.intake import decode_object, insert_outcomes
 
@@ -229,6 +230,18 @@ class OperatorStore:
     async def audit(self, target: str, limit: int, after: int | None = None) -> list[AuditEntry]:
         """Newest first, before an id."""
         return await audit.read(self.pool, target, limit, after)
+
+    async def hubspot_problems(self, key: ObjectKey) -> list[StoredHubSpotProblem]:
+        """Of one object and its documents."""
+        return await hubspot_problems.of_object(self.pool, key)
+
+    async def hubspot_problem_groups(self) -> list[StoredHubSpotProblem]:
+        """By what HubSpot said, most frequent first."""
+        return await hubspot_problems.groups(self.pool)
+
+    async def write_back_again(self, entry: NewAudit) -> int:
+        """Let what HubSpot refused to take be tried again."""
+        return await hubspot_problems.write_back_again(self.pool, entry)
 
     async def note(self, entry: NewAudit) -> None:
         """Keep an entry about what is not in this database."""

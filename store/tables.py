@@ -397,6 +397,13 @@ class HydrationRow(SQLModel, table=True):
             "next_hydration_at",
             postgresql_where=text("next_hydration_at IS NOT NULL"),
         ),
+        Index(
+            "hydrations_problems",
+            "portal_id",
+            "object_type",
+            "object_id",
+            postgresql_where=text("problem <> ''"),
+        ),
     )
     portal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     object_type: str = Field(sa_column=Column(Text, primary_key=True))
@@ -412,6 +419,7 @@ class WriteBackRow(SQLModel, table=True):
     __tablename__ = "write_backs"
     __table_args__ = (
         Index("write_backs_due", "next_attempt_at", postgresql_where=text("state = 'wanted'")),
+        Index("write_backs_problems", "document_id", postgresql_where=text("problem <> ''")),
     )
     document_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     state: str = Field(sa_column=_text("wanted"))

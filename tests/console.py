@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
@@ -26,6 +27,7 @@ from reconciler.console.wiring import open_console
 from reconciler.demo.feed import generate
 from reconciler.http import Health, monitoring
 from reconciler.intake import Batch
+from reconciler.operator.desk import Operator
 from reconciler.quickbooks.client import open_session
 from reconciler.settings import Settings
 from reconciler.workflows import load
@@ -49,6 +51,11 @@ BINARY = b"\xff\xfe\x00\x01<script>alert(2)</script>"
 def settings(dsn: str, **more: Any) -> Settings:
     """Settings of a console on that database."""
     return Settings(workflows=WORKFLOWS, postgres_dsn=dsn, **more)
+
+
+def operator_of(pool: asyncpg.Pool) -> Operator:
+    """The operator's layer with the demo's workflows."""
+    return operator_over(pool, settings("postgresql://unused"), load(WORKFLOWS.read_text("utf-8")))
 
 
 async def fill(dsn: str) -> None:

@@ -95,6 +95,8 @@ def document(document_id: int, json: AsJson = False) -> None:
     out, each = console(), view.document
     out.print(f"Document {each.document_id}: {each.key.action} for {each.key.source}, {each.state}")
     out.print(f"{each.sentence} {each.fix}".strip())
+    for problem in view.hubspot_problems:
+        out.print(problem.sentence)
     for entry in view.timeline:
         detail = f": {entry.detail}" if entry.detail else ""
         out.print(f"  {day(entry.at)}  {entry.kind:<9} {entry.title}{detail}")
@@ -156,6 +158,16 @@ def dismiss(
     selection = Selection(document_ids=tuple(ids))
     done = run(lambda session: session.operator.dismiss(selection, why, by or login()))
     finish(done, "document", json)
+
+
+@app.command("write-back")
+def write_back(by: By = "", json: AsJson = False) -> None:
+    """Try again what HubSpot refused to be told of documents, after its cause was mended."""
+    count = run(lambda session: session.operator.write_back_again(by or login()))
+    if json:
+        print_json({"documents": count})
+    else:
+        console().print(f"{count} documents will be written back again.")
 
 
 COLUMNS = (

@@ -53,6 +53,8 @@ def print_explanation(found: Explanation, out: Console) -> None:
             out.print(f"  Document {each.document.document_id}, {day(each.document.state_since)}")
             if each.document.quickbooks_url:
                 out.print(f"  {each.document.quickbooks_url}")
+    for problem in found.hubspot_problems:
+        out.print(f"\n{problem.sentence}")
     if found.timeline:
         out.print("\nTimeline")
     for entry in found.timeline:

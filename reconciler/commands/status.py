@@ -36,6 +36,9 @@ def print_overview(view: Overview, out: Console) -> None:
     )
     print_groups("Blocked", view.blocked, out)
     print_groups("Waiting", view.waiting, out)
+    for problem in view.hubspot_problems:
+        examples = ", ".join(str(key) for key in problem.examples)
+        out.print(f"{problem.sentence} Objects: {problem.objects}, for example {examples}.\n")
     companies = table("Companies", "company", "realm", "connection", "worked for by", "documents")
     for each in view.companies:
         documents = ", ".join(f"{n} {state}" for state, n in sorted(each.documents.items()))

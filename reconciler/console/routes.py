@@ -67,6 +67,7 @@ _PAGES = {
 _ACTIONS = {
     "/retry": documents.retry,
     "/dismiss": documents.dismiss,
+    "/write-back": documents.write_back_again,
     "/dead-letters/redrive": dead_letters.redrive,
     "/dead-letters/dismiss": dead_letters.dismiss,
     "/replays/backfill": replays.backfill,

@@ -63,6 +63,7 @@ class Queue(Protocol):
 
     async def claim(self, limit: int) -> list[ObjectKey]: ...
     async def postpone(self, keys: Sequence[ObjectKey], delay: timedelta, problem: str) -> None: ...
+    async def note(self, keys: Sequence[ObjectKey], problem: str) -> None: ...
 
 
 @dataclass
@@ -108,9 +109,11 @@ class Hydrator:
         else:
             await self.keep(snapshots)
             self.observe("fetched", len(snapshots))
-            if missing := len(keys) - len(snapshots):
-                _log.warning("objects not in HubSpot", objects=missing, type=keys[0].type)
-                self.observe("missing", missing)
+            found = {key for key, _ in snapshots}
+            if missing := [key for key in keys if key not in found]:
+                _log.warning("objects not in HubSpot", objects=len(missing), type=keys[0].type)
+                await self.queue.note(missing, "HubSpot: it has no such object")
+                self.observe("missing", len(missing))
 
     async def _snapshots(self, keys: Sequence[ObjectKey]) -> list[Snapshot]:
         type_ = keys[0].type

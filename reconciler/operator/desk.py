@@ -12,11 +12,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from reconciler.intake import Intake, Transaction
 from reconciler.model import DocumentState, ObjectKey, ObjectType
 from reconciler.operator import acting, explaining, overview, redriving
 from reconciler.operator.ports import NewAudit, OperatorStore
-from reconciler.operator.presenting import Names, hit, names_of, summary
+from reconciler.operator.presenting import Names, hit, hubspot_problem, names_of, summary
 from reconciler.operator.timeline import document_timeline, object_timeline
 from reconciler.operator.views import (
     AuditPage,
@@ -87,9 +89,14 @@ class Operator:
         outcomes = await self.store.outcomes(document_id)
         audit = await self.store.audit(f"document {document_id}", 100)
         objects = await self.store.objects([stored.key.source])
-        return document_timeline(
+        view = document_timeline(
             summary(stored, await self._names()), stored, objects, (operations, outcomes, audit)
         )
+        problems = await self.store.hubspot_problems(stored.key.source)
+        mine = [
+            hubspot_problem(each) for each in problems if each.document_id in (None, document_id)
+        ]
+        return msgspec.structs.replace(view, hubspot_problems=tuple(mine))
 
     async def explain(
         self, object_type: ObjectType, object_id: str, portal_id: int | None = None
@@ -113,7 +120,9 @@ class Operator:
             workflows=self.workflows,
             now=self.clock(),
         )
-        return explaining.explain(question, object_timeline(question.object, documents, entries))
+        told = explaining.explain(question, object_timeline(question.object, documents, entries))
+        problems = [hubspot_problem(each) for each in await self.store.hubspot_problems(key)]
+        return msgspec.structs.replace(told, hubspot_problems=tuple(problems))
 
     async def _key(
         self, object_type: ObjectType, object_id: str, portal_id: int | None
@@ -194,6 +203,11 @@ class Operator:
     async def dismiss(self, selection: Selection, why: str, by: str) -> Done:
         """Decide that documents are not to be made; a retry takes them up again."""
         return await acting.dismiss(self._desk(by), selection, why)
+
+    async def write_back_again(self, by: str) -> int:
+        """Try again what HubSpot refused to be told of documents; answers of how many."""
+        entry = NewAudit(actor=by, action="write back again", target="HubSpot", detail={})
+        return await self.store.write_back_again(entry)
 
     def _desk(self, by: str) -> acting.Acting:
         return acting.Acting(self.store, self.workflows.workflows, by)

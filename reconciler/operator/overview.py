@@ -13,7 +13,7 @@ import msgspec
 
 from reconciler.model import DocumentState
 from reconciler.operator.ports import DocumentCount, OperatorStore, StoredCause, StoredCompany
-from reconciler.operator.presenting import Names, names_of, split
+from reconciler.operator.presenting import Names, hubspot_problem, names_of, split
 from reconciler.operator.views import (
     BlockedGroup,
     Cause,
@@ -48,6 +48,9 @@ async def overview(
         unpublished_outcomes=health.unpublished_outcomes,
         open_dead_letters=health.open_dead_letters,
         drifted=health.drifted,
+        hubspot_problems=tuple(
+            [hubspot_problem(each) for each in await store.hubspot_problem_groups()]
+        ),
         companies=_companies(workflows, stored, counts),
         reading=tuple(await store.reading(group_id)),
         replays=tuple(await store.replays(5)),

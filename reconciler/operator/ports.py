@@ -112,6 +112,17 @@ class Health(NamedTuple):
     drifted: int
 
 
+class StoredHubSpotProblem(NamedTuple):
+    """Facts that could not be fetched, or documents that could not be written back."""
+
+    is_write_back: bool
+    problem: str
+    objects: int
+    next_attempt_at: datetime | None
+    document_id: int | None
+    examples: tuple[ObjectKey, ...]
+
+
 class StoredDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter with its bytes; `headers` is msgpack of [[name, value], …]."""
 
@@ -210,3 +221,14 @@ class OperatorStore(Protocol):
         ...
 
     async def note(self, entry: NewAudit) -> None: ...
+    async def hubspot_problems(self, key: ObjectKey) -> list[StoredHubSpotProblem]:
+        """Of one object and its documents."""
+        ...
+
+    async def hubspot_problem_groups(self) -> list[StoredHubSpotProblem]:
+        """By what HubSpot said, most frequent first."""
+        ...
+
+    async def write_back_again(self, entry: NewAudit) -> int:
+        """Let what HubSpot refused to take be tried again; answers how many documents."""
+        ...

@@ -22,8 +22,8 @@ from reconciler.model import (
     Priority,
     SourceObject,
 )
-from reconciler.operator.ports import StoredCompany, StoredDocument
-from reconciler.operator.views import DocumentSummary, ObjectHit
+from reconciler.operator.ports import StoredCompany, StoredDocument, StoredHubSpotProblem
+from reconciler.operator.views import DocumentSummary, HubSpotProblem, ObjectHit
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.reasons import WORDS, Reason
 from reconciler.workflows import WorkflowFile
@@ -166,6 +166,21 @@ def _fix_pattern(reason: str) -> re.Pattern[str] | None:
         return None
     parts = [re.escape(part) for part in re.split(r"\{\w+\}", fix)]
     return re.compile(" " + ".*?".join(parts) + "$", re.DOTALL)
+
+
+def hubspot_problem(stored: StoredHubSpotProblem) -> HubSpotProblem:
+    """What could not be fetched or written back, why, and when it is tried next."""
+    if stored.is_write_back:
+        what = f"Document {stored.document_id}" if stored.document_id else "Documents"
+        failed = f"{what} could not be written back to HubSpot."
+    else:
+        failed = "Missing facts could not be fetched from HubSpot."
+    after = "Once that is mended, write back again."
+    if stored.next_attempt_at is not None:
+        after = f"It is tried again at {day(stored.next_attempt_at)}."
+    return HubSpotProblem(
+        sentence=f"{failed} {stored.problem.rstrip('.')}. {after}", **stored._asdict()
+    )
 
 
 def hubspot_url(key: ObjectKey) -> str:

@@ -132,6 +132,22 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class HubSpotProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What HubSpot said when facts were fetched from it, or documents written back to it.
+
+    It may concern many objects, some of which are `examples`; `document_id` is of one document.
+    Where `next_attempt_at` is None a person must act.
+    """
+
+    sentence: str
+    is_write_back: bool
+    problem: str
+    objects: int
+    next_attempt_at: datetime | None
+    document_id: int | None
+    examples: tuple[ObjectKey, ...]
+
+
 class DocumentView(msgspec.Struct, frozen=True, kw_only=True):
     """One document with everything known of it, `timeline` oldest first.
 
@@ -145,6 +161,7 @@ class DocumentView(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: tuple[OutcomeView, ...]
     audit: tuple[AuditEntry, ...]
     timeline: tuple[TimelineEntry, ...]
+    hubspot_problems: tuple[HubSpotProblem, ...] = ()
 
 
 # --- explaining ----------------------------------------------------------------------------------
@@ -206,6 +223,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     actions: tuple[ActionExplanation, ...]
     timeline: tuple[TimelineEntry, ...]
+    hubspot_problems: tuple[HubSpotProblem, ...] = ()
 
 
 # --- what is stuck -------------------------------------------------------------------------------
@@ -421,6 +439,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     unpublished_outcomes: int
     open_dead_letters: int
     drifted: int
+    hubspot_problems: tuple[HubSpotProblem, ...]
     companies: tuple[CompanyView, ...]
     reading: tuple[Reading, ...]
     replays: tuple[ReplayView, ...]

@@ -203,6 +203,40 @@ async def test_retry_of_a_group_acts_under_ones_name(
     assert len(entries) == blocked
 
 
+async def test_trouble_with_hubspot_is_told_and_written_back_again(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """What could not be fetched or written stands on the overview and the pages that it concerns."""
+    row = await ledger.fetchrow(
+        """
+        INSERT INTO write_backs (document_id, state, problem)
+        SELECT min(document_id), 'blocked', 'HubSpot: a scope is missing' FROM documents
+        RETURNING document_id
+        """
+    )
+    await ledger.execute(
+        """
+        INSERT INTO hydrations (portal_id, object_type, object_id, next_hydration_at, problem)
+        SELECT portal_id, object_type, object_id, '2031-01-01', 'HubSpot: no answer'
+          FROM documents WHERE document_id = $1
+        """,
+        row[0],
+    )
+    overview = await ada.get(f"{BASE}/")
+    sentences = [
+        "Documents could not be written back to HubSpot. HubSpot: a scope is missing.",
+        "Missing facts could not be fetched from HubSpot. HubSpot: no answer. It is tried again at"
+        " 2031-01-01",
+    ]
+    for sentence in sentences:
+        assert sentence in overview.text
+    document = await ada.get(f"{BASE}/documents/{row[0]}")
+    assert f"Document {row[0]} could not be written back to HubSpot." in document.text
+    after = await ada.send(f"{BASE}/write-back", overview.form(f"{BASE}/write-back"))
+    assert "1 document will be written back again." in after.text
+    assert await ledger.fetchval("SELECT state FROM write_backs") == "wanted"
+
+
 async def test_dismissing_needs_a_reason_and_keeps_it(
     ada: Visitor, ledger: asyncpg.Connection
 ) -> None:

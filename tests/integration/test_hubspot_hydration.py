@@ -18,6 +18,7 @@ from reconciler.model import ObjectKey, ObjectType, SourceObject
 from store.hydration import HydrationQueue, request_facts
 from streams.formats import TopicSettings, decode
 from streams.records import Record
+from tests.console import operator_of
 from tests.hubspot_process import HubSpotServer, hubspot_process
 
 PORTAL = 4711
@@ -193,7 +194,13 @@ async def test_trouble_postpones_and_loses_nothing(
     await server.admin("troubles", trouble)
     assert await worker.once() == 1
     assert not kept
-    assert problem in await pool.fetchval("SELECT problem FROM hydrations")
+    operator = operator_of(pool)
+    (told,) = (await operator.explain(ObjectType.DEAL, "5", PORTAL)).hubspot_problems
+    assert "could not be fetched from HubSpot" in told.sentence
+    assert problem in told.sentence
+    assert (await operator.overview()).hubspot_problems[0].examples == (
+        ObjectKey(PORTAL, ObjectType.DEAL, "5"),
+    )
     assert await pool.fetchval("SELECT next_hydration_at > now() FROM hydrations")
     await server.admin("troubles", {"throttled": 0, "failing": 0, "lost": 0, "token": ""})
     await due_now(pool)
@@ -211,6 +218,9 @@ async def test_an_object_that_is_gone_holds_up_no_other(
     worker, kept = hydrator
     assert await worker.once() == 2
     assert [key.id for key, _ in kept] == ["6"]
+    operator = operator_of(pool)
+    (told,) = (await operator.explain(ObjectType.DEAL, "404", PORTAL)).hubspot_problems
+    assert "it has no such object" in told.sentence
 
 
 async def test_a_batch_takes_few_calls(

@@ -27,6 +27,7 @@ from reconciler.model import (
 )
 from reconciler.ports.dispatch import DocumentUpdate
 from store.writeback import WriteBackStore, enter
+from tests.console import operator_of
 from tests.hubspot_process import HubSpotServer, hubspot_process
 
 PORTAL = 4711
@@ -216,13 +217,25 @@ async def test_a_missing_property_blocks_until_a_person_has_made_it(
         "blocked", "",
         'HubSpot: Property "quickbooks_document_number" does not exist (HTTP 400)',
     )  # fmt: skip
+    operator = operator_of(pool)
+    view = await operator.document(document_id)
+    assert view is not None
+    (told,) = view.hubspot_problems
+    assert told.sentence == (
+        f"Document {document_id} could not be written back to HubSpot. HubSpot: Property"
+        ' "quickbooks_document_number" does not exist (HTTP 400). Once that is mended, write back'
+        " again."
+    )
+    assert (await operator.overview()).hubspot_problems[0].is_write_back
     await due_now(pool)
     assert await write_backs.once() == 0
     names = [f"quickbooks_{each}" for each in ("document_number", "document_id", "status", "link")]
     await server.admin("properties", {"type": "quotes", "names": names})
-    await recorded(pool, document_id)
+    assert await operator.write_back_again("ada") == 1
     assert await write_backs.once() == 1
     assert (await state(pool, document_id))[0] == "done"
+    assert (await operator.overview()).hubspot_problems == ()
+    assert (await operator.audit()).entries[0].actor == "ada"
 
 
 async def test_only_documents_of_workflows_that_write_back_are_entered(

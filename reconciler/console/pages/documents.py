@@ -15,6 +15,7 @@ from reconciler.console.pages.asking import (
     word,
 )
 from reconciler.console.rendering import render
+from reconciler.console.words import plural
 from reconciler.model import SOURCE_TYPES, Action, DocumentState, ObjectType
 from reconciler.operator.views import DocumentFilter, Explanation
 
@@ -76,6 +77,13 @@ async def retry(request: web.Request) -> web.Response:
     bill_anyway = text(form, "bill_anyway") == "yes"
     done = await operator.retry(selection(form), person, bill_anyway=bill_anyway)
     return acted(request, form, told(done, "looked at again"))
+
+
+async def write_back_again(request: web.Request) -> web.Response:
+    """Try again what HubSpot refused to be told."""
+    form = await request.post()
+    count = await console_of(request).operator.write_back_again(request[PERSON].name)
+    return acted(request, form, f"{plural(count, 'document')} will be written back again.")
 
 
 async def dismiss(request: web.Request) -> web.Response:

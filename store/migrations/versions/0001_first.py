@@ -200,6 +200,10 @@ STATEMENTS = (
       WHERE next_hydration_at IS NOT NULL
     """,
     """
+    CREATE INDEX hydrations_problems ON hydrations (portal_id, object_type, object_id)
+      WHERE problem <> ''
+    """,
+    """
     CREATE TABLE journal_offsets (
       name TEXT NOT NULL,
       journal_offset TEXT NOT NULL,
@@ -335,6 +339,7 @@ STATEMENTS = (
     """
     CREATE INDEX write_backs_due ON write_backs (next_attempt_at) WHERE state = 'wanted'
     """,
+    "CREATE INDEX write_backs_problems ON write_backs (document_id) WHERE problem <> ''",
 )
 
 
