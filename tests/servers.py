@@ -106,10 +106,17 @@ async def _execute(dsn: str, statement: str) -> None:
 
 @contextmanager
 def _docker_postgres() -> Iterator[str]:
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    with PostgresContainer(POSTGRES_IMAGE, driver=None) as container:
-        yield container.get_connection_url()
+    container = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432)
+    container.with_env("POSTGRES_PASSWORD", "test")
+    container.with_command("postgres -c fsync=off -c max_connections=200")
+    # The first time is that of the server that only sets up the database.
+    container.waiting_for(LogMessageWaitStrategy("ready to accept connections", times=2))
+    with container:
+        address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
+        yield f"postgresql://postgres:test@{address}/postgres"
 
 
 @contextmanager
@@ -124,14 +131,19 @@ def _docker_kafka() -> Iterator[str]:
     settings = {
         "NODE_ID": "1",
         "PROCESS_ROLES": "broker,controller",
-        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
-        "ADVERTISED_LISTENERS": f"PLAINTEXT://{host}:{port}",
+        # The broker also calls itself, to verify transactions: not where we reach it from outside.
+        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093,INTERNAL://:9094",
+        "ADVERTISED_LISTENERS": f"PLAINTEXT://{host}:{port},INTERNAL://localhost:9094",
+        "INTER_BROKER_LISTENER_NAME": "INTERNAL",
         "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,"
+        "CONTROLLER:PLAINTEXT",
         "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
         "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "OFFSETS_TOPIC_NUM_PARTITIONS": "3",
         "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
         "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "TRANSACTION_STATE_LOG_NUM_PARTITIONS": "3",
         "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
         "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
         "AUTO_CREATE_TOPICS_ENABLE": "false",
