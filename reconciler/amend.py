@@ -258,7 +258,7 @@ class Amender:
 
 def event(standing: StandingDocument, kind: str, reason: str = "", detail: str = "") -> NewOutcome:
     """What is published about a document that exists."""
-    number = standing.document_number
+    number = standing.document.document_number
     return outcome_of(standing.document, kind, reason, detail, document_number=number)
 
 

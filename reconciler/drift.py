@@ -77,5 +77,5 @@ def _event(document: StandingDocument, drift: Drift | None) -> NewOutcome:
         detail=drift.detail if drift else BACK,
         quickbooks_entity=due.quickbooks_entity or "",
         quickbooks_id=due.quickbooks_id or "",
-        document_number=document.document_number,
+        document_number=due.document_number,
     )

@@ -121,7 +121,7 @@ def _ref(row: Payload, name: str) -> str:
 
 def _drift(reason: Reason, standing: StandingDocument, **facts: object) -> Drift:
     document = standing.document
-    name = f"{document.quickbooks_entity} {standing.document_number or document.quickbooks_id}"
+    name = f"{document.quickbooks_entity} {document.document_number or document.quickbooks_id}"
     words = WORDS[reason]
     text = f"{words.sentence} {words.fix}".strip()
     return Drift(reason, text.format(name=name, **facts))

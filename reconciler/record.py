@@ -183,7 +183,7 @@ class Recorder:
         content = _decode(document.content)
         own = op.entity == ENTITY_OF[document.key.action]
         id_ = str(entity.get("Id")) if own else document.quickbooks_id
-        number = _text(entity.get("DocNumber")) if own else None
+        number = _text(entity.get("DocNumber")) if own else document.document_number
         total = Decimal(str(entity.get("TotalAmt", content.total)))
         reason, detail = compared(total, content.total)
         recording.updates.append(

@@ -31,7 +31,7 @@ from store.pool import Connection
 DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
        d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at,
-       d.concessions, d.ready_at"""
+       d.concessions, d.ready_at, coalesce(d.document_number, '')"""
 
 BACKFILL_AT_ONCE = 30
 """Most documents of a backfill taken at once, so that a live one soon gets its turn."""
@@ -339,6 +339,7 @@ def due_document(row: asyncpg.Record) -> DueDocument:
         retried_at=row[17],
         concessions=row[18],
         ready_at=row[19],
+        document_number=row[20],
     )
 
 

@@ -21,8 +21,7 @@ from store.leases import hold
 from store.pool import Connection
 
 _COLUMNS = f"""{DUE_COLUMNS}, d.desired, coalesce(d.sync_token, ''),
-       coalesce(d.document_number, ''), d.total, coalesce(d.drift, ''), d.change,
-       coalesce(w.request, ''::bytea)"""
+       d.total, coalesce(d.drift, ''), d.change, coalesce(w.request, ''::bytea)"""
 
 _WRITTEN_LAST = """LEFT JOIN LATERAL (
        SELECT o.request FROM operations AS o
@@ -170,4 +169,4 @@ def _columns(amendment: Amendment) -> tuple[object, ...]:
 
 
 def _standing(row: asyncpg.Record) -> StandingDocument:
-    return StandingDocument(due_document(row), *row[20:27])
+    return StandingDocument(due_document(row), *row[21:27])

@@ -42,6 +42,7 @@ class DueDocument(msgspec.Struct, frozen=True):
     retried_at: datetime | None = None
     concessions: str = ""
     ready_at: datetime | None = None
+    document_number: str = ""
 
 
 class Precedent(msgspec.Struct, frozen=True):

@@ -25,7 +25,6 @@ class StandingDocument(msgspec.Struct, frozen=True):
     document: DueDocument
     desired: str | None
     sync_token: str
-    document_number: str
     total: Decimal | None
     drift: str
     change: str

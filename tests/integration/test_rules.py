@@ -317,14 +317,22 @@ def test_r22_a_workflow_that_is_off_does_nothing(ledger: Ledger) -> None:
     assert not [key for key in ledger if key[1] == "114"]
 
 
-def test_r23_the_document_is_linked_to_its_object(service: WholeService, books: Books) -> None:
+@pytest.mark.parametrize(
+    ("kind", "object_id", "action"),
+    [("deal", "100", "invoice"), ("payment", "300", "paid_invoice")],
+)
+def test_r23_the_document_is_linked_to_its_object(
+    service: WholeService, books: Books, kind: str, object_id: str, action: str
+) -> None:
     """The outcome names both, and the document's private note names the object."""
-    invoice = _of(books, "Invoice", "deal", "100")[0]
+    invoice = _of(books, "Invoice", kind, object_id)[0]
     (outcome,) = [
         each for each in service.outcomes()
-        if each["kind"] == "created" and each["object_type"] == "deal" and each["object_id"] == "100"
+        if (each["kind"], each["object_type"], each["object_id"], each["action"])
+        == ("created", kind, object_id, action)
     ]  # fmt: skip
     assert outcome["quickbooks_id"] == invoice["Id"]
+    assert outcome["document_number"] == invoice["DocNumber"]
     assert outcome["realm_id"] == US
 
 

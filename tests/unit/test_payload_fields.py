@@ -142,8 +142,9 @@ def test_updates_have_known_fields_only(action: Action) -> None:
     key = DocumentKey("1", action, 4711, ObjectType.DEAL, "5")
     due = DueDocument(
         1, key, "w", 1, 1, 1, 0, "{}", None, ENTITY_OF[action], "77",  # type: ignore[arg-type]
+        document_number="HS-1",
     )  # fmt: skip
-    standing = StandingDocument(due, None, "3", "HS-1", Decimal(1), "", "open", b"")
+    standing = StandingDocument(due, None, "3", Decimal(1), "", "open", b"")
     entity = update_entity(standing, CONTENT, RESOLVED, FACTS, MARKER)
     check(ENTITY_OF[action], entity)
     assert (entity["Id"], entity["SyncToken"], entity["sparse"]) == ("77", "3", True)
