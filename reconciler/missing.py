@@ -31,6 +31,8 @@ from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 from reconciler.resolve import Book, Resolved, customer_key, item_key
 
+_CALLED = {"Customer": "customer", "Item": "product"}
+
 MOST_NAMES = 40
 """How many times one customer or item is tried under another operation before it is left."""
 
@@ -80,7 +82,8 @@ class ReferenceMaker:
                 return refused
             missing = await self._round(missing, number, book, refused)
         for each in missing:
-            stop = Blocked(Reason.REFUSED, message="no name was accepted", fix="Create it by hand.")
+            words = f"No name was accepted for its {_CALLED[each.entity]}."
+            stop = Blocked(Reason.REFUSED, message=words, fix="Create it by hand.")
             refused.setdefault((each.entity, each.key), stop)
         return refused
 
@@ -155,8 +158,8 @@ class ReferenceMaker:
             elif another := _another(each, result):
                 again.append(another)
             elif isinstance(result, Refused):
-                message = ": ".join(part for part in (result.message, result.detail) if part)
-                stop = Blocked(Reason.REFUSED, message=message, fix=result.remedy)
+                words = f"Its {_CALLED[each.entity]} can't be created. {result.in_words}"
+                stop = Blocked(Reason.REFUSED, message=words, fix=result.remedy)
                 refused[each.entity, each.key] = stop
             elif isinstance(result, Disconnected):
                 raise result
