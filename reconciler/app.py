@@ -1,6 +1,7 @@
 """Wires the service: settings in, running parts out.
 
-With `adapters`, `assembly`, `cli` and its commands the only place that knows all the parts.
+With `consuming`, `dispatching`, `crm` (one for each part), `adapters`, `assembly`, `cli` and its
+commands the only place that knows `streams` and `store`.
 
 The way of a record: `streams.consumer` → `intake` (fold, decide, ledger) → `dispatcher` →
 `company` (prepare, begin, send, record) → QuickBooks; `relay` publishes what became of it.
@@ -10,18 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import secrets
 import signal
-import socket
 import time
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Coroutine,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,46 +24,22 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.adapters import (
-    LeasesInPostgres,
-    OffsetsInPostgres,
-    as_intake_batch,
-    as_span,
-    kafka_connection,
-    lane_of,
-    open_publisher,
-)
-from reconciler.assembly import (
-    companions,
-    decoder,
-    intake_over,
-    operator_over,
-    reading_of,
-    watched,
-)
-from reconciler.clock import SharedClock
-from reconciler.company import CompanyDispatcher, Surroundings, open_company
-from reconciler.connect import authorization_server, sealed_tokens
+from reconciler import dispatching
+from reconciler.adapters import kafka_connection, open_publisher
+from reconciler.assembly import intake_over, operator_over
 from reconciler.console.routes import mount
 from reconciler.console.wiring import open_console
+from reconciler.consuming import Consuming
 from reconciler.crash import crash_point
-from reconciler.crm import Crm, written_back
+from reconciler.crm import Crm
 from reconciler.dispatcher import Dispatcher
+from reconciler.dispatching import open_access, open_dispatcher
 from reconciler.errors import FeedBroken, Fenced, ReconcilerError, first_of
 from reconciler.http import Health, monitoring, serve
-from reconciler.intake import Intake
-from reconciler.known import KnownRecords
-from reconciler.lanes import Lanes
-from reconciler.lifecycle import RetryPolicy
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
-from reconciler.policies import policies_of
-from reconciler.ports.dispatch import Lease
-from reconciler.ports.reports import PartitionLag
-from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
-from reconciler.quickbooks.gate import Gate
-from reconciler.quickbooks.limits import Limits
-from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
+from reconciler.process import Process, new_owner
+from reconciler.quickbooks.client import open_session
 from reconciler.relay import Relay
 from reconciler.scraping import CachedReport, keep_accounts
 from reconciler.settings import Settings
@@ -80,38 +48,25 @@ from reconciler.watchdog import Watchdog
 from reconciler.workflows import WorkflowFile
 from store import leases as lease_store
 from store.counts import add_metered_reads, count_if_old
-from store.dispatch import DispatchStore
-from store.intake import ConcurrentFold, transaction
-from store.known import KnownStore
+from store.intake import transaction
 from store.migrate import ensure_schema
 from store.outbox import Outbox, installation_id
 from store.pool import LOST, close_pool, open_pool
-from store.references import ReferenceStore
 from store.reports import report
-from store.standing import StandingStore
-from streams import formats, records
+from streams import formats
 from streams.cluster import Cluster
 from streams.connection import KafkaUnavailable
 from streams.consumer import IntakeConsumer
-from streams.group import GroupSettings
-from streams.positions import StartPolicy
 
 _log = structlog.get_logger("reconciler")
 
-POLL = timedelta(milliseconds=500)
 SHUTDOWN_PATIENCE = timedelta(seconds=20)
-FORGET_EVERY = timedelta(minutes=10)
 RESTART_PART_AFTER = timedelta(seconds=1)
 KEPT_FOR_EVER = {"retention.ms": "-1"}
 """For feed topics that we create ourselves: a replay can only read what is still there."""
 
 TROUBLE = (*LOST, KafkaUnavailable, Fenced)
 """What a part survives by starting anew: a lost server, or work that has another owner now."""
-
-
-def new_owner() -> str:
-    """A name for this process in leases and offsets."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 @dataclass
@@ -126,9 +81,12 @@ class Service:
     def __post_init__(self) -> None:
         self.metrics = Metrics(version("hubspot-quickbooks-reconciler"))
         self.crash_point = crash_point(self.settings.crash_point)
-        self.clock = SharedClock()
         self.watchdog = Watchdog(self.settings.stall_seconds)
-        self.policies = policies_of(self.workflows)
+
+    @property
+    def consumer(self) -> IntakeConsumer | None:
+        """What reads just now; for whoever measures the service from outside."""
+        return self.consuming.consumer
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; raises when the process must not go on."""
@@ -159,12 +117,12 @@ class Service:
 
     def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         return [
-            ("intake", self._intake),
+            ("intake", self.consuming.run),
             ("relay", self._relay),
-            ("listener", self._listen),
+            ("listener", partial(dispatching.listen, self.settings, self.dispatcher)),
             ("watchdog", self._watch),
             ("accounts", self._account),
-            ("known records", self._forget_known),
+            ("known records", self.consuming.forget_known),
             ("heartbeat", self.metrics.process.keep_time),
             *self.crm.parts(),
         ]
@@ -187,43 +145,56 @@ class Service:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Connect to everything, in the order in which it is needed."""
-        settings = self.settings
-        wait = settings.startup_wait_seconds
-        dsn = settings.postgres_dsn.get_secret_value()
+        settings, workflows = self.settings, self.workflows
+        names = {company.realm_id: company.name for company in workflows.companies.values()}
         self.metrics.expect(
-            [company.realm_id for company in self.workflows.companies.values()],
+            list(names),
             list(settings.topics.values()),
             formats.Reason,
             settings.quickbooks_monthly_reads,
         )
-        self.pool = await open_pool(
+        pool, kafka = await self._open_pool(stack), kafka_connection(settings)
+        await lease_store.register_companies(pool, names)
+        self.process = Process(
+            settings, workflows, self.owner, pool, kafka, self.metrics, self.crash_point
+        )
+        self.crm = Crm(settings, workflows, pool, kafka, self.metrics.hubspot)
+        self.consuming = Consuming(self.process, self.crm.is_on)
+        await self._ensure_topics()
+        await self._follow_switches()
+        session = await stack.enter_async_context(open_session())
+        self.access = await open_access(session, settings)
+        self.dispatcher = self._open_dispatcher(names)
+        await self._open_site(stack)
+
+    async def _open_pool(self, stack: AsyncExitStack) -> asyncpg.Pool:
+        settings = self.settings
+        dsn = settings.postgres_dsn.get_secret_value()
+        pool = await open_pool(
             dsn,
             size=settings.postgres_pool_size,
-            wait_seconds=wait,
+            wait_seconds=settings.startup_wait_seconds,
             pooler=settings.postgres_pooler,
             timeout_seconds=settings.postgres_timeout_seconds,
         )
-        stack.push_async_callback(close_pool, self.pool)
-        await ensure_schema(self.pool, dsn)
-        companies = {
-            company.realm_id: company.name for company in self.workflows.companies.values()
-        }
-        await lease_store.register_companies(self.pool, companies)
-        self.kafka = kafka_connection(settings)
-        self.crm = Crm(settings, self.workflows, self.pool, self.kafka, self.metrics.hubspot)
-        await self._ensure_topics()
-        await self._follow_switches()
-        self.session = await stack.enter_async_context(open_session())
-        self.tokens = await self._open_tokens()
-        self.dispatcher = self._open_dispatcher(companies)
-        self.report = CachedReport(partial(report, self.pool), LOST)
+        stack.push_async_callback(close_pool, pool)
+        await ensure_schema(pool, dsn)
+        return pool
+
+    def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
+        return open_dispatcher(self.process, companies, self.access)
+
+    async def _open_site(self, stack: AsyncExitStack) -> None:
+        """Health, metrics, QuickBooks's webhooks and the console on one port."""
+        settings, pool = self.settings, self.process.pool
+        self.report = CachedReport(partial(report, pool), LOST)
         site = monitoring(self.health, self._exposition)
         verifier = settings.quickbooks_webhook_verifier.get_secret_value()
-        add_webhooks(site, verifier, partial(lease_store.notice_companies, self.pool))
-        operator = operator_over(self.pool, settings, self.workflows)
-        console = open_console(settings, operator, self.session)
+        add_webhooks(site, verifier, partial(lease_store.notice_companies, pool))
+        operator = operator_over(pool, settings, self.workflows)
+        console = open_console(settings, operator, self.access.session)
         if console is not None:
-            console.lags = self._lags
+            console.lags = self.consuming.lags
             mount(site, console)
         port = await stack.enter_async_context(serve(site, settings.http_host, settings.http_port))
         _log.info(
@@ -232,16 +203,16 @@ class Service:
 
     async def _follow_switches(self) -> None:
         """Block what workflows wanted that are off now; take up what is on again."""
-        intake = intake_over(self.pool, self.settings, self.workflows)
-        switched = await follow_switches(intake, partial(transaction, self.pool))
+        intake = intake_over(self.process.pool, self.settings, self.workflows)
+        switched = await follow_switches(intake, partial(transaction, self.process.pool))
         if any(switched):
             _log.info("workflows switched", blocked=switched.off, decided_anew=switched.on)
 
     async def _ensure_topics(self) -> None:
         """Kafka must answer, whether or not topics are to be created."""
-        settings = self.settings
+        settings, kafka = self.settings, self.process.kafka
         written = [settings.topic_outcomes, settings.topic_dead_letters]
-        async with Cluster(self.kafka, timedelta(seconds=settings.startup_wait_seconds)) as cluster:
+        async with Cluster(kafka, timedelta(seconds=settings.startup_wait_seconds)) as cluster:
             if settings.create_topics:
                 await cluster.ensure_topics(settings.topics.values(), 3, configs=KEPT_FOR_EVER)
                 await cluster.ensure_topics(written, partitions=3)
@@ -267,67 +238,6 @@ class Service:
                 _log.critical("the process ends", part=name, error=repr(first_of(error)))
                 raise
 
-    # --- intake --------------------------------------------------------------------------------------
-
-    async def _intake(self) -> None:
-        # Cut off from Postgres, we would hold partitions that another process could read.
-        await self.pool.fetchval("SELECT 1")
-        settings = self.settings
-        intake = Intake(
-            group_id=settings.group_id,
-            workflows=self.workflows.workflows,
-            watched=watched(self.workflows),
-            decode=decoder(settings, self.workflows, self.metrics.intake.decoded),
-            transaction=partial(transaction, self.pool),
-            concurrent=ConcurrentFold,
-            companions=companions(settings),
-            hydrates=self.crm.is_on,
-            known=KnownRecords(reading_of(settings, self.workflows), KnownStore(self.pool).find),
-            crash_point=self.crash_point,
-        )
-        session = timedelta(seconds=settings.session_timeout_seconds)
-        group = GroupSettings(
-            group_id=settings.group_id,
-            topics=tuple(settings.topics.values()),
-            start=StartPolicy(settings.start_from),
-            group_instance_id=settings.group_instance_id or None,
-            session_timeout=session,
-            heartbeat_interval=min(session / 4, timedelta(seconds=3)),
-            # Sooner than `_watch` would end the process for it.
-            give_up_after=timedelta(seconds=min(60.0, settings.stall_seconds / 2)),
-        )
-
-        async def take(slices: Sequence[records.Slice]) -> None:
-            self.metrics.batch(await intake.take(as_intake_batch(slices)))
-            consumer.stored({part.partition: part.next_offset for part in slices})
-
-        lanes = Lanes(settings.intake_lanes, take, lane_of)
-        owner = OffsetsInPostgres(
-            self.pool, settings.group_id, self.owner, lanes.idle, self.crash_point
-        )
-        async with (
-            # Opened anew each time: a client never asks for the addresses of brokers that all moved.
-            Cluster(self.kafka, timedelta(seconds=settings.startup_wait_seconds)) as cluster,
-            IntakeConsumer(self.kafka, cluster, group, owner) as consumer,
-        ):
-            self.consumer: IntakeConsumer | None = consumer
-            try:
-                async with lanes:
-                    async for batch in consumer.batches(settings.batch_records, POLL):
-                        await lanes.put(batch.slices)
-            finally:
-                self.consumer = None
-
-    async def _forget_known(self) -> None:
-        """Keep no digests of records that can't be read again, or not in the same way."""
-        known, reading = KnownStore(self.pool), reading_of(self.settings, self.workflows)
-        while True:
-            await asyncio.sleep(FORGET_EVERY.total_seconds())
-            consumer = getattr(self, "consumer", None)
-            logs = consumer.logs if consumer is not None else ()
-            if forgotten := await known.forget(reading, list(map(as_span, logs))):
-                _log.info("known records forgotten", runs=forgotten)
-
     async def _watch(self) -> None:
         """End the process when intake hangs: aiokafka can stop reading without an error.
 
@@ -337,111 +247,20 @@ class Service:
         while True:
             self.watchdog.beat()
             await asyncio.sleep(min(5, self.settings.stall_seconds / 4))
-            consumer = getattr(self, "consumer", None)
-            if consumer is None:
-                continue
-            stalled = consumer.progress.stalled(time.monotonic(), self.settings.stall_seconds)
-            if stalled is not None:
+            if (stalled := self.consuming.stalled()) is not None:
                 raise Stalled(stalled)
-
-    # --- dispatch ------------------------------------------------------------------------------------
-
-    def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
-        lasting = timedelta(seconds=self.settings.lease_seconds)
-        timeout = timedelta(seconds=self.settings.quickbooks_timeout_seconds)
-        leases = LeasesInPostgres(self.pool, self.owner, lasting, timeout, self.clock)
-        return Dispatcher(
-            realm_ids=list(companies),
-            leases=leases,
-            open_company=partial(self._open_company, companies),
-            lasting=leases.lasting,
-            observer=self.metrics,
-            lost_errors=LOST,
-        )
-
-    def _open_company(self, companies: Mapping[str, str], lease: Lease) -> CompanyDispatcher:
-        settings = self.settings
-        timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
-        quickbooks = QuickBooks(
-            self.session,
-            Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
-            self.tokens(lease.realm_id),
-            Gate(
-                Limits() if settings.quickbooks_limits else Limits.none(),
-                waited=partial(self.metrics.throttled, lease.realm_id),
-            ),
-            observe=partial(self.metrics.call, lease.realm_id),
-            may_write=partial(self.dispatcher_owns, lease.realm_id),
-        )
-        policy = RetryPolicy(
-            replay_window=timedelta(seconds=settings.replay_window_seconds),
-            landing=3 * timeout,  # by default 30 s and then 90: Intuit works on a call for 120
-        )
-        around = Surroundings(
-            store=DispatchStore(self.pool, timeout, written_back(self.workflows)),
-            standing=StandingStore(self.pool, timeout),
-            references=ReferenceStore(self.pool),
-            clock=self.clock,
-            observer=self.metrics,
-            policy=policy,
-            policies=self.policies,
-            refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
-            crash_point=self.crash_point,
-        )
-        return open_company(lease, companies[lease.realm_id], quickbooks, around)
-
-    def dispatcher_owns(self, realm_id: str) -> bool:
-        """Asked before every write to QuickBooks."""
-        return self.dispatcher.owns(realm_id)
-
-    async def _open_tokens(self) -> Callable[[str], TokenSource]:
-        """Where a company's tokens come from. Raises ConfigurationError without keys or an app."""
-        token = self.settings.quickbooks_token
-        if token is not None:
-            static = StaticToken(token.get_secret_value())
-            return lambda realm_id: static
-        store = sealed_tokens(self.settings)
-        server = await authorization_server(self.session, self.settings)
-        return lambda realm_id: SharedTokens(realm_id, store, server)
-
-    async def _listen(self) -> None:
-        """Wake companies when any process wants a document of theirs."""
-        dsn = (self.settings.postgres_direct_dsn or self.settings.postgres_dsn).get_secret_value()
-        seconds = self.settings.postgres_timeout_seconds
-        connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _connection: lost.set())
-
-        def wanted(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
-            self.dispatcher.wake(str(realm_id))
-
-        def connected(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
-            self.dispatcher.try_again(str(realm_id))
-
-        def changed(_connection: object, _pid: int, _channel: str, realm_id: object) -> None:
-            self.dispatcher.notice(str(realm_id))
-
-        try:
-            await connection.add_listener("company_changed", changed)
-            await connection.add_listener("documents_wanted", wanted)
-            await connection.add_listener("company_connected", connected)
-            while not await _within(seconds, lost.wait()):
-                await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
-            raise ConnectionResetError("the connection that listens for work was lost")
-        finally:
-            await connection.close(timeout=5)
 
     # --- outcomes ------------------------------------------------------------------------------------
 
     async def _relay(self) -> None:
-        settings = self.settings
-        transactional_id = f"{settings.group_id}-outcomes-{await installation_id(self.pool)}"
+        settings, pool = self.settings, self.process.pool
+        transactional_id = f"{settings.group_id}-outcomes-{await installation_id(pool)}"
         lasting = timedelta(seconds=settings.lease_seconds)
         relay = Relay(
-            Outbox(self.pool, self.owner, lasting),
+            Outbox(pool, self.owner, lasting),
             partial(
                 open_publisher,
-                self.kafka,
+                self.process.kafka,
                 settings,
                 transactional_id,
                 partial(self.crash_point, "relay.sending"),
@@ -453,34 +272,18 @@ class Service:
 
     # --- metrics -------------------------------------------------------------------------------------
 
-    def _lags(self) -> list[PartitionLag]:
-        consumer = getattr(self, "consumer", None)
-        lag = consumer.lag().items() if consumer is not None else ()
-        return [PartitionLag(p.topic, p.number, each.records, each.seconds) for p, each in lag]
-
     async def _exposition(self) -> bytes:
-        metrics, consumer = self.metrics, getattr(self, "consumer", None)
-        if consumer is None:
-            metrics.reading((), 0, 0.0)
-        else:
-            unpolled = time.monotonic() - consumer.progress.polled_at
-            metrics.reading(self._lags(), consumer.rebalances, unpolled)
-        owned = self.dispatcher.owned
-        metrics.owning(self.dispatcher.realm_ids, owned)
-        gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}
-        metrics.quickbooks.using(
-            {realm_id: gate.budget.usage(gate.clock()) for realm_id, gate in gates.items()}
-        )
-        metrics.process.pool(self.pool)
+        self.consuming.show()
+        dispatching.show(self.metrics, self.dispatcher)
+        self.metrics.process.pool(self.process.pool)
         if (now := await self.report.get()) is not None:
-            metrics.ledger_is(now)
-        return metrics.exposition()
+            self.metrics.ledger_is(now)
+        return self.metrics.exposition()
 
     async def _account(self) -> None:
+        pool = self.process.pool
         await keep_accounts(
-            self.metrics,
-            partial(add_metered_reads, self.pool),
-            partial(count_if_old, self.pool),
+            self.metrics, partial(add_metered_reads, pool), partial(count_if_old, pool)
         )
 
 
@@ -493,15 +296,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
-
-
-async def _within(seconds: float, event: Awaitable[object]) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event
-    except TimeoutError:
-        return False
-    return True
 
 
 class NotStarted(ReconcilerError):

@@ -64,7 +64,9 @@ MUTANTS = (
                 "    if False:\n        raise Fenced",
             ),
             Edit(
-                "reconciler/app.py", "may_write=partial(self.dispatcher_owns, lease.realm_id),", ""
+                "reconciler/dispatching.py",
+                "may_write=partial(dispatcher.owns, lease.realm_id),",
+                "",
             ),
         ),
         FENCING + "test_a_zombie_whose_request_id_is_forgotten",

@@ -1,0 +1,148 @@
+"""Wires the part of the service that dispatches: the ledger's documents to QuickBooks.
+
+Called by `app`, which runs it in every process. `dispatcher` owns companies, `company` works for
+one; `listen` wakes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import aiohttp
+import asyncpg
+
+from reconciler.adapters import LeasesInPostgres
+from reconciler.clock import SharedClock
+from reconciler.company import CompanyDispatcher, Surroundings, open_company
+from reconciler.connect import authorization_server, sealed_tokens
+from reconciler.crm import written_back
+from reconciler.dispatcher import Dispatcher
+from reconciler.lifecycle import RetryPolicy
+from reconciler.metrics import Metrics
+from reconciler.policies import policies_of
+from reconciler.ports.dispatch import Lease
+from reconciler.process import Process
+from reconciler.quickbooks.client import Endpoint, QuickBooks
+from reconciler.quickbooks.gate import Gate
+from reconciler.quickbooks.limits import Limits
+from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
+from reconciler.settings import Settings
+from store.dispatch import DispatchStore
+from store.pool import LOST
+from store.references import ReferenceStore
+from store.standing import StandingStore
+
+
+@dataclass(frozen=True)
+class Access:
+    """How companies are called: one session, and a source of tokens by realm id."""
+
+    session: aiohttp.ClientSession
+    tokens: Callable[[str], TokenSource]
+
+
+async def open_access(session: aiohttp.ClientSession, settings: Settings) -> Access:
+    """Where tokens come from, by the settings. Raises ConfigurationError without keys or an app."""
+    token = settings.quickbooks_token
+    if token is not None:
+        static = StaticToken(token.get_secret_value())
+        return Access(session, lambda realm_id: static)
+    store = sealed_tokens(settings)
+    server = await authorization_server(session, settings)
+    return Access(session, lambda realm_id: SharedTokens(realm_id, store, server))
+
+
+def open_dispatcher(process: Process, companies: Mapping[str, str], access: Access) -> Dispatcher:
+    """The dispatcher of these companies (names by realm id)."""
+    settings, clock = process.settings, SharedClock()
+    timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
+    lasting = timedelta(seconds=settings.lease_seconds)
+    around = _surroundings(process, clock)
+
+    def open_one(lease: Lease) -> CompanyDispatcher:
+        quickbooks = QuickBooks(
+            access.session,
+            Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
+            access.tokens(lease.realm_id),
+            Gate(
+                Limits() if settings.quickbooks_limits else Limits.none(),
+                waited=partial(process.metrics.throttled, lease.realm_id),
+            ),
+            observe=partial(process.metrics.call, lease.realm_id),
+            may_write=partial(dispatcher.owns, lease.realm_id),
+        )
+        return open_company(lease, companies[lease.realm_id], quickbooks, around)
+
+    dispatcher = Dispatcher(
+        realm_ids=list(companies),
+        leases=LeasesInPostgres(process.pool, process.owner, lasting, timeout, clock),
+        open_company=open_one,
+        lasting=lasting,
+        observer=process.metrics,
+        lost_errors=LOST,
+    )
+    return dispatcher
+
+
+def _surroundings(process: Process, clock: SharedClock) -> Surroundings:
+    settings, pool = process.settings, process.pool
+    timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
+    return Surroundings(
+        store=DispatchStore(pool, timeout, written_back(process.workflows)),
+        standing=StandingStore(pool, timeout),
+        references=ReferenceStore(pool),
+        clock=clock,
+        observer=process.metrics,
+        policy=RetryPolicy(
+            replay_window=timedelta(seconds=settings.replay_window_seconds),
+            landing=3 * timeout,  # by default 30 s and then 90: Intuit works on a call for 120
+        ),
+        policies=policies_of(process.workflows),
+        refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
+        crash_point=process.crash_point,
+    )
+
+
+async def listen(settings: Settings, dispatcher: Dispatcher) -> None:
+    """Wake companies when any process wants a document of theirs, or a person connected them."""
+    dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
+    seconds = settings.postgres_timeout_seconds
+    connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _connection: lost.set())
+
+    def told(do: Callable[[str], None]) -> Callable[[object, int, str, object], None]:
+        return lambda _connection, _pid, _channel, realm_id: do(str(realm_id))
+
+    try:
+        await connection.add_listener("company_changed", told(dispatcher.notice))
+        await connection.add_listener("documents_wanted", told(dispatcher.wake))
+        await connection.add_listener("company_connected", told(dispatcher.try_again))
+        while not await _within(seconds, lost.wait()):
+            await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
+        raise ConnectionResetError("the connection that listens for work was lost")
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _within(seconds: float, event: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event
+    except TimeoutError:
+        return False
+    return True
+
+
+def show(metrics: Metrics, dispatcher: Dispatcher) -> None:
+    """Set the gauges of the companies that this process owns."""
+    owned = dispatcher.owned
+    metrics.owning(dispatcher.realm_ids, owned)
+    gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}
+    metrics.quickbooks.using(
+        {realm_id: gate.budget.usage(gate.clock()) for realm_id, gate in gates.items()}
+    )
