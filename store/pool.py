@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import asyncpg
 from tenacity import (
@@ -42,10 +43,29 @@ LOST = (
 """What a call raises when the server could not do it: nothing was committed, or it is unknown."""
 
 
-async def _as_it_is(_connection: asyncpg.Connection) -> None:
-    """Nothing to reset on a connection given back: no statement of ours leaves a setting, a lock
-    of the session or a cursor behind (asyncpg itself ends open transactions). asyncpg's own reset
-    would double the round trips of every single statement."""
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """Knows whether its last statement came to its end.
+
+    asyncpg prepares a statement without ending the transaction that the server opens for it; who is
+    cut off before the statement itself is sent leaves that open, with its snapshot and its `now()`.
+    """
+
+    is_cut_off = False
+
+    async def _execute(self, *statement: Any, **options: Any) -> Any:
+        self.is_cut_off = True
+        result = await super()._execute(*statement, **options)
+        self.is_cut_off = False
+        return result
+
+
+async def _end_what_was_cut_off(connection: _Connection) -> None:
+    """All there is to reset on a connection given back: no statement of ours leaves a setting, a
+    lock of the session or a cursor behind (asyncpg itself ends transactions that were begun).
+    asyncpg's own reset would double the round trips of every single statement."""
+    if connection.is_cut_off:
+        await connection.execute("SELECT 1")
+        connection.is_cut_off = False
 
 
 async def close_pool(pool: asyncpg.Pool) -> None:
@@ -85,7 +105,8 @@ async def open_pool(
                     timeout=timeout_seconds,
                     command_timeout=timeout_seconds,
                     statement_cache_size=0 if pooler else 200,
-                    reset=_as_it_is,
+                    connection_class=_Connection,
+                    reset=_end_what_was_cut_off,
                     server_settings={
                         "application_name": "reconciler",
                         "timezone": "UTC",

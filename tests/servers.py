@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from store.embedded import start_postgres
+from store.pool import open_pool
 from streams import child
 from streams.embedded import start_broker
 from tests.kafka_apache import ApacheKafka
@@ -107,16 +108,20 @@ async def _execute(dsn: str, statement: str) -> None:
 @contextmanager
 def _docker_postgres() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
     container = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432)
     container.with_env("POSTGRES_PASSWORD", "test")
     container.with_command("postgres -c fsync=off -c max_connections=200")
-    # The first time is that of the server that only sets up the database.
-    container.waiting_for(LogMessageWaitStrategy("ready to accept connections", times=2))
     with container:
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
-        yield f"postgresql://postgres:test@{address}/postgres"
+        dsn = f"postgresql://postgres:test@{address}/postgres"
+        run_apart(_until_answering(dsn))
+        yield dsn
+
+
+async def _until_answering(dsn: str) -> None:
+    pool = await open_pool(dsn, size=2, wait_seconds=60)
+    await pool.close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from store.pool import LOST, open_pool
+from store.pool import LOST, close_pool, open_pool
 
 
 @asynccontextmanager
@@ -56,3 +56,17 @@ async def test_a_farewell_is_a_loss(database_dsn: str) -> None:
         with pytest.raises(LOST):
             await pool.fetchval("SELECT 1")
         pool.terminate()
+
+
+async def test_a_statement_that_was_cut_off_leaves_nothing_behind(database_dsn: str) -> None:
+    """asyncpg may leave a statement prepared without the end of its transaction, and then the next
+    user of the connection would work with the snapshot and the `now()` of that time."""
+    pool = await open_pool(database_dsn, size=1, wait_seconds=10)
+    with pytest.raises(asyncpg.DataError):
+        await pool.fetchval("SELECT $1::int", "which ends it between being prepared and being sent")
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read"),  # refused in one that was left open
+    ):
+        assert await connection.fetchval("SELECT 1") == 1
+    await close_pool(pool)
