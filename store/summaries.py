@@ -31,10 +31,12 @@ async def causes(pool: asyncpg.Pool, state: DocumentState) -> list[StoredCause]:
 
 
 async def counts(pool: asyncpg.Pool) -> list[DocumentCount]:
-    """Documents by company, workflow and state."""
+    """Documents by company, workflow and state; the oldest wanted one since it was last due."""
     rows = await pool.fetch(
         """
-        SELECT realm_id, workflow, state, count(*)::int, min(state_since)
+        SELECT realm_id, workflow, state, count(*)::int,
+               min(CASE state WHEN 'wanted' THEN greatest(state_since, next_attempt_at)
+                              ELSE state_since END)
           FROM documents GROUP BY 1, 2, 3
         """
     )

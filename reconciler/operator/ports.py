@@ -187,16 +187,11 @@ class OperatorStore(Protocol):
 
     # objects
     async def objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]: ...
-    async def named(
-        self, text: str, types: Sequence[ObjectType], limit: int
-    ) -> list[SourceObject]: ...
-    async def portals(self) -> list[int]: ...
-    async def find_objects(
-        self, text: str, types: Sequence[ObjectType], limit: int
-    ) -> list[SourceObject]:
-        """By their exact id or a part of their name."""
+    async def named(self, text: str, types: Sequence[ObjectType], limit: int) -> list[SourceObject]:
+        """With the text in their name, last changed first."""
         ...
 
+    async def portals(self) -> list[int]: ...
     # dead letters
     async def dead_letters(
         self, wanted: DeadLetterFilter, after: int, limit: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from reconciler.quickbooks.fault_codes import FAULTS, FaultRule
 from reconciler.reasons import BLOCKED, WAITING, Reason
 from reconciler.settings import Settings
 from reconciler.workflows import load
+from tests.command import done
 from tests.company_at_work import plan
 from tests.sandbox_process import Sandbox
 from tests.snapshots import LINE, Facts, Record, deal, payment
@@ -395,6 +397,13 @@ def test_each_fault_that_blocks_is_told_with_its_remedy(fault: FaultRule) -> Non
     assert f"{fault.sentence} QuickBooks says: Their words" in told.sentence
     assert fault.code in told.sentence
     assert told.fix == fault.remedy
+
+
+def test_documents_that_wait_for_their_time_are_not_late(service: WholeService) -> None:
+    """A delay of years, and an estimate that is not made yet, do not make the service seem behind."""
+    (wanted,) = [each for each in done(service, "status")["states"] if each["state"] == "wanted"]
+    assert wanted["documents"] >= 3
+    assert datetime.fromisoformat(wanted["oldest"]) > datetime.now(UTC) - timedelta(seconds=30)
 
 
 def test_a_created_document_whose_total_differs_says_so(
