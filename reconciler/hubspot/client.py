@@ -1,7 +1,7 @@
 """Sends requests to HubSpot with a private app's token, within its limits.
 
-`hydrate` and `writeback` call it. It repeats nothing: what failed is tried again by the row in
-Postgres that asked for it.
+`hydrate` and `writeback` call `HubSpot`, `journal` only `exchange`. Nothing is repeated here: what
+failed is tried again by the row in Postgres that asked for it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 
@@ -48,18 +50,26 @@ class HubSpot:
         while (seconds := self.window.delay(time.monotonic())) > 0:
             await asyncio.sleep(seconds)
         headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
-        status = 0
-        try:
-            async with self.session.request(
-                request.method, self.base_url + request.path, data=request.body, headers=headers
-            ) as response:
-                answer = await response.read()
-                status = response.status
-                error = failure(status, answer, response.headers.get("Retry-After", ""))
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            raise HubSpotBusy(f"no answer ({type(problem).__name__})") from problem
-        finally:
-            self.observe(request.operation, status)
-        if error is not None:
-            raise error
-        return answer
+        asking = self.session.request(
+            request.method, self.base_url + request.path, data=request.body, headers=headers
+        )
+        return await exchange(asking, partial(self.observe, request.operation))
+
+
+async def exchange(
+    asking: AbstractAsyncContextManager[aiohttp.ClientResponse], observe: Callable[[int], None]
+) -> bytes:
+    """The answer's body; raises the HubSpotError that says what to do."""
+    status = 0
+    try:
+        async with asking as response:
+            answer = await response.read()
+            status = response.status
+            error = failure(status, answer, response.headers.get("Retry-After", ""))
+    except (aiohttp.ClientError, TimeoutError) as problem:
+        raise HubSpotBusy(f"no answer ({type(problem).__name__})") from problem
+    finally:
+        observe(status)
+    if error is not None:
+        raise error
+    return answer

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
-from reconciler.errors import HubSpotBusy, HubSpotError, HubSpotRefused
-from reconciler.hubspot.client import Observe
-from reconciler.hubspot.protocol import failure
+from reconciler.errors import HubSpotBusy, HubSpotRefused
+from reconciler.hubspot.client import Observe, exchange
 from reconciler.ports.hubspot import JournalEntry, OffsetForgotten
 
 SCOPE = "developer.webhooks_journal.read"
@@ -94,38 +94,17 @@ class Journal:
                 "scope": SCOPE,
             }
             url = f"{self.access.base_url}/oauth/v1/token"
-            token = _read(await self._exchange("journal_token", "POST", url, data=form), _Token)
+            asking = self.session.post(url, data=form)
+            answer = await exchange(asking, partial(self.observe, "journal_token"))
+            token = _read(answer, _Token)
             self._token = token.access_token
             self._token_ends_at = time.monotonic() + token.expires_in - _EARLY_SECONDS
         return self._token
 
     async def _get(self, operation: str, url: str, token: str | None) -> bytes:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return await self._exchange(operation, "GET", url, headers=headers)
-
-    async def _exchange(
-        self,
-        operation: str,
-        method: str,
-        url: str,
-        *,
-        headers: dict[str, str] | None = None,
-        data: dict[str, str] | None = None,
-    ) -> bytes:
-        status = 0
-        error: HubSpotError | None
-        try:
-            async with self.session.request(method, url, headers=headers, data=data) as response:
-                answer = await response.read()
-                status = response.status
-                error = failure(status, answer, response.headers.get("Retry-After", ""))
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            raise HubSpotBusy(f"no answer ({type(problem).__name__})") from problem
-        finally:
-            self.observe(operation, status)
-        if error is not None:
-            raise error
-        return b"" if status == 204 else answer
+        asking = self.session.get(url, headers=headers)
+        return await exchange(asking, partial(self.observe, operation))
 
 
 def _read(answer: bytes, type_: type[T]) -> T:

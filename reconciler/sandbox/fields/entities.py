@@ -89,16 +89,7 @@ def _form(
     required: tuple[str, ...] = ("Line",),
     voids: str = "",
 ) -> Entity:
-    return Entity(
-        name,
-        fields,
-        "transactions",
-        required,
-        indexed=_FORM_INDEX,
-        filters=frozenset((*_META, *_FORM, *more)),
-        is_transaction=True,
-        voids=voids,
-    )
+    return _money(name, fields, (*_FORM, *more), required, _FORM_INDEX, voids)
 
 
 def _money(
