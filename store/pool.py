@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -68,6 +69,15 @@ async def _end_what_was_cut_off(connection: _Connection) -> None:
         connection.is_cut_off = False
 
 
+async def _limit_transactions(seconds: float, connection: asyncpg.Connection) -> None:
+    """What is stopped between two messages of one statement does not count as idle, and would keep
+    its locks for ever. Only PostgreSQL 17 and later can end it."""
+    await connection.execute(
+        "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'transaction_timeout'",
+        f"{seconds * 1000:.0f}",
+    )
+
+
 async def close_pool(pool: asyncpg.Pool) -> None:
     """Say farewell to the server, without waiting for one that may never answer."""
     with contextlib.suppress(TimeoutError):
@@ -106,6 +116,7 @@ async def open_pool(
                     command_timeout=timeout_seconds,
                     statement_cache_size=0 if pooler else 200,
                     connection_class=_Connection,
+                    init=None if pooler else partial(_limit_transactions, timeout_seconds * 2),
                     reset=_end_what_was_cut_off,
                     server_settings={
                         "application_name": "reconciler",

@@ -70,3 +70,21 @@ async def test_a_statement_that_was_cut_off_leaves_nothing_behind(database_dsn: 
     ):
         assert await connection.fetchval("SELECT 1") == 1
     await close_pool(pool)
+
+
+async def test_locks_are_not_kept_by_who_stopped_between_two_messages(database_dsn: str) -> None:
+    """Postgres counts a transaction that waits for the rest of a statement neither as idle nor as
+    working: it is ended all the same. (Needs PostgreSQL 17.)"""
+    lock = "SELECT 1 FROM installation FOR UPDATE"
+    pool = await open_pool(database_dsn, size=1, wait_seconds=10, timeout_seconds=2)
+    heir = await asyncpg.connect(database_dsn)
+    if heir.get_server_version().major < 17:
+        pytest.skip("PostgreSQL 16 has no transaction_timeout")
+    connection = await pool.acquire()
+    await connection.transaction().start()
+    await connection.execute(lock)
+    with pytest.raises(asyncpg.DataError):
+        await connection.fetchval("SELECT $1::int", "stopped before it is sent")
+    assert await heir.fetchval(lock, timeout=10) == 1
+    await heir.close()
+    pool.terminate()
