@@ -1,14 +1,44 @@
-"""Whole services, and databases with a ledger that real intake has filled, one copy for each test."""
+"""What integration tests share: sandboxes, companies at work, whole services, ledgers filled by intake.
+
+A test module that needs a sandbox of another kind has a fixture of its own by that name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 
 from tests import servers
+from tests.company_at_work import Work, at_work, brisk_waits
 from tests.console import fill
+from tests.sandbox_process import Sandbox, sandbox_process
 from tests.whole_service import new_service as new_service
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for all tests of a module; every test opens a company of its own."""
+    with sandbox_process("--no-limits") as running:
+        yield running
+
+
+@pytest.fixture
+async def work(
+    sandbox: Sandbox, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Work]:
+    """A company whose documents are being made."""
+    brisk_waits(monkeypatch)
+    async with at_work(sandbox, database_dsn, await sandbox.company()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def pool(database_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    """A few connections to an empty ledger."""
+    async with asyncpg.create_pool(database_dsn, min_size=1, max_size=4) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -14,16 +14,9 @@ from reconciler.model import Action, DocumentContent, Line, ProductReference
 from reconciler.policies import DocumentPolicy, Policies
 from reconciler.workflows import OnChange, OnDrift
 from tests.company_at_work import WORKFLOW, Work, at_work, plan, sale
-from tests.sandbox_process import Sandbox, sandbox_process
+from tests.sandbox_process import Sandbox
 
 Open = Callable[..., AbstractAsyncContextManager[Work]]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all; every test opens a company of its own."""
-    with sandbox_process("--no-limits") as running:
-        yield running
 
 
 @pytest.fixture

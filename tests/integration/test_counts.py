@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
-import pytest
 
 from reconciler.scraping import CachedReport
 from store.counts import COUNT_EVERY_SECONDS, add_metered_reads, count_if_old
 from store.reports import report
 
 REALM = "9341450000000001"
-
-
-@pytest.fixture
-async def pool(database_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    """A few connections to an empty ledger."""
-    async with asyncpg.create_pool(database_dsn, min_size=1, max_size=4) as pool:
-        yield pool
 
 
 async def document(

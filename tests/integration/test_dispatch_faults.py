@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from reconciler.policies import Policies
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule, Reaction
 from reconciler.workflows import ClosedBooks
 from tests.company_at_work import Work, at_work, brisk_waits, plan, sale
-from tests.sandbox_process import Sandbox, sandbox_process
+from tests.sandbox_process import Sandbox
 
 PASSING = {
     Reaction.RETRY, Reaction.RECONCILE, Reaction.REFRESH, Reaction.REREAD, Reaction.RESOLVE,
@@ -24,23 +24,6 @@ PASSING = {
 
 STANDING = {Reaction.BLOCK, Reaction.REDATE}
 """After one such fault the document is blocked, with a sentence."""
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all; every test opens a company of its own."""
-    with sandbox_process("--no-limits") as running:
-        yield running
-
-
-@pytest.fixture
-async def work(
-    sandbox: Sandbox, database_dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Work]:
-    """A company whose documents are being made."""
-    brisk_waits(monkeypatch)
-    async with at_work(sandbox, database_dsn, await sandbox.company()) as opened:
-        yield opened
 
 
 def reached(work: Work, state: str) -> Callable[[], Awaitable[bool]]:

@@ -2,29 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
-
-from tests.company_at_work import Work, at_work, brisk_waits, sale
-from tests.sandbox_process import Sandbox, sandbox_process
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all; every test opens a company of its own."""
-    with sandbox_process("--no-limits") as running:
-        yield running
-
-
-@pytest.fixture
-async def work(
-    sandbox: Sandbox, database_dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Work]:
-    """A company whose documents are being made."""
-    brisk_waits(monkeypatch)
-    async with at_work(sandbox, database_dsn, await sandbox.company()) as opened:
-        yield opened
+from tests.company_at_work import Work, sale
 
 
 async def test_a_result_that_its_document_never_learned_of_is_found_again(work: Work) -> None:

@@ -7,7 +7,6 @@ matrix runs with the ordinary tests; `-m faults` runs the whole of it (some minu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from reconciler.lifecycle import RetryPolicy
 from reconciler.model import Action, Customer, Line, ProductReference
 from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale
-from tests.sandbox_process import Sandbox, sandbox_process
+from tests.sandbox_process import Sandbox
 
 DOCUMENTS = 300
 
@@ -87,13 +86,6 @@ ORDINARY = [
     ("reset after", "name lists ignore request ids"),
     ("status_after_commit", "600 while in work"),
 ]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all; every case opens a company of its own."""
-    with sandbox_process("--no-limits") as running:
-        yield running
 
 
 def sales() -> list[Any]:

@@ -42,12 +42,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubSpotServer]:
 
 
 @pytest.fixture
-async def pool(database_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    async with asyncpg.create_pool(database_dsn, min_size=1, max_size=4) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def write_backs(server: HubSpotServer, pool: asyncpg.Pool) -> AsyncIterator[WriteBacks]:
     async with open_session() as session:
         yield WriteBacks(

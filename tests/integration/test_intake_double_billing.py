@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from reconciler.workflows import load
 from tests.company_at_work import Work, at_work, plan
 from tests.feeds import Associated, History, Step
 from tests.intake_at_work import PORTAL, IntakeAtWork
-from tests.sandbox_process import Sandbox, sandbox_process
+from tests.sandbox_process import Sandbox
 
 DAY = 86_400_000
 AT = 1_769_817_600_000  # 31 January 2026
@@ -153,13 +153,6 @@ SCENARIOS = [
 ]  # fmt: skip
 
 Open = Callable[[], AbstractAsyncContextManager[tuple[Work, IntakeAtWork]]]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all; every test opens a company of its own."""
-    with sandbox_process("--no-limits") as running:
-        yield running
 
 
 @pytest.fixture
