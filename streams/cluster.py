@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaError,
@@ -23,6 +24,7 @@ from aiokafka.errors import (
     TopicAlreadyExistsError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 from tenacity import (
     AsyncRetrying,
     RetryError,
@@ -112,18 +114,27 @@ class Cluster:
         replication: int | None = None,
         configs: Mapping[str, str] | None = None,
     ) -> None:
-        """Create those of *names* that don't exist and wait until they can be written to.
+        """Create those of *names* that don't exist and wait until every broker can be asked for all.
 
         Without *replication* it is 3, or as many as there are brokers. Topics that exist are left
         as they are, whatever their number of partitions.
         """
-        missing = sorted(set(names) - (await self.topics()).keys())
-        if not missing:
-            return
+        wanted = sorted(set(names))
+        existing = await self.topics()
+        if missing := [name for name in wanted if name not in existing]:
+            await self._create(missing, partitions, replication, configs)
+        await self._until_known(wanted, missing)
+
+    async def _create(
+        self,
+        names: Sequence[str],
+        partitions: int,
+        replication: int | None,
+        configs: Mapping[str, str] | None,
+    ) -> None:
         copies = replication or min(3, len(self._client.cluster.brokers()))
         new = [
-            NewTopic(name, partitions, copies, topic_configs=dict(configs or {}))
-            for name in missing
+            NewTopic(name, partitions, copies, topic_configs=dict(configs or {})) for name in names
         ]
         response = await self._admin.create_topics(new)
         for name, error_code, *detail in response.topic_errors:
@@ -133,7 +144,6 @@ class Cluster:
                     raise error(name)
                 reason = next((text for text in detail if text), error.__name__)
                 raise ConfigurationError(f"topic {name} could not be created: {reason}")
-        await self._until_led(missing)
 
     @_translated
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str | None]:
@@ -230,27 +240,41 @@ class Cluster:
             await self._consumer.start()
             self._clients = clients.pop_all()
 
-    async def _until_led(self, topics: Sequence[str]) -> None:
+    async def _until_known(self, topics: Sequence[str], new: Sequence[str]) -> None:
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda led: not led),
+            retry=retry_if_result(lambda known: not known),
             wait=wait_fixed(0.05),
             stop=stop_after_delay(_SETTLE_SECONDS),
         )
         try:
-            await retrying(self._are_led, topics)
+            await retrying(self._are_known, topics, new)
         except RetryError as error:
             raise KafkaUnavailable(
-                f"the new topics {', '.join(topics)} got no leaders within {_SETTLE_SECONDS:g} s;"
-                " are enough brokers running?"
+                f"topics {', '.join(topics)} were not known to every broker, or new ones among them"
+                f" had no leaders, within {_SETTLE_SECONDS:g} s; are enough brokers running?"
             ) from error
 
-    async def _are_led(self, topics: Sequence[str]) -> bool:
-        metadata = await self._client.fetch_all_metadata()
-        return all(
-            (known := metadata.partitions_for_topic(topic))
-            and known == metadata.available_partitions_for_topic(topic)
+    async def _are_known(self, topics: Sequence[str], new: Sequence[str]) -> bool:
+        """As every broker that answers sees it: brokers hear of a new topic one after the other, and
+        a reader may ask any of them."""
+        nodes = [broker.nodeId for broker in self._client.cluster.brokers()]
+        views = [view for node in nodes if (view := await self._view_of(node)) is not None]
+        return bool(views) and all(
+            (partitions := view.partitions_for_topic(topic))
+            and (topic not in new or partitions == view.available_partitions_for_topic(topic))
+            for view in views
             for topic in topics
         )
+
+    async def _view_of(self, node: int) -> ClusterMetadata | None:
+        """What one broker knows; None from one that is down, as it catches up before it answers."""
+        try:
+            answer = await self._client.send(node, MetadataRequest(None))
+        except KafkaError:
+            return None
+        view = ClusterMetadata()
+        view.update_metadata(answer)
+        return view
 
 
 def _theirs(partitions: Iterable[Partition]) -> list[Any]:
