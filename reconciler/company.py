@@ -9,7 +9,7 @@ restart would miss: what was begun is found again in the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,11 +36,11 @@ from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.limits import Kind
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
 from reconciler.quickbooks.protocol import Operation as Verb
+from reconciler.ready import Ready
 from reconciler.record import Recorder
 
-BATCH, SINGLE = Kind(batch=True), Kind()
-CLAIM = 10 * MAX_BATCH_ITEMS
-"""Documents read from the ledger at once; large enough that reading them costs little."""
+TAKEN_UP_AT_ONCE = 10 * MAX_BATCH_ITEMS
+"""Operations without a result that are looked at again at once."""
 
 IDLE_LOOK = timedelta(seconds=5)
 """How often the ledger is looked at when nobody says that there is work."""
@@ -75,7 +75,7 @@ class CompanyDispatcher:
     recorder: Recorder
     amender: Amender
     around: Surroundings
-    _ready: deque[Prepared] = field(default_factory=deque)
+    ready: Ready
     _in_the_air: set[str] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
@@ -106,7 +106,7 @@ class CompanyDispatcher:
         self.around.crash_point("company.taken")
         await self.directory.ensure_loaded()
         self.around.crash_point("company.loaded")
-        self._ready.clear()
+        self.ready.clear()
         self._in_the_air.clear()  # a call that was cut off before it began could not land itself
         self._trouble = None
         async with asyncio.TaskGroup() as calls:
@@ -129,7 +129,7 @@ class CompanyDispatcher:
 
     async def _amend(self, calls: asyncio.TaskGroup) -> bool:
         """Send changes of documents that exist; False if there were none to send."""
-        if self._room() == 0:
+        if self._room() == 0 or self.quickbooks.gate.room(Kind()) == 0:
             return False
         operations = await self.amender.next_operations()
         for op in operations:
@@ -141,34 +141,22 @@ class CompanyDispatcher:
 
     async def _send_next(self, calls: asyncio.TaskGroup) -> bool:
         """Begin and send as many documents as there is room for; False if none could go."""
-        if not self._ready:  # also without room: the next are made ready while others are recorded
-            await self._claim()
-        groups = self._next_groups()
-        if not groups:
-            return False
-        for group, begun in zip(groups, await self._begin(groups), strict=True):
+        with self.ready.working():
+            await self._claim()  # also without room: others are being recorded meanwhile
+            groups = self.ready.take(self._room(), self._batch_items)
+            of_calls = await self._begin(groups) if groups else []
+        for group, begun in zip(groups, of_calls, strict=True):
             if begun:
                 calls.create_task(self._send(begun, group))
-        return True
+        return bool(groups)
 
     async def _claim(self) -> None:
-        store, now = self.around.store, self.around.clock()
-        due = await store.due(self.lease.realm_id, CLAIM, now)
+        wanted = self.ready.room
+        if not any(wanted):
+            return
+        due = await self.around.store.due(self.lease.realm_id, *wanted, self.around.clock())
         if due:
-            self._ready.extend(await self.preparer.prepare(due))
-
-    def _next_groups(self) -> list[list[Prepared]]:
-        """Ready documents by the calls that may be made now: full batches first, then the rest of
-        the calls with one document each."""
-        gate, groups = self.quickbooks.gate, list[list[Prepared]]()
-        room, calls = self._room(), gate.room(SINGLE)
-        batches = min(gate.room(BATCH), calls)
-        while self._ready and room > 0 and len(groups) < calls:
-            size = self._batch_items if len(groups) < batches else 1
-            group = [self._ready.popleft() for _ in range(min(size, room, len(self._ready)))]
-            groups.append(group)
-            room -= len(group)
-        return groups
+            self.ready.add(await self.preparer.prepare(due))
 
     async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
         """Commit the intent to make these calls; the operations of each that may go."""
@@ -185,9 +173,7 @@ class CompanyDispatcher:
         return [[op for op in of_call if op.operation_key in begun] for of_call in of_calls]
 
     def _room(self) -> int:
-        """How many documents may go now; each call lets at least one go."""
-        if self.quickbooks.gate.room(SINGLE) == 0:
-            return 0
+        """How many more documents may be begun and not recorded."""
         return max(0, self.around.concurrency * MAX_BATCH_ITEMS - len(self._in_the_air))
 
     # --- documents begun before ----------------------------------------------------------------
@@ -195,7 +181,7 @@ class CompanyDispatcher:
     async def _resume(self, calls: asyncio.TaskGroup) -> bool:
         """Take up operations whose result is not recorded: after a crash, or without an answer."""
         in_the_air = set(self._in_the_air)  # as it was before: a call may land meanwhile
-        taken_up = await self.around.store.take_up(self.lease, CLAIM)
+        taken_up = await self.around.store.take_up(self.lease, TAKEN_UP_AT_ONCE)
         mine = [each for each in taken_up if each.operation.operation_key not in in_the_air]
         if not mine:
             return False
@@ -306,14 +292,7 @@ class CompanyDispatcher:
 
     async def _wait(self) -> None:
         """Until someone says there is work, a call ends, or something becomes due."""
-        due_at = await self.around.store.next_due_at(self.lease.realm_id)
-        seconds = IDLE_LOOK.total_seconds()
-        if self._in_the_air or self._ready:
-            delays = [self.quickbooks.gate.delay(kind) for kind in (BATCH, SINGLE)]
-            known = [delay.total_seconds() for delay in delays if delay is not None]
-            seconds = min([seconds, *known]) if self._ready else seconds
-        if due_at is not None:
-            seconds = min(seconds, (due_at - self.around.clock()).total_seconds())
+        seconds = min(IDLE_LOOK.total_seconds(), await self._next_look())
         gate, asked_at = self.quickbooks.gate, self.quickbooks.gate.clock()
         try:
             async with asyncio.timeout(max(seconds, 0.01)):
@@ -321,8 +300,18 @@ class CompanyDispatcher:
         except TimeoutError:
             return
         finally:
-            if self._ready:  # there was work, and no room for it
+            if self.ready:  # there was work, and no room for it
                 gate.waited("limits", gate.clock() - asked_at)
+
+    async def _next_look(self) -> float:
+        """Seconds until there may be something to do that nobody wakes us for."""
+        if self.ready:
+            delay = self.ready.delay() if self._room() > 0 else None
+            return math.inf if delay is None else delay  # a call that ends wakes us
+        if self.ready.rest > 0:
+            return self.ready.rest
+        due_at = await self.around.store.next_due_at(self.lease.realm_id)
+        return math.inf if due_at is None else (due_at - self.around.clock()).total_seconds()
 
 
 def open_company(
@@ -348,6 +337,7 @@ def open_company(
             lease, around.standing, quickbooks, directory, maker, around.policies, clock, policy
         ),
         around=around,
+        ready=Ready(quickbooks.gate),
     )  # fmt: skip
 
 

@@ -33,9 +33,6 @@ DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, 
        d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at,
        d.concessions, d.ready_at, coalesce(d.document_number, '')"""
 
-BACKFILL_AT_ONCE = 30
-"""Most documents of a backfill taken at once, so that a live one soon gets its turn."""
-
 
 _DUE_OPERATIONS = """
     SELECT operation_id FROM operations
@@ -60,23 +57,28 @@ class DispatchStore:
         self._written_back = written_back
         self._answer_within = answer_within
 
-    async def due(self, realm_id: str, limit: int, now: datetime) -> list[DueDocument]:
-        """Documents to be created now: live ones before those of a backfill, longest due first."""
+    async def due(
+        self, realm_id: str, live: int, backfill: int, now: datetime
+    ) -> list[DueDocument]:
+        """Documents to be created now, longest due first: up to so many live ones, then so many of
+        a backfill."""
         due = f"""
             (SELECT {DUE_COLUMNS} FROM documents AS d
               WHERE d.realm_id = $1 AND d.state = 'wanted' AND d.priority = {{priority:d}}
                 AND d.next_attempt_at <= $2
               ORDER BY {{order}} LIMIT {{limit:d}})
             """
-        live = due.format(priority=Priority.LIVE, order="d.next_attempt_at", limit=limit)
-        backfill = due.format(
-            priority=Priority.BACKFILL,
-            order="d.next_attempt_at, d.enrolled_at, d.document_id",  # as `plan` foretells
-            limit=min(limit, BACKFILL_AT_ONCE),
+        as_planned = "d.next_attempt_at, d.enrolled_at, d.document_id"  # `plan` foretells by it
+        chosen = (
+            (Priority.LIVE, "d.next_attempt_at", live),
+            (Priority.BACKFILL, as_planned, backfill),
         )
-        rows = await self._pool.fetch(f"{live} UNION ALL {backfill}", realm_id, now)
-        found = [due_document(row) for row in rows]
-        return sorted(found, key=lambda each: each.priority)[:limit]
+        query = " UNION ALL ".join(
+            due.format(priority=priority, order=order, limit=limit)
+            for priority, order, limit in chosen
+            if limit
+        )
+        return [due_document(row) for row in await self._pool.fetch(query, realm_id, now)]
 
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]:
         """The same of documents whose operations are being resumed."""

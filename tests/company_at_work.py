@@ -29,6 +29,7 @@ from reconciler.model import (
     DocumentState,
     Line,
     ObjectType,
+    Priority,
     ProductReference,
 )
 from reconciler.policies import Policies
@@ -102,13 +103,17 @@ class Work:
         return DocumentKey(self.realm, action, 4711, ObjectType.DEAL, str(number))
 
     async def want(
-        self, contents: Sequence[DocumentContent], action: Action = Action.INVOICE, first: int = 1
+        self,
+        contents: Sequence[DocumentContent],
+        action: Action = Action.INVOICE,
+        first: int = 1,
+        priority: Priority = Priority.LIVE,
     ) -> None:
         """Ask for documents as intake does, and wake the company."""
         wanted = [
             WantedDocument(
                 self.key(number, action), WORKFLOW, DocumentState.WANTED, "", "",
-                _encode(content).decode(), int(now().timestamp() * 1000),
+                _encode(content).decode(), int(now().timestamp() * 1000), priority,
             )
             for number, content in enumerate(contents, start=first)
         ]  # fmt: skip

@@ -50,6 +50,8 @@ class Backfill:
                     taken = await self._take(keys)
                 after = keys[-1]
                 self.progress(after, taken)
+                if len(keys) < BATCH:
+                    break  # what comes after was taken in while the workflow was on
 
     async def _take(self, keys: Sequence[ObjectKey]) -> Taken:
         """Decide a batch; again if what it depends on was sent to QuickBooks meanwhile."""

@@ -35,14 +35,17 @@ class Gate:
         self._turns: dict[bool, asyncio.Lock] = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._settled = asyncio.Event()
 
-    def delay(self, kind: Kind) -> timedelta | None:
-        """How long a call would wait now, without taking a slot; None until one is answered."""
-        seconds = self.budget.next_slot(self.clock(), kind)
+    def delay(self, kind: Kind, kept: float = 0.0) -> timedelta | None:
+        """How long a call would wait now, without taking a slot; None until one is answered.
+
+        *kept* is the part of each limit that is left to others.
+        """
+        seconds = self.budget.next_slot(self.clock(), kind, kept)
         return None if seconds is None else timedelta(seconds=seconds)
 
-    def room(self, kind: Kind) -> int:
-        """How many calls could be sent now without waiting."""
-        return self.budget.room(self.clock(), kind)
+    def room(self, kind: Kind, kept: float = 0.0) -> int:
+        """How many calls could be sent now without waiting; *kept* as for `delay`."""
+        return self.budget.room(self.clock(), kind, kept)
 
     @asynccontextmanager
     async def slot(self, kind: Kind) -> AsyncIterator[Slot]:

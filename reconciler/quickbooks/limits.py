@@ -58,6 +58,10 @@ class Limits:
         return cls(10**9, 10**9, 100, 10**9, 0.0)
 
 
+def _all_but(kept: float, limit: int) -> int:
+    return max(1, int(limit * (1.0 - kept)))
+
+
 @dataclass
 class Window:
     """A sliding window: at most `limit` calls in any `period` seconds."""
@@ -67,11 +71,11 @@ class Window:
     in_flight: int = 0
     counted_at: deque[float] = field(default_factory=deque)
 
-    def opens_in(self, now: float) -> float | None:
-        """Seconds until there is room; None while only an answer can make room."""
+    def opens_in(self, now: float, kept: float = 0.0) -> float | None:
+        """Seconds until there is room beside the part *kept*; None while only an answer can make it."""
         while self.counted_at and self.counted_at[0] + self.period <= now:
             self.counted_at.popleft()
-        over = self.in_flight + len(self.counted_at) - self.limit
+        over = self.in_flight + len(self.counted_at) - _all_but(kept, self.limit)
         if over < 0:
             return 0.0
         return self.counted_at[over] + self.period - now if over < len(self.counted_at) else None
@@ -80,11 +84,11 @@ class Window:
         """Calls that count now, those in flight included."""
         return self.in_flight + sum(at + self.period > now for at in self.counted_at)
 
-    def room(self, now: float) -> int:
-        """How many calls may be sent now."""
+    def room(self, now: float, kept: float = 0.0) -> int:
+        """How many calls may be sent now, leaving the part *kept* of the limit unused."""
         while self.counted_at and self.counted_at[0] + self.period <= now:
             self.counted_at.popleft()
-        return max(0, self.limit - self.in_flight - len(self.counted_at))
+        return max(0, _all_but(kept, self.limit) - self.in_flight - len(self.counted_at))
 
     def count(self, at: float) -> None:
         """A call left the air and is counted from `at`; answers come in any order."""
@@ -160,22 +164,28 @@ class Budget:
             self._circuit_is_open,
         )
 
-    def next_slot(self, now: float, kind: Kind) -> float | None:
-        """Seconds until a call of this kind may be sent; None until some call is answered."""
-        delays = [window.opens_in(now) for window in self._windows(kind)]
-        if self._in_flight >= self.limits.concurrent:
+    def next_slot(self, now: float, kind: Kind, kept: float = 0.0) -> float | None:
+        """Seconds until a call of this kind may be sent; None until some call is answered.
+
+        *kept* is the part of each limit that is left to others.
+        """
+        delays = [window.opens_in(now, kept) for window in self._windows(kind)]
+        if self._at_once(kept) <= 0:
             return None
         known = [delay for delay in delays if delay is not None]
         if len(known) < len(delays):
             return None
         return max(self.pause_left(now, kind), *known)
 
-    def room(self, now: float, kind: Kind) -> int:
-        """How many calls of this kind may be sent now, all at once."""
+    def room(self, now: float, kind: Kind, kept: float = 0.0) -> int:
+        """How many calls of this kind may be sent now, all at once; *kept* as for `next_slot`."""
         if self.pause_left(now, kind) > 0:
             return 0
-        at_once = self.limits.concurrent - self._in_flight
-        return max(0, min(at_once, *(window.room(now) for window in self._windows(kind))))
+        rooms = [window.room(now, kept) for window in self._windows(kind)]
+        return max(0, min(self._at_once(kept), *rooms))
+
+    def _at_once(self, kept: float) -> int:
+        return _all_but(kept, self.limits.concurrent) - self._in_flight
 
     # --- taking and giving back ---------------------------------------------------------------
 

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.lifecycle import RetryPolicy
-from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
-from reconciler.quickbooks.limits import Limits
+from reconciler.model import Action, Customer, DocumentContent, Line, Priority, ProductReference
+from reconciler.quickbooks.limits import Kind, Limits
+from reconciler.ready import KEPT_FOR_LIVE
 from tests.company_at_work import Work, at_work, brisk_waits, sale
 from tests.sandbox_process import Sandbox, sandbox_process
 
@@ -52,6 +53,35 @@ async def test_limits_are_used_and_never_exceeded(strict: Sandbox, database_dsn:
     assert stats["batches"] >= 38
     assert stats["peaks"]["requests_in_a_second"] <= 10
     assert stats["created"]["Invoice"] >= 38 * 30 - 60
+
+
+async def test_a_backfill_leaves_room_for_live_documents(
+    lenient: Sandbox, database_dsn: str
+) -> None:
+    """A backfill that could use up the minute's calls stops before: a live document goes at once."""
+    realm = await lenient.company()
+    limits = Limits(requests_per_minute=60, requests_per_second=60, batches_per_minute=1)
+    async with at_work(lenient, database_dsn, realm, limits=limits) as work:
+        await work.want(
+            [sale(private_note=f"deal {n}") for n in range(200)], priority=Priority.BACKFILL
+        )
+        gate = work.company.quickbooks.gate
+
+        async def nothing_left_for_a_backfill() -> bool:
+            return gate.room(Kind(), KEPT_FOR_LIVE) == 0
+
+        await work.run_until(nothing_left_for_a_backfill)
+        await work.want([sale(private_note="live")], first=1000)
+
+        async def live_is_created() -> bool:
+            return any(
+                row["object_id"] == "1000" and row["state"] == "created"
+                for row in await work.documents()
+            )
+
+        await work.run_until(live_is_created, seconds=20)
+        left = [row for row in await work.documents() if row["state"] != "created"]
+        assert len(left) > 100, "the backfill goes on in the next minute"
 
 
 async def test_reads_per_document(lenient: Sandbox, database_dsn: str) -> None:

@@ -63,6 +63,18 @@ def run(limits: Limits, until: float, kinds: list[Kind], latency: Callable[[], f
     return vendor
 
 
+def test_a_part_can_be_kept_for_others() -> None:
+    """Whoever leaves a tenth finds no room, and is told when there is some, while others find it."""
+    budget = Budget(Limits(requests_per_second=10, concurrent=100))
+    for _ in range(9):
+        slot = budget.admit(0.0, WRITE)
+        slot.written_at = 0.0
+        budget.settle(0.0, slot)
+    assert (budget.room(0.0, WRITE), budget.room(0.0, WRITE, kept=0.1)) == (1, 0)
+    assert budget.next_slot(0.0, WRITE) == 0.0
+    assert budget.next_slot(0.0, WRITE, kept=0.1) == pytest.approx(1.0, abs=0.01)
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), kinds=st.lists(st.sampled_from([WRITE, READ, BATCH]), min_size=1))
 def test_no_window_of_the_vendor_overflows(data: st.DataObject, kinds: list[Kind]) -> None:
