@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -76,7 +76,7 @@ class CompanyDispatcher:
     amender: Amender
     around: Surroundings
     ready: Ready
-    _in_the_air: set[str] = field(default_factory=set)
+    _in_the_air: dict[str, int | None] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
     _trouble: QuickBooksError | None = None
@@ -133,7 +133,7 @@ class CompanyDispatcher:
             return False
         operations = await self.amender.next_operations()
         for op in operations:
-            self._in_the_air.add(op.operation_key)
+            self._lift([op])
             calls.create_task(self._send([op], ()))
         return bool(operations)
 
@@ -147,6 +147,7 @@ class CompanyDispatcher:
             of_calls = await self._begin(groups) if groups else []
         for group, begun in zip(groups, of_calls, strict=True):
             if begun:
+                self._lift(begun)
                 calls.create_task(self._send(begun, group))
         return bool(groups)
 
@@ -180,19 +181,20 @@ class CompanyDispatcher:
 
     async def _resume(self, calls: asyncio.TaskGroup) -> bool:
         """Take up operations whose result is not recorded: after a crash, or without an answer."""
-        in_the_air = set(self._in_the_air)  # as it was before: a call may land meanwhile
+        before = dict(self._in_the_air)  # a call may land meanwhile
         taken_up = await self.around.store.take_up(self.lease, TAKEN_UP_AT_ONCE)
-        mine = [each for each in taken_up if each.operation.operation_key not in in_the_air]
+        mine = [each for each in taken_up if not _is_among(before, each.operation)]
         if not mine:
             return False
         self.around.crash_point("resume.taken_up")
         forgotten = [each for each in mine if self._must_look_first(each)]
         for each in forgotten:
-            self._in_the_air.add(each.operation.operation_key)
+            self._lift([each.operation])
             calls.create_task(self._look_first(each))
         for group in _by_request([each for each in mine if each not in forgotten]):
-            calls.create_task(self._send([each.operation for each in group], (), group))
-            self._in_the_air.update(each.operation.operation_key for each in group)
+            operations = [each.operation for each in group]
+            self._lift(operations)
+            calls.create_task(self._send(operations, (), group))
         return True
 
     def _must_look_first(self, each: UnfinishedOperation) -> bool:
@@ -226,7 +228,7 @@ class CompanyDispatcher:
         resumed: Sequence[UnfinishedOperation] = (),
     ) -> None:
         """Call QuickBooks and record what it answered; then the next step of what has one."""
-        self._in_the_air.update(op.operation_key for op in operations)
+        self._lift(operations)
         try:
             self.around.crash_point("dispatch.before_call")
             results = await send(self.quickbooks, operations)
@@ -284,8 +286,12 @@ class CompanyDispatcher:
                 self._batch_items = max(1, self._batch_items // 2)
                 return
 
+    def _lift(self, operations: Sequence[Operation]) -> None:
+        self._in_the_air.update({op.operation_key: op.document_id for op in operations})
+
     def _landed(self, operations: Sequence[Operation]) -> None:
-        self._in_the_air.difference_update(op.operation_key for op in operations)
+        for op in operations:
+            self._in_the_air.pop(op.operation_key, None)
         self.wake()
 
     # --- waiting ---------------------------------------------------------------------------------
@@ -339,6 +345,13 @@ def open_company(
         around=around,
         ready=Ready(quickbooks.gate),
     )  # fmt: skip
+
+
+def _is_among(in_the_air: Mapping[str, int | None], op: Operation) -> bool:
+    """Whether it is in the air, or follows a step of its document that is: its own call comes."""
+    if op.operation_key in in_the_air:
+        return True
+    return op.document_id is not None and op.document_id in in_the_air.values()
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:

@@ -37,6 +37,11 @@ class Writing:
         """The documents that it is about."""
         return {update.document_id for update in self.updates}
 
+    @property
+    def operations(self) -> set[str]:
+        """The keys of the operations that it is about."""
+        return {result.operation_key for result in self.results}
+
 
 @dataclass
 class Together:
@@ -76,10 +81,13 @@ class Together:
             one.updated = updated & one.documents
 
     def _gathered(self, mine: Writing) -> list[Writing]:
-        """Ours and the others that wait, without any that is about the same documents."""
-        group, documents = [mine], mine.documents
+        """Ours and the others that wait, without any that is about the same documents or operations."""
+        group, documents, operations = [mine], mine.documents, mine.operations
         for one in self._waiting:
-            if one.updated is None and one is not mine and documents.isdisjoint(one.documents):
+            if one.updated is not None or one is mine:
+                continue
+            if documents.isdisjoint(one.documents) and operations.isdisjoint(one.operations):
                 group.append(one)
                 documents |= one.documents
+                operations |= one.operations
         return group

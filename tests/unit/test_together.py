@@ -67,6 +67,18 @@ async def test_two_answers_about_one_document_are_never_written_together() -> No
     assert all(len(each) == len(set(each)) for each in ledger.transactions)
 
 
+async def test_two_answers_to_one_operation_are_never_written_together() -> None:
+    """One of them changes no document: it would hide that the other one was the answer."""
+    ledger = Ledger()
+    together = Together(Lease("1", "o", 1), ledger)  # type: ignore[arg-type]
+    lost = Writing([OperationResult("1", "unknown")], (), (), ())
+    tasks = [asyncio.create_task(together.write(each)) for each in (writing(9), lost, writing(1))]
+    await until(ledger, 1)
+    ledger.gate.set()
+    await asyncio.gather(*tasks)
+    assert ledger.transactions == [[9], [], [1]]
+
+
 async def test_a_failure_is_raised_to_one_and_the_others_are_written_by_themselves() -> None:
     """What a fenced or broken transaction held is not taken to be written."""
     ledger = Ledger()
