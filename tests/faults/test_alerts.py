@@ -17,17 +17,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from reconciler.demo.catalogue import catalogue
-from reconciler.demo.environment import Child, Environment, environment
+from reconciler.demo.environment import Child, Environment
 from reconciler.demo.feed import FeedRecord, generate
 from reconciler.demo.runner import COMPANIES, WORKFLOWS
-from reconciler.demo.seeding import seed_companies
 from reconciler.errors import UndecodableRecord
 from reconciler.model import ObjectType
 from streams import formats
 from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
+from tests.demo_service import demo_environment
 from tests.prometheus import Prometheus, faster_rules, needs_prometheus, prometheus, wait_for
 
 pytestmark = [pytest.mark.faults, needs_prometheus, pytest.mark.timeout(900)]
@@ -160,10 +159,7 @@ class _Read:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The system under watch, with products in its companies."""
     directory: Path = tmp_path_factory.mktemp("alerts")
-    for path in (directory, *directory.parents[:2]):
-        path.chmod(0o755)  # as root, Postgres runs as another account and must get in
-    with environment(directory, COMPANIES) as running:
-        asyncio.run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
+    with demo_environment(directory) as running:
         settings = running.settings(
             WORKFLOWS,
             quickbooks_limits="false",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,14 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 from aiohttp import ClientSession, CookieJar
-from rich.console import Console
 
 from reconciler.console.context import BASE
-from reconciler.demo.catalogue import US_EAST, catalogue
-from reconciler.demo.environment import Child, Environment, environment
-from reconciler.demo.feed import generate
-from reconciler.demo.produce import produce
-from reconciler.demo.runner import COMPANIES, WORKFLOWS
-from reconciler.demo.seeding import seed_companies
+from reconciler.demo.catalogue import US_EAST
+from reconciler.demo.environment import Child, Environment
+from reconciler.demo.runner import WORKFLOWS
 from reconciler.quickbooks.sealing import Seal
 from tests.console import HASHES, OPERATOR_PASSWORD, Visitor, crawl
+from tests.demo_service import demo_environment, take_feed
 from tests.html import Page
 
 SECRETS = {
@@ -60,41 +56,20 @@ class Working:
 
 
 @pytest.fixture(scope="module")
-def working() -> Iterator[Working]:
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Working]:
     """The service with secrets planted in its settings, having read a feed."""
-    with tempfile.TemporaryDirectory(prefix="console-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        with environment(directory, COMPANIES) as running:
-            asyncio.run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
-            file = directory / "workflows.yaml"
-            on = WORKFLOWS.read_text("utf-8")
-            file.write_text(on.replace(f"- name: {LATER}", f"- name: {LATER}\n    enabled: false"))
-            settings = SECRETS | running.settings(
-                file, quickbooks_limits="false", log_level="debug", console_auth="password",
-                quickbooks_token=SECRETS["quickbooks_token"],
-            )  # fmt: skip
-            service = running.start_service(settings)
-            feed = generate(1, 200)
-            asyncio.run(produce(Console(quiet=True), running.kafka, feed))
-            asyncio.run(_until(running.postgres_dsn, len(feed.records)))
-            yield Working(running, settings, service)
-
-
-async def _until(dsn: str, records: int) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        async with asyncio.timeout(90):
-            while not await connection.fetchval(
-                """
-                SELECT (SELECT coalesce(sum(next_offset), 0) FROM offsets) >= $1
-                   AND NOT EXISTS (SELECT FROM documents WHERE state IN ('wanted', 'sending'))
-                """,
-                records,
-            ):
-                await asyncio.sleep(0.3)
-    finally:
-        await connection.close()
+    directory = tmp_path_factory.mktemp("console")
+    with demo_environment(directory) as running:
+        file = directory / "workflows.yaml"
+        on = WORKFLOWS.read_text("utf-8")
+        file.write_text(on.replace(f"- name: {LATER}", f"- name: {LATER}\n    enabled: false"))
+        settings = SECRETS | running.settings(
+            file, quickbooks_limits="false", log_level="debug", console_auth="password",
+            quickbooks_token=SECRETS["quickbooks_token"],
+        )  # fmt: skip
+        service = running.start_service(settings)
+        take_feed(running, objects=200)
+        yield Working(running, settings, service)
 
 
 @pytest.fixture

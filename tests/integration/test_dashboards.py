@@ -15,16 +15,15 @@ import asyncpg
 import pytest
 import yaml
 
-from reconciler.demo.catalogue import catalogue
-from reconciler.demo.environment import Environment, environment
+from reconciler.demo.environment import Environment
 from reconciler.demo.feed import generate
 from reconciler.demo.runner import COMPANIES, WORKFLOWS
-from reconciler.demo.seeding import seed_companies
 from reconciler.metrics import Metrics
 from reconciler.metrics.reference import page
 from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
+from tests.demo_service import demo_environment
 from tests.prometheus import (
     ROOT,
     RULES,
@@ -112,10 +111,7 @@ def test_panels_have_a_place_of_their_own() -> None:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has watched the service take the demo's feed."""
     directory = tmp_path_factory.mktemp("dashboards")
-    for path in (directory, *directory.parents[:2]):
-        path.chmod(0o755)  # as root, Postgres runs as another account and must get in
-    with environment(directory, COMPANIES) as running:
-        asyncio.run(seed_companies(running.sandbox.url, running.token, catalogue(1)))
+    with demo_environment(directory) as running:
         service = running.start_service(running.settings(WORKFLOWS, quickbooks_limits="false"))
         with prometheus(directory, [f"127.0.0.1:{service.port}"]) as watching:
             wait_for("the service was scraped", lambda: watching.query("reconciler_build_info"))

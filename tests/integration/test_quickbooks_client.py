@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,8 +36,9 @@ from reconciler.quickbooks.loading import load_changes, load_company, load_refer
 from reconciler.quickbooks.oauth import OAuthApp, Tokens
 from reconciler.quickbooks.protocol import BatchItem, Operation
 from reconciler.quickbooks.references import REFERENCE_ENTITIES
-from reconciler.quickbooks.tokens import LockedTokens, SharedTokens, StaticToken, TokenSource
+from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from tests.sandbox_process import Sandbox, sandbox_process
+from tests.token_memory import MemoryStore
 
 
 @pytest.fixture(scope="module")
@@ -440,28 +441,6 @@ async def test_hard_names_are_found(sandbox: Sandbox, refuses: bool) -> None:
 
 
 # --- OAuth ------------------------------------------------------------------------------------
-
-
-class MemoryStore:
-    """A TokenStore within one process."""
-
-    def __init__(self, stored: Tokens) -> None:
-        self.stored: Tokens | None = stored
-        self._lock = asyncio.Lock()
-
-    def locked(self, realm_id: str) -> AbstractAsyncContextManager[LockedTokens]:  # noqa: ARG002
-        return self._hold()
-
-    @asynccontextmanager
-    async def _hold(self) -> AsyncIterator[LockedTokens]:
-        async with self._lock:
-            yield self
-
-    async def read(self) -> Tokens | None:
-        return self.stored
-
-    async def save(self, tokens: Tokens) -> None:
-        self.stored = tokens
 
 
 @asynccontextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +16,8 @@ from reconciler.errors import ConfigurationError, Disconnected, QuickBooksError,
 from reconciler.quickbooks import oauth
 from reconciler.quickbooks.oauth import OAuthApp, Tokens
 from reconciler.quickbooks.sealing import Seal
-from reconciler.quickbooks.tokens import LockedTokens, SharedTokens, StaticToken
+from reconciler.quickbooks.tokens import SharedTokens, StaticToken
+from tests.token_memory import MemoryStore
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 APP = OAuthApp("client-1", "s3cret", "http://localhost:8910/callback")
@@ -133,28 +133,6 @@ def test_discovery() -> None:
 
 
 # --- sharing ----------------------------------------------------------------------------------
-
-
-class MemoryStore:
-    """A TokenStore for one company that several SharedTokens use, as processes would."""
-
-    def __init__(self, stored: Tokens | None) -> None:
-        self.stored = stored
-        self._lock = asyncio.Lock()
-
-    def locked(self, realm_id: str) -> AbstractAsyncContextManager[LockedTokens]:  # noqa: ARG002
-        return self._hold()
-
-    @asynccontextmanager
-    async def _hold(self) -> AsyncIterator[LockedTokens]:
-        async with self._lock:
-            yield self
-
-    async def read(self) -> Tokens | None:
-        return self.stored
-
-    async def save(self, tokens: Tokens) -> None:
-        self.stored = tokens
 
 
 class RotatingServer:
