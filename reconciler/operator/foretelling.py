@@ -84,10 +84,13 @@ class _Bills:
         return Blocked(Reason.ALREADY_BILLED, other=NAMES[rival.action], document=rival.source)
 
     def _rivals(self, key: DocumentKey) -> Iterator[DocumentKey]:
-        own = self.made.get((key.realm_id, key.source), ())
-        yield from (each for each in own if each.action is not key.action)
-        for other in sorted(kin(key.source, self.links)):
-            yield from self.made.get((key.realm_id, other), ())
+        realm_id, source = key.realm_id, key.source
+        for each in self.made.get((realm_id, source), ()):
+            if each.action is not key.action:
+                yield each
+        if source in self.links:  # most objects are linked to none
+            for other in sorted(kin(source, self.links)):
+                yield from self.made.get((realm_id, other), ())
 
 
 def held_back(
