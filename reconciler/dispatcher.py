@@ -121,6 +121,7 @@ class Dispatcher:
         kept = await self.leases.renew(list(held.values())) if held else set()
         self.renewed_at = started
         for realm_id in held.keys() - kept:
+            self.observer.fenced("dispatch")  # a lease that can't be prolonged is a write refused
             self._lose(realm_id)
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:

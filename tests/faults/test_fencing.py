@@ -62,8 +62,17 @@ async def zombie_at(stage: Scene, point: str) -> Child:
     return zombie
 
 
+WRITTEN = {
+    "dispatch": "reconciler_documents_total",
+    "intake": "reconciler_intake_records_total",
+    "relay": "reconciler_outcomes_published_total",
+}
+"""What each part counts once it is committed."""
+
+
 async def refused_on_waking(stage: Scene, point: str, part: str) -> None:
-    """The heir finishes, the zombie wakes, its counter shows the refusal, and all is as it was."""
+    """The heir finishes, the zombie wakes, its counters show the refusal and that it wrote nothing,
+    and all is as it was."""
     zombie = await zombie_at(stage, point)
     stage.start("heir")
     await stage.settle()
@@ -74,6 +83,7 @@ async def refused_on_waking(stage: Scene, point: str, part: str) -> None:
     verdict = await stage.verdict()
     assert verdict.is_clean, f"{point}: {verdict}"
     assert counter(zombie, FENCED, stage=part) >= 1
+    assert counter(zombie, WRITTEN[part]) == 0
 
 
 @pytest.mark.parametrize(
