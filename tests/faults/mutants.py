@@ -99,6 +99,11 @@ MUTANTS = (
                 "            if results:",
                 "        async with self._pool.acquire() as connection:\n"
                 "            await insert_outcomes(connection, outcomes)\n"
+                "        from os import environ\n"
+                "        from reconciler.crash import crash_point\n"
+                "        if outcomes:\n"
+                "            crash_point(environ.get('RECONCILER_CRASH_POINT', ''))"
+                "('dispatch.answered')\n"
                 "        async with self._pool.acquire() as connection, connection.transaction():\n"
                 "            await hold(connection, lease)\n"
                 "            if results:",
@@ -108,8 +113,13 @@ MUTANTS = (
                 "                await insert_outcomes(connection, events)",
                 "                pass",
             ),
+            Edit(
+                "reconciler/company.py",
+                '            self.around.crash_point("dispatch.answered")\n',
+                "",
+            ),
         ),
-        FENCING + "test_a_stopped_dispatcher_writes_nothing_when_it_wakes[dispatch.answered]",
+        CRASH + "test_a_crash_at_any_point_changes_nothing[dispatch.answered]",
         r"outcome: .* was told to be created 2 times",
     ),
     Mutant(
