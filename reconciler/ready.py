@@ -1,6 +1,6 @@
 """Documents that are ready to be sent, in the order in which they go: live ones, then a backfill's.
 
-Kept by `company`. A backfill takes at most half of the time that is spent on making documents ready
+Kept by `company`. A backfill takes at most a quarter of the time, in making its documents ready,
 and never all of Intuit's limits, so that a live document is looked at soon and finds room at once.
 """
 
@@ -26,8 +26,9 @@ LIVE_AT_ONCE = 10 * MAX_BATCH_ITEMS
 BACKFILL_AT_ONCE = MAX_BATCH_ITEMS
 """The same of a backfill: few, because a live document waits until they are on their way."""
 
-BACKFILL_SHARE = 0.5
-"""Of the time: making a backfill's documents ready is followed by leaving it for as long."""
+BACKFILL_SHARE = 0.25
+"""Of the time: making a backfill's documents ready is followed by leaving it for three times as long.
+Intuit's limits let far less through."""
 
 KEPT_FOR_LIVE = 0.1
 """The part of Intuit's limits that a backfill leaves unused."""

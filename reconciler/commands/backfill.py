@@ -21,7 +21,7 @@ from reconciler.commands.output import Exit, progress_bar
 from reconciler.commands.plan import Chosen, Company, chosen_workflows, show
 from reconciler.commands.planner import Planner
 from reconciler.commands.replay import Replaying, Share, report
-from reconciler.commands.session import Session, login, run
+from reconciler.commands.session import Session, login, run, yield_processor
 from reconciler.errors import ConfigurationError
 from reconciler.intake import Taken
 from reconciler.model import ObjectKey, ObjectType, Priority
@@ -82,6 +82,7 @@ def backfill(
         request = {"workflow": workflow, "company": company}
         return await Backfilling(session, chosen, request, share, by or login(), json).run()
 
+    yield_processor()
     report(run(work), json)
 
 

@@ -18,7 +18,7 @@ from reconciler.commands import sources
 from reconciler.commands.options import AsJson, By
 from reconciler.commands.output import console, print_json, progress_bar
 from reconciler.commands.plan import chosen_workflows
-from reconciler.commands.session import Session, login, run
+from reconciler.commands.session import Session, login, run, yield_processor
 from reconciler.errors import ConfigurationError
 from reconciler.intake import Intake, Record, Taken, Transaction
 from reconciler.model import ObjectType, Priority
@@ -69,6 +69,7 @@ def replay(
     async def work(session: Session) -> ReplayView:
         return await Replaying(session, request, share, by or login(), json).run()
 
+    yield_processor()
     report(run(work), json)
 
 

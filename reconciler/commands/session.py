@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -59,6 +60,12 @@ def run(work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
             "Stopped. What was done is kept; the same command goes on from there.", file=sys.stderr
         )
         raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def yield_processor() -> None:
+    """Long work of a command goes after the service's, where both share a machine."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 def login() -> str:
