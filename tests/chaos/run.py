@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -253,7 +254,8 @@ async def forget_offsets(dsn: str) -> None:
     except (OSError, asyncpg.PostgresError):
         return  # down just now; another replay will come
     try:
-        await connection.execute("UPDATE offsets SET next_offset = NULL, epoch = epoch + 1")
+        with suppress(asyncpg.UndefinedTableError):  # no worker has come so far: nothing was read
+            await connection.execute("UPDATE offsets SET next_offset = NULL, epoch = epoch + 1")
     finally:
         await connection.close()
 
