@@ -7,6 +7,7 @@ and kills processes; the feed flows on a thread of its own and never waits for t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 import time
@@ -251,16 +252,14 @@ async def _at_rest(chaos: Chaos) -> bool:
 
 
 async def forget_offsets(dsn: str) -> None:
-    """Everything is to be read again from the start."""
-    try:
+    """Everything is to be read again from the start; nothing happens where that can't be said now,
+    because Postgres is down or has no tables yet: another replay will come."""
+    with contextlib.suppress(OSError, asyncpg.PostgresError):
         connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, asyncpg.PostgresError):
-        return  # down just now; another replay will come
-    try:
-        with suppress(asyncpg.UndefinedTableError):  # no worker has come so far: nothing was read
+        try:
             await connection.execute("UPDATE offsets SET next_offset = NULL, epoch = epoch + 1")
-    finally:
-        await connection.close()
+        finally:
+            await connection.close()
 
 
 def _continue(child: Child) -> None:
