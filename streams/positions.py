@@ -37,8 +37,8 @@ class TopicRecreated(FeedBroken):
     def __init__(self, topic: str, recorded: str, found: str) -> None:
         super().__init__(
             f"topic {topic} was deleted and created again (id {recorded} was recorded,"
-            f" {found} is there now). Nothing of the new topic was read. Read it from its"
-            " beginning by forgetting the recorded offsets, if its records are to count."
+            f" {found} is there now). Nothing of the new topic was read. If its records are to"
+            f" count, run `reconciler read-anew {topic}` and start the processes anew."
         )
 
 
@@ -47,8 +47,8 @@ class TopicGone(FeedBroken):
 
     def __init__(self, topic: str) -> None:
         super().__init__(
-            f"topic {topic} does not exist any more. Create it again and forget its"
-            " recorded offsets, or remove it from the settings."
+            f"topic {topic} does not exist any more. Create it again and run `reconciler"
+            f" read-anew {topic}`, or remove it from the settings."
         )
 
 
@@ -59,7 +59,8 @@ class LogLost(FeedBroken):
         super().__init__(
             f"{log.partition} ends at offset {log.end}, but records up to {recorded} were read:"
             " Kafka lost part of its log, and new records would get offsets that count as read."
-            " Find out what was lost, then set the recorded offset to where reading is to go on."
+            " Have the feeder send again what was lost, run `reconciler read-anew"
+            f" {log.partition.topic}` and start the processes anew: what is known is not made again."
         )
 
 
@@ -70,8 +71,8 @@ class RetentionOvertook(FeedBroken):
         super().__init__(
             f"{log.partition} begins at offset {log.beginning}, but records from {recorded} on"
             f" were not read yet: retention deleted {log.beginning - recorded} of them. Raise the"
-            " topic's retention, replay what was lost from its source, then set the recorded"
-            f" offset to {log.beginning}."
+            " topic's retention, have the feeder send them again, run `reconciler read-anew"
+            f" {log.partition.topic}` and start the processes anew."
         )
 
 

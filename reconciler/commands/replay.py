@@ -1,4 +1,4 @@
-"""`replay`: take records of the topics in again, while the service runs."""
+"""`replay`: take records of the topics in again, while the service runs; `read-anew` for a broken one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from reconciler.operator.ports import NewAudit
 from reconciler.operator.replaying import Chosen, Positions, Replay
 from reconciler.operator.views import ReplayView
 from store import replays
+from store.offsets import forget_offsets
 from streams.cluster import Cluster
 from streams.ranges import Range, read_ranges
 from streams.records import Partition
@@ -71,6 +72,39 @@ def replay(
 
     yield_processor()
     report(run(work), json)
+
+
+@app.command("read-anew")
+def read_anew(
+    topics: Annotated[list[str], typer.Argument(help="Feed topics, such as crm.deals.")],
+    by: By = "",
+    json: AsJson = False,
+) -> None:
+    """Forget how far feed topics were read: for one that was re-created, or lost part of its log.
+
+    They are read from where start_from says; what the ledger holds already is not made again.
+    Processes whose intake stopped go on when they are started anew.
+    """
+
+    async def work(session: Session) -> int:
+        known = session.settings.topics.values()
+        if strangers := [topic for topic in topics if topic not in known]:
+            raise ConfigurationError(
+                f"{', '.join(strangers)}: not among the feed topics {', '.join(known)}"
+            )
+        partitions = await forget_offsets(session.pool, session.settings.group_id, topics)
+        await session.operator.store.note(
+            NewAudit(actor=by or login(), action="read-anew", target=", ".join(topics))
+        )
+        return partitions
+
+    partitions = run(work)
+    if json:
+        print_json({"partitions": partitions})
+    else:
+        console().print(
+            f"{partitions} partitions will be read anew. Restart processes whose intake stopped."
+        )
 
 
 def report(done: ReplayView, as_json: bool) -> None:

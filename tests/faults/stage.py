@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import os
 import re
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,14 @@ class Scene:
         if ready:
             child.wait_until("/healthz")
         return child
+
+    async def command(self, *arguments: str) -> int:
+        """Run a command of ours to its end; answers its exit status."""
+        settings = {f"RECONCILER_{name.upper()}": text for name, text in self.settings().items()}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "reconciler.cli", *arguments, env={**os.environ, **settings}
+        )
+        return await process.wait()
 
     async def ended(self, child: Child, seconds: float = SETTLES_SECONDS) -> int:
         """The exit status of a process that is to end by itself."""

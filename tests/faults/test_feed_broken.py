@@ -85,7 +85,8 @@ async def test_a_topic_recreated_under_the_service(stage: Scene) -> None:
 
 
 async def test_a_topic_recreated_while_the_service_was_down(stage: Scene) -> None:
-    """Nothing of the new topic is taken for the old one's, at the same offsets or beyond."""
+    """Nothing of the new topic is taken for the old one's, at the same offsets or beyond; it counts
+    once a person says so, and then nothing of the old one is made again."""
     child = stage.start()
     feed = Writer(12).some(1)
     await stage.produce(feed)
@@ -97,9 +98,16 @@ async def test_a_topic_recreated_while_the_service_was_down(stage: Scene) -> Non
         await delete_topic(kafka, topic)
     async with Cluster(kafka) as cluster:
         await cluster.ensure_topics(stage.places.feed_topics, partitions=3)
-    await stage.produce(Writer(13, first_id=5000).some(2))
+    later = Writer(13, first_id=5000).some(2)
+    await stage.produce(later)
     again = stage.start(ready=False)
     await until(lambda: bool(broken(again)), again)
     assert "created again" in broken(again)
     after = (await stage.verdict()).counts
     assert after["transactions in the books"] == before["transactions in the books"]
+    again.stop()
+    assert await stage.command("read-anew", *stage.places.feed_topics) == 0
+    stage.start()
+    await stage.settle()
+    stage.produced = feed + later
+    assert (await stage.verdict()).is_clean
