@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from reconciler.errors import LookAgain, QuickBooksError, Refused
+from reconciler.errors import LookAgain, OutcomeUnknown, QuickBooksError, Refused
 from reconciler.lifecycle import is_refusal
 from reconciler.ports.dispatch import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
@@ -29,8 +29,20 @@ NAME_LISTS = {"Customer": "DisplayName", "Item": "Name"}
 async def locate(quickbooks: QuickBooks, op: Operation) -> Answer | None:
     """The object that *op* made, as if QuickBooks had answered; None if the books hold none.
 
-    Raises QuickBooksError when the books can't be read: then nothing is known yet.
+    Raises RetryLater, OutcomeUnknown or Disconnected when the books can't be read: then nothing is
+    known yet. A look that QuickBooks refuses says nothing about *op* either.
     """
+    try:
+        return await _search(quickbooks, op)
+    except QuickBooksError as error:
+        if is_refusal(error):
+            raise OutcomeUnknown(
+                f"The books could not be searched: {error}", tid=error.tid
+            ) from error
+        raise
+
+
+async def _search(quickbooks: QuickBooks, op: Operation) -> Answer | None:
     wanted: dict[str, Any] = decode(op.request)
     conditions = list(_conditions(op.entity, wanted))
     start: int | None = 1
@@ -90,7 +102,7 @@ async def located(quickbooks: QuickBooks, op: Operation, refused: QuickBooksErro
     try:
         return await locate(quickbooks, op) or refused
     except QuickBooksError as error:
-        return refused if is_refusal(error) else error
+        return error
 
 
 async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) -> BatchResult:

@@ -27,7 +27,7 @@ from reconciler.lifecycle import (
     after,
     refusal,
 )
-from reconciler.locate import is_ours
+from reconciler.locate import is_gone, is_ours
 from reconciler.missing import ReferenceMaker
 from reconciler.model import Action, DocumentContent, DocumentState
 from reconciler.observe import Observer
@@ -280,16 +280,33 @@ class Recorder:
                     self._again(recording, op, error, document, self.clock())
                 else:
                     self._block(recording, op, document, block)
-            case ResolveAgain(at, text, how):
-                if how is Reaction.ADOPT_NUMBER and (ours := await self._holder(op, error)):
-                    await self._done(recording, op, ours, document, adopted=True)
-                    return
-                if document.attempts + 1 >= self.policy.give_up_resolving:
-                    self._block(recording, op, document, refusal(error))
-                    return
-                if how is not Reaction.ADOPT_NUMBER:  # numbers are not part of our picture
-                    self.directory.forget_freshness()
-                self._again(recording, op, error, document, at)
+            case ResolveAgain() as again:
+                await self._resolve_again(recording, op, error, document, again)
+
+    async def _resolve_again(
+        self,
+        recording: Recording,
+        op: Operation,
+        error: QuickBooksError,
+        document: DueDocument,
+        again: ResolveAgain,
+    ) -> None:
+        number_is_taken = again.reaction is Reaction.ADOPT_NUMBER
+        holder = await self._holder(op, error) if number_is_taken else None
+        if isinstance(holder, Answer):
+            await self._done(recording, op, holder, document, adopted=True)
+        elif holder is not None:  # asked again: another number could make a second document
+            recording.results.append(
+                OperationResult(
+                    op.operation_key, "begun", error=str(holder), next_attempt_at=again.at
+                )
+            )
+        elif document.attempts + 1 >= self.policy.give_up_resolving:
+            self._block(recording, op, document, refusal(error))
+        else:
+            if not number_is_taken:  # numbers are not part of our picture
+                self.directory.forget_freshness()
+            self._again(recording, op, error, document, again.at)
 
     def _may_concede(self, error: QuickBooksError, document: DueDocument) -> bool:
         """Whether the document can be sent otherwise without a person: see `_CONCESSIONS`."""
@@ -338,15 +355,17 @@ class Recorder:
         )  # fmt: skip
         recording.outcomes.append(_blocked(document, block.reason, block.detail))
 
-    async def _holder(self, op: Operation, error: QuickBooksError) -> Answer | None:
-        """The transaction that holds our number (6140), if it is the one we made ourselves."""
+    async def _holder(self, op: Operation, error: QuickBooksError) -> BatchResult | None:
+        """The transaction that holds our number (6140), if it is the one we made ourselves; None if
+        it is not, and the error when it can't be read now."""
         holder = number_holder(error)
         if holder is None or holder[0] != op.entity:
             return None
         try:
             answer = await self.quickbooks.send(read(*holder))
-        except LookAgain:
-            return None
+        except QuickBooksError as unread:
+            is_deleted = isinstance(unread, LookAgain) and is_gone(unread)
+            return None if is_deleted else unread
         return answer if is_ours(op, answer.entity(op.entity)) else None
 
 

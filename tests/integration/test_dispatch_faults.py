@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from reconciler.model import Action
 from reconciler.policies import Policies
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule, Reaction
 from reconciler.workflows import ClosedBooks
-from tests.company_at_work import Work, at_work, brisk_waits, plan, sale
+from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale
 from tests.sandbox_process import Sandbox
 
 PASSING = {
@@ -211,6 +213,38 @@ async def test_a_refusal_of_a_repetition_is_looked_into(
         await work.run_until(work.all_created)
         assert len(await work.books("Payment")) == 1
         assert [row["Balance"] for row in await work.books("Invoice")] == [0]
+        assert await work.outcomes() == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("entity", "trusted"),
+    [
+        ("Invoice", timedelta(0)),
+        ("Payment", timedelta(0)),
+        ("Payment", timedelta(hours=1)),  # it is looked for when its repetition is refused
+    ],
+)
+async def test_a_look_that_is_refused_says_nothing(
+    sandbox: Sandbox,
+    database_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    entity: str,
+    trusted: timedelta,
+) -> None:
+    """An answer was lost, and the search for what it told is refused: it is searched for again."""
+    brisk_waits(monkeypatch)
+    realm = await sandbox.company(requestid_ttl_seconds=0)
+    policy = replace(BRISK, replay_window=trusted, landing=BRISK.longest_delay)
+    async with at_work(sandbox, database_dsn, realm, policy=policy) as work:
+        await plan(sandbox, realm, kind="drop_after_commit", entity=entity, count=1)
+        await plan(
+            sandbox, realm, kind="fault", entity=entity, operation="query", count=2,
+            code="5010", message="Stale Object Error",
+        )  # fmt: skip
+        await work.want([sale()], Action.PAID_INVOICE)
+        await work.run_until(work.all_created)
+        assert len(await work.books("Invoice")) == 1
+        assert len(await work.books("Payment")) == 1
         assert await work.outcomes() == ["created"]
 
 
