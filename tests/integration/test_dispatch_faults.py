@@ -237,11 +237,17 @@ async def test_a_look_that_is_refused_says_nothing(
     policy = replace(BRISK, replay_window=trusted, landing=BRISK.longest_delay)
     async with at_work(sandbox, database_dsn, realm, policy=policy) as work:
         await plan(sandbox, realm, kind="drop_after_commit", entity=entity, count=1)
+        await work.want([sale()], Action.PAID_INVOICE)
+
+        async def unanswered() -> bool:
+            query = "SELECT count(*) FROM operations WHERE state = 'unknown'"
+            return bool(await work.pool.fetchval(query))
+
+        await work.run_until(unanswered)
         await plan(
-            sandbox, realm, kind="fault", entity=entity, operation="query", count=2,
+            sandbox, realm, kind="fault", entity="Query", operation="query", count=2,
             code="5010", message="Stale Object Error",
         )  # fmt: skip
-        await work.want([sale()], Action.PAID_INVOICE)
         await work.run_until(work.all_created)
         assert len(await work.books("Invoice")) == 1
         assert len(await work.books("Payment")) == 1
