@@ -187,6 +187,8 @@ def _read(rest: list[str], query: str, body: bytes) -> dict[str, object]:
         return {"Preferences": {"SalesFormsPrefs": {"CustomTxnNumbers": True}}}
     if rest[0] == "cdc":
         return {"CDCResponse": [{"QueryResponse": []}]}
+    if rest[0] == "invoice":
+        return {"Invoice": {"Id": rest[1], "SyncToken": "0"}}
     if rest[0] != "query":
         raise ValueError(f"the stand-in reads no {rest[0]}")
     statement = body.decode() if body else parse_qs(query)["query"][0]
