@@ -20,7 +20,7 @@ from reconciler.directory import REFRESH_EVERY, Directory
 from reconciler.drift import WATCHED, DriftWatch
 from reconciler.errors import Disconnected, QuickBooksError
 from reconciler.lifecycle import RetryPolicy, is_refusal, may_be_forgotten
-from reconciler.locate import locate, located, still_exists
+from reconciler.locate import locate, still_exists
 from reconciler.missing import ReferenceMaker
 from reconciler.observe import Observer
 from reconciler.operations import for_one_call
@@ -206,10 +206,7 @@ class CompanyDispatcher:
     async def _look_first(self, each: UnfinishedOperation) -> None:
         """Past the replay window: adopt what stands in the books, or send the same bytes again."""
         op = each.operation
-        try:
-            found: BatchResult | None = await locate(self.quickbooks, op)
-        except QuickBooksError as error:
-            found = error
+        found = await locate(self.quickbooks, op)
         if found is None:
             await self._send([op], (), [each])
             return
@@ -274,7 +271,7 @@ class CompanyDispatcher:
             if isinstance(result, Answer):
                 results[op.operation_key] = await still_exists(self.quickbooks, op, result)
             elif is_refusal(result):
-                results[op.operation_key] = await located(self.quickbooks, op, result)
+                results[op.operation_key] = await locate(self.quickbooks, op) or result
         return results
 
     def _heed(self, results: Iterable[BatchResult]) -> None:

@@ -26,20 +26,18 @@ from reconciler.quickbooks.references import Reference, read_reference
 NAME_LISTS = {"Customer": "DisplayName", "Item": "Name"}
 
 
-async def locate(quickbooks: QuickBooks, op: Operation) -> Answer | None:
+async def locate(quickbooks: QuickBooks, op: Operation) -> BatchResult | None:
     """The object that *op* made, as if QuickBooks had answered; None if the books hold none.
 
-    Raises RetryLater, OutcomeUnknown or Disconnected when the books can't be read: then nothing is
-    known yet. A look that QuickBooks refuses says nothing about *op* either.
+    When the books can't be read, an error that leaves *op* open: nothing is known yet. A look that
+    QuickBooks refuses says nothing about *op* either.
     """
     try:
         return await _search(quickbooks, op)
     except QuickBooksError as error:
         if is_refusal(error):
-            raise OutcomeUnknown(
-                f"The books could not be searched: {error}", tid=error.tid
-            ) from error
-        raise
+            return OutcomeUnknown(f"The books could not be searched: {error}", tid=error.tid)
+        return error
 
 
 async def _search(quickbooks: QuickBooks, op: Operation) -> Answer | None:
@@ -92,17 +90,6 @@ def _conditions(entity: str, wanted: dict[str, Any]) -> Iterable[str]:
     yield equals("TxnDate", wanted["TxnDate"])
     if customer := wanted.get("CustomerRef"):
         yield equals("CustomerRef", customer["value"])
-
-
-async def located(quickbooks: QuickBooks, op: Operation, refused: QuickBooksError) -> BatchResult:
-    """What *op* made by an attempt that was not answered, else what *refused* its repetition.
-
-    When the books can't be read now, that error: nothing is known yet, and it is asked again.
-    """
-    try:
-        return await locate(quickbooks, op) or refused
-    except QuickBooksError as error:
-        return error
 
 
 async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) -> BatchResult:
