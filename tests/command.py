@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.demo.environment import variables
 from tests.whole_service import WholeService
 
 
@@ -27,8 +28,7 @@ class Answer:
 
 def environment_of(whole: WholeService, **settings: str) -> dict[str, str]:
     """The variables that a command needs to find the service's parts."""
-    found = whole.settings(**settings)
-    return {**os.environ, **{f"RECONCILER_{name.upper()}": text for name, text in found.items()}}
+    return os.environ | variables(whole.settings(**settings))
 
 
 def start(whole: WholeService, *arguments: str, **settings: str) -> subprocess.Popen[str]:

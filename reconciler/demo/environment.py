@@ -103,6 +103,11 @@ def start_hubspot(directory: Path, *options: str) -> Child:
     return child
 
 
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of *settings*, which are without their prefix, in lower case."""
+    return {f"RECONCILER_{name.upper()}": text for name, text in settings.items()}
+
+
 def start_service(directory: Path, settings: Mapping[str, str], name: str = "service") -> Child:
     """The service itself; *settings* without their prefix, in lower case."""
     return start_command(directory, ["run"], settings, name)
@@ -113,8 +118,7 @@ def start_command(
 ) -> Child:
     """A command of ours that serves until it is ended, with health and metrics on a port."""
     port = free_port()
-    environment = {f"RECONCILER_{key.upper()}": value for key, value in settings.items()}
-    environment["RECONCILER_HTTP_PORT"] = str(port)
+    environment = variables(settings) | {"RECONCILER_HTTP_PORT": str(port)}
     command = [sys.executable, "-m", "reconciler.cli", *arguments]
     return _start(name, command, port, directory, environment)
 

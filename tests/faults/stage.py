@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from reconciler.demo.environment import Child, start_service
+from reconciler.demo.environment import Child, start_service, variables
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
@@ -94,9 +94,9 @@ class Scene:
 
     async def command(self, *arguments: str) -> int:
         """Run a command of ours to its end; answers its exit status."""
-        settings = {f"RECONCILER_{name.upper()}": text for name, text in self.settings().items()}
+        environment = os.environ | variables(self.settings())
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "reconciler.cli", *arguments, env={**os.environ, **settings}
+            sys.executable, "-m", "reconciler.cli", *arguments, env=environment
         )
         return await process.wait()
 
