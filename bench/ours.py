@@ -78,7 +78,8 @@ async def _run(part: str, count: int) -> None:
 async def _first_record(service: Counted, tally: Tally) -> None:
     """Start the clock when the first batch was read, before any of it is done."""
     while True:
-        consumer = getattr(service, "consumer", None)
+        consuming = getattr(service, "consuming", None)  # there once the service is open
+        consumer = consuming.consumer if consuming is not None else None
         if consumer is not None and any(
             held.next_offset > 0 for held in consumer._assignment.held.values()
         ):

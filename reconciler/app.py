@@ -56,7 +56,6 @@ from store.reports import report
 from streams import formats
 from streams.cluster import Cluster
 from streams.connection import KafkaUnavailable
-from streams.consumer import IntakeConsumer
 
 _log = structlog.get_logger("reconciler")
 
@@ -82,11 +81,6 @@ class Service:
         self.metrics = Metrics(version("hubspot-quickbooks-reconciler"))
         self.crash_point = crash_point(self.settings.crash_point)
         self.watchdog = Watchdog(self.settings.stall_seconds)
-
-    @property
-    def consumer(self) -> IntakeConsumer | None:
-        """What reads just now; for whoever measures the service from outside."""
-        return self.consuming.consumer
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; raises when the process must not go on."""
