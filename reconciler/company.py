@@ -157,7 +157,7 @@ class CompanyDispatcher:
             return
         due = await self.around.store.due(self.lease.realm_id, *wanted, self.around.clock())
         if due:
-            self.ready.add(await self.preparer.prepare(due))
+            self.ready.replace(await self.preparer.prepare(due))
 
     async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
         """Commit the intent to make these calls; the operations of each that may go."""
@@ -309,12 +309,11 @@ class CompanyDispatcher:
     async def _next_look(self) -> float:
         """Seconds until there may be something to do that nobody wakes us for."""
         if self.ready:
-            delay = self.ready.delay() if self._room() > 0 else None
-            return math.inf if delay is None else delay  # a call that ends wakes us
-        if self.ready.rest > 0:
-            return self.ready.rest
-        due_at = await self.around.store.next_due_at(self.lease.realm_id)
-        return math.inf if due_at is None else (due_at - self.around.clock()).total_seconds()
+            return self.ready.delay if self._room() > 0 else math.inf  # a call that ends wakes us
+        rest = self.ready.rest
+        due_at = await self.around.store.next_due_at(self.lease.realm_id, of_backfill=rest == 0)
+        delay = math.inf if due_at is None else (due_at - self.around.clock()).total_seconds()
+        return min(delay, rest) if rest > 0 else delay
 
 
 def open_company(

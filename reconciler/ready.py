@@ -6,6 +6,7 @@ and never all of Intuit's limits, so that a live document is looked at soon and 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -60,20 +61,30 @@ class Ready:
         self._backfill.clear()
 
     @property
-    def rest(self) -> float:
-        """Seconds for which a backfill is still left alone."""
-        return max(0.0, self._rests_until - self.gate.clock())
-
-    @property
     def room(self) -> Room:
-        """What to ask for now; none while some of the kind are ready, which would be given again."""
+        """What to ask for now: none while some of the kind are ready, which would be given again,
+        and of a backfill only what may be sent at once."""
         if self._live:
             return Room(0, 0)
         is_backfills_turn = not self._backfill and self.rest == 0.0
-        return Room(LIVE_AT_ONCE, BACKFILL_AT_ONCE if is_backfills_turn else 0)
+        return Room(LIVE_AT_ONCE, self._room_for_backfill if is_backfills_turn else 0)
 
-    def add(self, prepared: Iterable[Prepared]) -> None:
-        """These may go."""
+    @property
+    def _room_for_backfill(self) -> int:
+        calls = self.gate.room(SINGLE, KEPT_FOR_LIVE)
+        has_batch = calls > 0 and self.gate.room(BATCH, KEPT_FOR_LIVE) > 0
+        return BACKFILL_AT_ONCE if has_batch else min(calls, BACKFILL_AT_ONCE)
+
+    @property
+    def rest(self) -> float:
+        """Seconds for which a backfill is left alone; infinite until a call is answered."""
+        seconds = max(0.0, self._rests_until - self.gate.clock())
+        return seconds if self._room_for_backfill > 0 else max(seconds, self._delay(KEPT_FOR_LIVE))
+
+    def replace(self, prepared: Iterable[Prepared]) -> None:
+        """These may go. A backfill's that still wait are asked for again: they were judged without
+        these, one of which may bill the same sale."""
+        self.clear()
         for each in prepared:
             if each.document.priority is Priority.LIVE:
                 self._live.append(each)
@@ -107,11 +118,14 @@ class Ready:
                 count -= 1
                 yield queue.popleft()
 
-    def delay(self) -> float | None:
-        """Seconds until some of these may go, None until a call is answered."""
-        kept = 0.0 if self._live else KEPT_FOR_LIVE
+    @property
+    def delay(self) -> float:
+        """Seconds until some of these may go; infinite until a call is answered."""
+        return self._delay(0.0 if self._live else KEPT_FOR_LIVE)
+
+    def _delay(self, kept: float) -> float:
         delays = [self.gate.delay(kind, kept) for kind in (BATCH, SINGLE)]
-        return min((each.total_seconds() for each in delays if each is not None), default=None)
+        return min((each.total_seconds() for each in delays if each is not None), default=math.inf)
 
     @contextmanager
     def working(self) -> Iterator[None]:

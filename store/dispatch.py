@@ -88,20 +88,24 @@ class DispatchStore:
         )
         return [due_document(row) for row in rows]
 
-    async def next_due_at(self, realm_id: str) -> datetime | None:
-        """When the next document or unfinished operation wants attention; None if nothing does."""
+    async def next_due_at(self, realm_id: str, *, of_backfill: bool = True) -> datetime | None:
+        """When the next document or unfinished operation wants attention; None if nothing does.
+
+        A backfill's documents count only *of_backfill*.
+        """
         found: datetime | None = await self._pool.fetchval(
             """
             SELECT least(
                 (SELECT min(next_attempt_at) FROM documents
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 0),
                 (SELECT min(next_attempt_at) FROM documents
-                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 1),
+                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 1 AND $2),
                 (SELECT min(next_attempt_at) FROM documents WHERE realm_id = $1 AND change = 'open'),
                 (SELECT min(next_attempt_at) FROM operations
                   WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
             """,
             realm_id,
+            of_backfill,
         )
         return found
 

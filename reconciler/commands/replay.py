@@ -34,7 +34,7 @@ from streams.records import Partition
 
 app = typer.Typer()
 
-BATCH = 500
+BATCH = 100
 Share = Annotated[
     float, typer.Option(min=0.01, max=1.0, help="Part of the time to work; the rest is live's.")
 ]
@@ -51,7 +51,7 @@ def replay(
         list[str] | None, typer.Option("--object", help="Only changes of these HubSpot ids.")
     ] = None,
     workflow: Annotated[str, typer.Option(help="Only objects of this workflow's type.")] = "",
-    share: Share = 0.5,
+    share: Share = 0.25,
     by: By = "",
     json: AsJson = False,
 ) -> None:

@@ -5,7 +5,9 @@ The limits' window is a minute: the figure over several real minutes is `bench/q
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
@@ -82,6 +84,41 @@ async def test_a_backfill_leaves_room_for_live_documents(
         await work.run_until(live_is_created, seconds=20)
         left = [row for row in await work.documents() if row["state"] != "created"]
         assert len(left) > 100, "the backfill goes on in the next minute"
+
+
+async def test_a_backfill_gives_way_to_a_live_document_of_the_same_sale(
+    lenient: Sandbox, database_dsn: str
+) -> None:
+    """Made ready first, a backfill's invoice waits for the limits; meanwhile a live receipt bills the
+    same deal. The invoice is looked at again, and blocked."""
+    realm = await lenient.company()
+    limits = Limits(requests_per_minute=20, requests_per_second=20, batches_per_minute=1)
+    async with at_work(lenient, database_dsn, realm, limits=limits) as work:
+        await work.want([sale()] * 60, priority=Priority.BACKFILL)
+        gate = work.company.quickbooks.gate
+
+        async def all_are_settled() -> bool:
+            states = Counter(row["state"] for row in await work.documents())
+            return states["created"] == 60 and states["blocked"] > 0
+
+        working = asyncio.create_task(work.run_until(all_are_settled))
+        while gate.room(Kind(), KEPT_FOR_LIVE) > 0:
+            await asyncio.sleep(0.01)
+        unsent = [
+            int(row["object_id"]) for row in await work.documents() if row["state"] == "wanted"
+        ]
+        for deal in unsent:
+            await work.want([sale()], Action.SALES_RECEIPT, first=deal)
+        while gate.room(Kind()) > 0:
+            await asyncio.sleep(0.01)
+        emptied = time.monotonic()
+        gate.clock = lambda: time.monotonic() + 61 + 100 * (time.monotonic() - emptied)
+        work.company.wake()
+        await working
+        rows = await work.documents()
+    billed = Counter(row["object_id"] for row in rows if row["state"] == "created")
+    assert set(billed.values()) == {1}
+    assert {row["reason"] for row in rows if row["state"] == "blocked"} == {"already_billed"}
 
 
 async def test_reads_per_document(lenient: Sandbox, database_dsn: str) -> None:
