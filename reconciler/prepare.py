@@ -35,8 +35,15 @@ NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
 
 DOCUMENT_NUMBER_MAX = 21
 
-REFERENCE_PENDING = timedelta(seconds=5)
-"""How long a document waits for a customer or item whose creation got no answer yet."""
+FIRST_PAUSE = timedelta(seconds=5)
+"""How long a document that can't go yet is left alone: at first, and then for as long again as it
+has waited, so that whatever it waits for costs few looks."""
+
+LONGEST_PAUSE = timedelta(minutes=15)
+"""For one that follows another document, whose end makes it due at once."""
+
+LONGEST_PAUSE_FOR_REFERENCE = timedelta(minutes=1)
+"""For one that waits for a customer or item whose creation got no answer yet."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,6 @@ class Preparer:
 
     async def _give_way(self, cleared: Cleared) -> None:
         """Those that would bill a sale again are blocked; those that follow another wait for it."""
-        later = self.clock() + REFERENCE_PENDING
         updates = [
             DocumentUpdate(
                 each.document_id, DocumentState.BLOCKED, stop.reason, stop.detail,
@@ -136,7 +142,8 @@ class Preparer:
         updates += [
             DocumentUpdate(
                 each.document_id, DocumentState.WANTED, stop.reason, stop.detail,
-                next_attempt_at=later, version=each.version,
+                next_attempt_at=self._later(each.gives_way_since, LONGEST_PAUSE),
+                version=each.version,
             )
             for each, stop in cleared.postponed
         ]  # fmt: skip
@@ -146,7 +153,6 @@ class Preparer:
     async def _record(
         self, blocked: Sequence[tuple[Candidate, Blocked]], postponed: Sequence[Candidate]
     ) -> None:
-        later = self.clock() + REFERENCE_PENDING
         updates = [
             DocumentUpdate(
                 each.document.document_id, DocumentState.BLOCKED, stop.reason, stop.detail,
@@ -156,12 +162,18 @@ class Preparer:
         ]  # fmt: skip
         updates += [
             DocumentUpdate(
-                each.document.document_id, DocumentState.WANTED, next_attempt_at=later,
+                each.document.document_id, DocumentState.WANTED,
+                next_attempt_at=self._later(each.document.ready_at, LONGEST_PAUSE_FOR_REFERENCE),
                 version=each.document.version,
             )
             for each in postponed
         ]  # fmt: skip
         outcomes = [_blocked(each.document, stop) for each, stop in blocked]
+    def _later(self, waits_since: datetime | None, longest: timedelta) -> datetime:
+        """When to look again at one that waits since then, or only from now on."""
+        now = self.clock()
+        return now + min(max(FIRST_PAUSE, now - (waits_since or now)), longest)
+
         await self.store.record(self.lease, (), updates, outcomes)
 
 

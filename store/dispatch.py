@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from reconciler.model import Action, DocumentKey, ObjectType, Priority
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
 from reconciler.ports.dispatch import (
     DocumentUpdate,
     DueDocument,
@@ -25,13 +25,14 @@ from reconciler.ports.outcomes import NewOutcome
 from store import writeback
 from store.intake import insert_outcomes
 from store.leases import hold
-from store.links import precedents
+from store.links import GIVES_WAY, precedents, wake_followers
 from store.pool import Connection
 
 DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
        d.enrolled_at, d.quickbooks_entity, d.quickbooks_id, d.priority, d.retried_at,
-       d.concessions, d.ready_at, coalesce(d.document_number, '')"""
+       d.concessions, d.ready_at, coalesce(d.document_number, ''),
+       CASE WHEN {gives_way} THEN d.state_since END""".format(gives_way=GIVES_WAY.format(one="d"))
 
 
 _DUE_OPERATIONS = """
@@ -41,6 +42,9 @@ _DUE_OPERATIONS = """
 
 class DispatchStore:
     """Bound to the pool; every method is one short transaction.
+_ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
+"""States in which nothing waits for a document any more."""
+
 
     An operation whose result is missing is looked at again only after `answer_within`: until then
     the call of a process that died or lost its lease may still be on its way to QuickBooks.
@@ -163,6 +167,8 @@ class DispatchStore:
                 await insert_operations(connection, chosen, self._answer_within)
             if self._written_back and updated:
                 await writeback.enter(connection, updates, updated, self._written_back)
+            if ended := updated & {u.document_id for u in updates if u.state in _ENDS}:
+                await wake_followers(connection, ended)
             if events := [event for event in outcomes if event.document_id in updated]:
                 await insert_outcomes(connection, events)
             return updated
@@ -350,6 +356,7 @@ def due_document(row: asyncpg.Record) -> DueDocument:
 
 
 def _key(row: asyncpg.Record) -> DocumentKey:
+        gives_way_since=row[21],
     return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
 
 

@@ -13,6 +13,7 @@ import msgspec
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, Priority
 from reconciler.operator.ports import DocumentChange, StoredDocument
 from reconciler.operator.views import DocumentFilter, OperationView, OutcomeView, Selection
+from store.links import wake_followers
 from store.pool import Connection
 
 _COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
@@ -168,7 +169,9 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
         [each.drop_content for each in changes],
         [each.guard_off for each in changes],
     )
-    return {row[0] for row in rows}
+    changed = {row[0] for row in rows}
+    await wake_followers(connection, changed)
+    return changed
 
 
 async def operations(pool: asyncpg.Pool, document_id: int) -> list[OperationView]:

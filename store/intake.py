@@ -28,7 +28,7 @@ from reconciler.ports.intake import (
 from reconciler.ports.outcomes import NewOutcome
 from store import known
 from store.hydration import request_facts
-from store.links import change_links, linked_sources
+from store.links import change_links, linked_sources, wake_followers
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -294,7 +294,10 @@ class IntakeTransaction:
             [instant(d.not_before) if d.not_before else None for d in documents],
             instant(heard_at) if heard_at > 0 else None,
         )
-        return {_document_key(row): row[6] for row in rows}
+        ids = {_document_key(row): row[6] for row in rows}
+        if ended := [ids[d.key] for d in documents if _is_given_up(d) and d.key in ids]:
+            await wake_followers(self._connection, ended)
+        return ids
 
     async def desire(self, desired: Mapping[int, str]) -> None:
         """Note what documents already sent should say now (by document id)."""
@@ -367,6 +370,12 @@ async def insert_outcomes(connection: Connection, outcomes: Sequence[NewOutcome]
 
 def _columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[str], list[str]]:
     return [k.portal_id for k in keys], [k.type for k in keys], [k.id for k in keys]
+
+
+def _is_given_up(document: WantedDocument) -> bool:
+    """Whether it is an estimate for which its invoice need not wait any more."""
+    ends = (DocumentState.BLOCKED, DocumentState.DISMISSED)
+    return document.key.action is Action.ESTIMATE and document.state in ends
 
 
 def _key_columns(keys: Sequence[DocumentKey]) -> tuple[list[object], ...]:

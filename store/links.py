@@ -7,7 +7,7 @@ its line items, name the other; who says it does not matter to readers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 
@@ -117,6 +117,19 @@ async def precedents(
     ]
 
 
+async def wake_followers(connection: Connection, ended: Collection[int]) -> None:
+    """Let documents that gave way to one of *ended*, or wait for it, be looked at now.
+
+    One that somebody is writing at this moment is left out, so that nobody waits for another in a
+    circle; it is looked at when its pause is over.
+    """
+    if await connection.fetchval(_ANY_GIVES_WAY):  # most often none, and the index is empty
+        await connection.execute(_WAKE_FOLLOWERS, list(ended))
+
+
+GIVES_WAY = "{one}.state = 'wanted' AND {one}.reason IN ('estimate', 'billed_first')"
+"""Whether a document follows another (`reconciler.precedence`); as in the index on it."""
+
 _SALES = "('invoice', 'sales_receipt', 'paid_invoice')"
 
 _NEIGHBOURS = """
@@ -133,6 +146,36 @@ SELECT k.portal_id, k.type, k.id, n.type, n.id
   FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, type, id)
  CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="k")}) AS n"""
 
+_KIN = f"""
+near AS (
+    SELECT s.document_id, s.realm_id, s.portal_id, s.type AS own_type, n.type, n.id
+      FROM sales AS s CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="s")}) AS n),
+kin AS (
+    SELECT document_id, realm_id, portal_id, type, id FROM near
+    UNION
+    SELECT q.document_id, q.realm_id, q.portal_id, n.type, n.id
+      FROM near AS q CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="q")}) AS n
+     WHERE q.type = 'quote' AND n.type <> q.own_type)"""
+
+_ANY_GIVES_WAY = f"SELECT EXISTS (SELECT FROM documents AS d WHERE {GIVES_WAY.format(one='d')})"
+
+_WAKE_FOLLOWERS = f"""
+WITH sales AS (
+    SELECT document_id, realm_id, portal_id, object_type AS type, object_id AS id
+      FROM documents WHERE document_id = ANY($1::bigint[])),
+{_KIN},
+followers AS (
+    SELECT o.document_id
+      FROM (SELECT realm_id, portal_id, type, id FROM kin
+            UNION SELECT realm_id, portal_id, type, id FROM sales) AS k
+      JOIN documents AS o
+        ON o.portal_id = k.portal_id AND o.object_type = k.type AND o.object_id = k.id
+     WHERE o.realm_id = k.realm_id AND {GIVES_WAY.format(one="o")}
+       AND o.next_attempt_at > now()
+       FOR UPDATE OF o SKIP LOCKED)
+UPDATE documents SET next_attempt_at = now()
+ WHERE document_id IN (SELECT document_id FROM followers)"""
+
 _PRECEDENTS = f"""
 WITH mine AS (
     SELECT d.document_id, d.realm_id, d.action, d.portal_id, d.object_type AS type,
@@ -142,15 +185,7 @@ WITH mine AS (
 sales AS (
     SELECT m.* FROM mine AS m JOIN documents AS d USING (document_id)
      WHERE m.action IN {_SALES} AND NOT d.guard_off),
-near AS (
-    SELECT s.document_id, s.realm_id, s.portal_id, s.type AS own_type, n.type, n.id
-      FROM sales AS s CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="s")}) AS n),
-kin AS (
-    SELECT document_id, realm_id, portal_id, type, id FROM near
-    UNION
-    SELECT q.document_id, q.realm_id, q.portal_id, n.type, n.id
-      FROM near AS q CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="q")}) AS n
-     WHERE q.type = 'quote' AND n.type <> q.own_type)
+{_KIN}
 SELECT k.document_id, {{other}}
   FROM kin AS k
   JOIN documents AS o

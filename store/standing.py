@@ -169,4 +169,4 @@ def _columns(amendment: Amendment) -> tuple[object, ...]:
 
 
 def _standing(row: asyncpg.Record) -> StandingDocument:
-    return StandingDocument(due_document(row), *row[21:27])
+    return StandingDocument(due_document(row), *row[22:28])

@@ -104,6 +104,11 @@ class DocumentRow(SQLModel, table=True):
             postgresql_where=text("state = 'wanted'"),
         ),
         Index(
+            "documents_giving_way",
+            "realm_id",
+            postgresql_where=text("state = 'wanted' AND reason IN ('estimate', 'billed_first')"),
+        ),
+        Index(
             "documents_changed",
             "realm_id",
             "next_attempt_at",

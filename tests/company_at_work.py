@@ -271,7 +271,7 @@ def brisk_waits(monkeypatch: Any) -> None:
     monkeypatch.setattr("reconciler.quickbooks.client.NOT_SENT_RETRY", short)
     monkeypatch.setattr("reconciler.quickbooks.faults.READ_AGAIN_AFTER", short)
     monkeypatch.setattr("reconciler.quickbooks.answers.READ_AGAIN_AFTER", short)
-    monkeypatch.setattr("reconciler.prepare.REFERENCE_PENDING", short)
+    monkeypatch.setattr("reconciler.prepare.FIRST_PAUSE", short)
     for table in (GATEWAY_FAULTS, FAULTS):
         for code, rule in list(table.items()):
             monkeypatch.setitem(table, code, replace(rule, retry_after=short))

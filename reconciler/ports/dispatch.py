@@ -43,6 +43,8 @@ class DueDocument(msgspec.Struct, frozen=True):
     concessions: str = ""
     ready_at: datetime | None = None
     document_number: str = ""
+    gives_way_since: datetime | None = None
+    """Since when it waits for the same kind of thing: an estimate, another sale's answer."""
 
 
 class Precedent(msgspec.Struct, frozen=True):

@@ -315,7 +315,7 @@ REFUSALS = [each for each in FAULTS.values() if each.raises in (Refused, LookAga
 """What a document ends blocked by, at once or after our picture was refreshed in vain."""
 
 NEVER_SETTLED = (Reason.ESTIMATE, Reason.BILLED_FIRST)
-"""Documents that are looked at again every few seconds."""
+"""Documents that wait for others, and are looked at again and again."""
 
 TAX_OF_ITS_OWN = deal("133", "taxed", lines=[("1", {**LINE, "hs_tax_amount": "5.00"})])
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from reconciler.model import ObjectKey, ObjectType
+from reconciler.operator.views import Selection
 from reconciler.workflows import load
-from tests.company_at_work import Work, at_work, plan
+from tests.company_at_work import Work, at_work, now, plan
+from tests.console import operator_of
 from tests.feeds import Associated, History, Step
 from tests.intake_at_work import PORTAL, IntakeAtWork
 from tests.sandbox_process import Sandbox
@@ -241,21 +243,98 @@ async def test_what_belongs_to_different_sales_is_billed_apart(opened: Open) -> 
 async def test_an_estimate_bills_nothing_and_is_followed_by_its_invoice(opened: Open) -> None:
     """The invoice of the same deal waits for the estimate, links to it and closes it."""
     async with opened() as (work, intake):
-        text = (
-            (WORKFLOWS % work.realm)
-            + """
+        await intake.switched_to(with_estimates(work)).take(deal())
+        await work.run_until(nothing_wanted(work))
+        await is_linked_to_its_estimate(work)
+
+
+async def test_what_gives_way_for_long_is_looked_at_seldom(opened: Open) -> None:
+    """An estimate is to be made years from now: its invoice is left alone for as long as it has
+    waited, up to a bound, and goes at once when the estimate is made."""
+    async with opened() as (work, intake):
+        await intake.switched_to(with_estimates(work, delay="520 weeks")).take(deal())
+        await work.run_until(gives_way(work))
+        for waited, least, most in (("0 s", 0, 10), ("100 s", 90, 110), ("1 day", 600, 900)):
+            await work.pool.execute(
+                "UPDATE documents SET next_attempt_at = now(), "
+                "state_since = now() - $1::text::interval WHERE action = 'invoice'",
+                waited,
+            )
+            await work.run_until(gives_way(work))
+            assert least < await pause(work) <= most
+        await work.pool.execute(
+            "UPDATE documents SET next_attempt_at = now() WHERE action = 'estimate'"
+        )
+        await work.run_until(nothing_wanted(work), 20)
+        await is_linked_to_its_estimate(work)
+
+
+async def test_what_gives_way_goes_once_its_estimate_is_not_to_be_made(opened: Open) -> None:
+    """A person dismisses one estimate, and of the other deal HubSpot says that it has no company."""
+    async with opened() as (work, intake):
+        intake = intake.switched_to(with_estimates(work, customer="company"))
+        await intake.take(deal("1"), deal("2"))
+        await work.run_until(gives_way(work))
+        await work.pool.execute(
+            "UPDATE documents SET next_attempt_at = now() + interval '1 hour' "
+            "WHERE action = 'invoice'"
+        )
+        rows = await work.documents()
+        dismissed = next(each["document_id"] for each in rows if each["action"] == "estimate")
+        operator = operator_of(work.pool)
+        await operator.dismiss(Selection(document_ids=(dismissed,)), "not needed", "Ada")
+        await intake.take(deal("2", at=LATER, companies=""))
+        await work.run_until(nothing_wanted(work), 20)
+        assert len(await work.books("Invoice")) == 2
+
+
+async def test_what_gives_way_to_a_sale_goes_once_that_is_refused(opened: Open) -> None:
+    """However long the other one was on its way, and the receipt left alone."""
+    async with opened() as (work, intake):
+        await plan(work.sandbox, work.realm, kind="fault", entity="Invoice", operation="create")
+        await intake.take(deal(name="checkout 7"), quote(deals="1"))
+        await work.pool.execute(
+            "UPDATE documents SET reason = 'billed_first', next_attempt_at = now() + "
+            "interval '1 hour' WHERE action = 'sales_receipt' OR object_type = 'quote'"
+        )
+        await work.run_until(nothing_wanted(work), 20)
+        assert await bills(work) == 1
+
+
+def with_estimates(work: Work, delay: str = "0 days", customer: str = "contact") -> str:
+    """The workflows, and one that makes an estimate of every deal."""
+    return f"""{WORKFLOWS % work.realm}
   - name: Estimates
     object: deal
-    enrol: [{property: dealname, operator: is_known}]
-    actions: [{create: estimate, company: us, create_missing_products: yes}]
+    enrol: [{{property: dealname, operator: is_known}}]
+    delay: {delay}
+    actions: [{{create: estimate, company: us, create_missing_products: yes, customer: {customer}}}]
 """
+
+
+async def is_linked_to_its_estimate(work: Work) -> None:
+    (estimate,) = await work.books("Estimate")
+    (invoice,) = await work.books("Invoice")
+    assert {"TxnId": estimate["Id"], "TxnType": "Estimate"} in invoice["LinkedTxn"]
+    assert estimate["TxnStatus"] in ("Closed", "Converted")
+
+
+def gives_way(work: Work) -> Callable[[], Awaitable[bool]]:
+    """Whether every invoice is left alone for a while because of its estimate."""
+
+    async def done() -> bool:
+        invoices = [each for each in await work.documents() if each["action"] == "invoice"]
+        return all(
+            each["reason"] == "estimate" and each["next_attempt_at"] > now() for each in invoices
         )
-        await intake.switched_to(text).take(deal())
-        await work.run_until(nothing_wanted(work))
-        (estimate,) = await work.books("Estimate")
-        (invoice,) = await work.books("Invoice")
-        assert {"TxnId": estimate["Id"], "TxnType": "Estimate"} in invoice["LinkedTxn"]
-        assert estimate["TxnStatus"] in ("Closed", "Converted")
+
+    return done
+
+
+async def pause(work: Work) -> float:
+    """Seconds until the only invoice is looked at again."""
+    at = await work.pool.fetchval("SELECT next_attempt_at FROM documents WHERE action = 'invoice'")
+    return float((at - now()).total_seconds())
 
 
 async def test_a_person_lets_the_second_one_through(opened: Open) -> None:

@@ -175,6 +175,10 @@ STATEMENTS = (
       WHERE quickbooks_id IS NOT NULL
     """,
     """
+    CREATE INDEX documents_giving_way ON documents (realm_id)
+      WHERE state = 'wanted' AND reason IN ('estimate', 'billed_first')
+    """,
+    """
     CREATE INDEX documents_changed ON documents (realm_id, next_attempt_at) WHERE change = 'open'
     """,
     """

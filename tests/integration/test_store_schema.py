@@ -1,0 +1,51 @@
+"""The migrations make the tables that `store.tables` describes."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from store import tables
+from store.migrate import sqlalchemy_url
+from tests import servers
+
+COLUMNS = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity,
+           numeric_precision, numeric_scale, collation_name
+      FROM information_schema.columns
+     WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+     ORDER BY table_name, column_name
+"""
+INDEXES = """
+    SELECT tablename, indexname, indexdef FROM pg_indexes
+     WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY indexname
+"""
+
+
+@pytest.mark.parametrize("question", [COLUMNS, INDEXES], ids=["columns", "indexes"])
+async def test_the_tables_described_are_those_migrated_to(
+    question: str, database_dsn: str, postgres_server: servers.PostgresServer
+) -> None:
+    with servers.database(postgres_server) as name:
+        described = postgres_server.dsn_of(name)
+        await create_described(described)
+        assert await answers(described, question) == await answers(database_dsn, question)
+
+
+async def create_described(dsn: str) -> None:
+    """Make the tables without the migrations."""
+    engine = create_async_engine(sqlalchemy_url(dsn))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(tables.DocumentRow.metadata.create_all)
+    finally:
+        await engine.dispose()
+
+
+async def answers(dsn: str, question: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row) for row in await connection.fetch(question)]
+    finally:
+        await connection.close()
