@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,6 +61,8 @@ class Surroundings:
     concurrency: int = 40
     """Full batches whose documents may be begun and not recorded yet. Intuit's own limit of calls
     in the air is `Limits.concurrent`; answers that wait to be recorded come on top."""
+    restored_at: datetime | None = None
+    """When the ledger was restored from a backup: what was enrolled before may be in the books."""
     crash_point: Callable[[str], None] = lambda name: None
 
 
@@ -143,13 +145,30 @@ class CompanyDispatcher:
         """Begin and send as many documents as there is room for; False if none could go."""
         with self.ready.working():
             await self._claim()  # also without room: others are being recorded meanwhile
-            groups = self.ready.take(self._room(), self._batch_items)
+            taken = self.ready.take(self._room(), self._batch_items)
+            groups = [part for group in taken for part in self._parted(group)]
             of_calls = await self._begin(groups) if groups else []
         for group, begun in zip(groups, of_calls, strict=True):
-            if begun:
-                self._lift(begun)
+            if not begun:
+                continue
+            self._lift(begun)
+            if self._is_from_before(group[0].document.enrolled_at):
+                calls.create_task(self._look_first(begun[0], group))
+            else:
                 calls.create_task(self._send(begun, group))
         return bool(groups)
+
+    def _parted(self, group: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+        """Those of one call that may go unseen, and each that must be looked for first, alone."""
+        unseen = [each for each in group if not self._is_from_before(each.document.enrolled_at)]
+        if unseen:
+            yield unseen
+        yield from ([each] for each in group if each not in unseen)
+
+    def _is_from_before(self, enrolled_at: datetime | None) -> bool:
+        """Whether the ledger may have forgotten that the document was created."""
+        restored_at = self.around.restored_at
+        return restored_at is not None and enrolled_at is not None and enrolled_at <= restored_at
 
     async def _claim(self) -> None:
         wanted = self.ready.room
@@ -190,7 +209,7 @@ class CompanyDispatcher:
         forgotten = [each for each in mine if self._must_look_first(each)]
         for each in forgotten:
             self._lift([each.operation])
-            calls.create_task(self._look_first(each))
+            calls.create_task(self._look_first(each.operation, (), [each]))
         for group in _by_request([each for each in mine if each not in forgotten]):
             operations = [each.operation for each in group]
             self._lift(operations)
@@ -201,18 +220,26 @@ class CompanyDispatcher:
         """A change can't be made twice, because it names the version that it changes."""
         if each.operation.verb != Verb.CREATE:
             return False
+        if self._is_from_before(each.enrolled_at):
+            return True
         return may_be_forgotten(each.first_sent_at, each.taken_up_at, self.around.policy)
 
-    async def _look_first(self, each: UnfinishedOperation) -> None:
-        """Past the replay window: adopt what stands in the books, or send the same bytes again."""
-        op = each.operation
+    async def _look_first(
+        self,
+        op: Operation,
+        group: Sequence[Prepared],
+        resumed: Sequence[UnfinishedOperation] = (),
+    ) -> None:
+        """Adopt what stands in the books, or send the bytes that were committed."""
         found = await locate(self.quickbooks, op)
         if found is None:
-            await self._send([op], (), [each])
+            await self._send([op], group, resumed)
             return
         self.around.crash_point("resume.looked")
         try:
-            await self.recorder.record([op], {op.operation_key: found}, (), [each], adopted=True)
+            await self.recorder.record(
+                [op], {op.operation_key: found}, group, resumed, adopted=True
+            )
         finally:
             self._landed([op])
 

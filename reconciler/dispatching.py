@@ -103,6 +103,7 @@ def _surroundings(process: Process, clock: SharedClock) -> Surroundings:
         ),
         policies=policies_of(process.workflows),
         refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
+        restored_at=settings.restored_at,
         crash_point=process.crash_point,
     )
 

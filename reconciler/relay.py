@@ -37,7 +37,7 @@ class Outbox(Protocol):
     async def give_up_relay(self) -> None: ...
     async def mark_published(self, up_to: int) -> None: ...
     async def numbered(self) -> list[UnpublishedOutcome]: ...
-    async def number_next(self, limit: int) -> list[UnpublishedOutcome]: ...
+    async def number_next(self, limit: int, above: int) -> list[UnpublishedOutcome]: ...
 
 
 class Relay:
@@ -54,7 +54,7 @@ class Relay:
         self._open_publisher = open_publisher
         self._published = published
         self._crash_point = crash_point
-        self.woken = asyncio.Event()
+        self._last = 0
 
     async def run(self, lasting: timedelta, poll: timedelta = timedelta(milliseconds=100)) -> None:
         """Publish until cancelled. Raises what Kafka or Postgres raise, and `Fenced`.
@@ -66,7 +66,7 @@ class Relay:
             await asyncio.sleep(lasting.total_seconds() / 3)
         try:
             async with self._open_publisher() as publisher:
-                await self._catch_up(publisher)
+                self._last = await self._catch_up(publisher)
                 await self._publish(publisher, lasting / 3, poll)
         finally:
             await _quietly(self._outbox.give_up_relay())
@@ -81,16 +81,19 @@ class Relay:
             if not await self._publish_next(publisher):
                 await asyncio.sleep(poll.total_seconds())
 
-    async def _catch_up(self, publisher: Publisher) -> None:
-        """Settle what a former relay left numbered: out already, or to be sent again."""
-        last = await publisher.last_published()
-        if last is not None:
-            await self._outbox.mark_published(last)
+    async def _catch_up(self, publisher: Publisher) -> int:
+        """Settle what a former relay left numbered: out already, or to be sent again.
+
+        Answers the last number that Kafka has, 0 if none.
+        """
+        last = await publisher.last_published() or 0
+        await self._outbox.mark_published(last)
         if left := await self._outbox.numbered():
             await self._send(publisher, left)
+        return last
 
     async def _publish_next(self, publisher: Publisher) -> bool:
-        outcomes = await self._outbox.number_next(MOST_AT_ONCE)
+        outcomes = await self._outbox.number_next(MOST_AT_ONCE, self._last)
         self._crash_point("relay.numbered")
         if not outcomes:
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.errors import ConfigurationError
@@ -151,6 +151,10 @@ class Settings(BaseSettings):
 
     replay_window_seconds: float = Field(default=3600.0, ge=0)
     """How long Intuit is trusted to remember a request id; after it the books are searched."""
+
+    restored_at: AwareDatetime | None = None
+    """When Postgres was last restored from a backup (UTC). Documents enrolled before are looked for in
+    the books before they are created, because the ledger may have forgotten that they were."""
 
     hubspot_client_secrets: SecretStr = SecretStr("")
     """Comma-separated client secrets of the HubSpot app that sends the webhooks; two while rotating."""

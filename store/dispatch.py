@@ -197,7 +197,7 @@ _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
                 SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                        o.operation_id, o.operation_key, o.document_id, o.entity, o.verb,
                        o.request_id, o.b_id, o.marker, o.request, o.content, o.state, o.attempts,
-                       o.first_sent_at, now()
+                       o.first_sent_at, now(), d.enrolled_at
                   FROM o LEFT JOIN documents AS d ON d.document_id = o.document_id
                  ORDER BY o.operation_id
                 """,
@@ -380,4 +380,5 @@ def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
         first_sent_at=row[18],
         taken_up_at=row[19],
         key=None if row[0] is None else _key(row),
+        enrolled_at=row[20],
     )

@@ -85,11 +85,12 @@ class Outbox:
         )
         return [UnpublishedOutcome(*row) for row in rows]
 
-    async def number_next(self, limit: int) -> list[UnpublishedOutcome]:
+    async def number_next(self, limit: int, above: int) -> list[UnpublishedOutcome]:
         """Give the next rows their numbers, and commit that, before they are sent.
 
-        Ids are not in the order of commit; numbers are, as only the relay gives them. Raises
-        `Fenced` if that is another process by now.
+        Numbers begin *above* what Kafka has: after a restore it has more than the table. Ids are not in
+        the order of commit; numbers are, as only the relay gives them. Raises `Fenced` if that is
+        another process by now.
         """
         if not await self._pool.fetchval(
             "SELECT EXISTS (SELECT 1 FROM outcomes WHERE published_at IS NULL AND sequence IS NULL)"
@@ -102,7 +103,7 @@ class Outbox:
                 WITH chosen AS (
                     SELECT outcome_id,
                            row_number() OVER (ORDER BY outcome_id)
-                           + (SELECT coalesce(max(sequence), 0) FROM outcomes) AS number
+                           + (SELECT greatest($2, max(sequence)) FROM outcomes) AS number
                       FROM outcomes WHERE published_at IS NULL AND sequence IS NULL
                      ORDER BY outcome_id LIMIT $1)
                 UPDATE outcomes AS o SET sequence = c.number FROM chosen AS c
@@ -110,6 +111,7 @@ class Outbox:
                 RETURNING o.sequence, o.kind, o.key, o.value
                 """,
                 limit,
+                above,
             )
         return sorted(UnpublishedOutcome(*row) for row in rows)
 

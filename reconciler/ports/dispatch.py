@@ -92,6 +92,8 @@ class UnfinishedOperation(msgspec.Struct, frozen=True):
     first_sent_at: datetime
     taken_up_at: datetime
     key: DocumentKey | None
+    enrolled_at: datetime | None
+    """When its document was enrolled; None for a customer or product."""
 
 
 class OperationResult(msgspec.Struct, frozen=True):

@@ -151,7 +151,7 @@ async def test_a_replaced_relay_numbers_nothing(pool: asyncpg.Pool) -> None:
     await pool.execute("UPDATE installation SET relay_until = now() - interval '1 second'")
     assert await heir.become_relay()
     with pytest.raises(Fenced):
-        await zombie.number_next(10)
+        await zombie.number_next(10, 0)
     with pytest.raises(Fenced):
         await zombie.stay_relay()
-    assert [each.sequence for each in await heir.number_next(10)] == [1]
+    assert [each.sequence for each in await heir.number_next(10, 0)] == [1]
