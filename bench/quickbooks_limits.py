@@ -17,7 +17,7 @@ from reconciler import logs
 from reconciler.lifecycle import RetryPolicy
 from reconciler.quickbooks.limits import Limits
 from store.embedded import start_postgres
-from store.migrate import upgrade
+from store.upgrade import upgrade
 from tests.company_at_work import Work, at_work, sale
 from tests.sandbox_process import sandbox_process
 

@@ -31,7 +31,6 @@ from reconciler.quickbooks.tokens import StaticToken
 from reconciler.reasons import WORDS, Reason
 from reconciler.settings import Settings
 from reconciler.workflows import Company
-from store.migrate import upgrade
 from store.tokens import TokenRows
 
 CONSENT_SECONDS = 600.0
@@ -79,6 +78,8 @@ async def connect(settings: Settings, company: Company, *, paste: bool, say: Say
     Raises ConfigurationError when consent is refused or is for another company, and Refused when
     the company is not a US one; the grant is then given back.
     """
+    from store.upgrade import upgrade  # imports Alembic, which takes half a second
+
     store = sealed_tokens(settings)
     await asyncio.to_thread(upgrade, settings.postgres_dsn.get_secret_value())
     async with open_session() as session:

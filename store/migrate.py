@@ -1,8 +1,6 @@
-"""Brings a database to the newest schema. Called at start and by the tests' template database.
+"""Brings a database to the newest schema. Called at start.
 
-Several processes may start at once: an advisory lock makes all but the first wait and find
-nothing to do. Only what may take long waits without a limit: a database that is as it should be
-costs one question.
+A database that is as it should be costs one question.
 """
 
 from __future__ import annotations
@@ -11,28 +9,15 @@ import asyncio
 from pathlib import Path
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from store.pool import LOST
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 7_204_021_990  # any constant that nobody else uses in this database
-
-
-def sqlalchemy_url(dsn: str) -> str:
-    """The same database in SQLAlchemy's spelling."""
-    scheme, rest = dsn.split("://", 1)
-    return dsn if "+" in scheme else f"postgresql+asyncpg://{rest}"
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 async def ensure_schema(pool: asyncpg.Pool, dsn: str) -> None:
     """Run the migrations if any is missing. Raises what a lost server raises (`store.pool.LOST`)."""
     if await current_revision(pool) != newest_revision():
+        from store.upgrade import upgrade  # imports Alembic, which takes half a second
+
         await asyncio.to_thread(upgrade, dsn)
 
 
@@ -44,37 +29,6 @@ async def current_revision(pool: asyncpg.Pool) -> str | None:
     return revision
 
 
-def upgrade(dsn: str, revision: str = "head") -> None:
-    """Run the migrations up to `revision`; must not be called from a running event loop."""
-    asyncio.run(_upgrade(dsn, revision))
-
-
-async def _upgrade(dsn: str, revision: str) -> None:
-    engine = create_async_engine(sqlalchemy_url(dsn))
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            await connection.run_sync(_run, revision)
-    except DBAPIError as error:
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if isinstance(cause, LOST):
-            raise cause from error
-        raise
-    finally:
-        await engine.dispose()
-
-
 def newest_revision() -> str:
-    """The revision that `upgrade` brings a database to."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
-
-
-def configuration(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _run(connection: Connection, revision: str) -> None:
-    command.upgrade(configuration(connection), revision)
+    """The revision that the migrations lead to; their files are named after their revisions."""
+    return max(path.name.split("_")[0] for path in VERSIONS.glob("[0-9]*.py"))

@@ -1,13 +1,11 @@
 """Fixtures every test may use: a Kafka, a Postgres, an empty database, topic names of its own."""
 
-import inspect
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 
 import pytest
 
+from store.upgrade import upgrade
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 from tests import servers
@@ -105,11 +103,7 @@ def topic_name(topic_prefix: str) -> Callable[[str], str]:
 
 def prepare_template(dsn: str) -> None:
     """Bring an empty database to the current schema."""
-    if find_spec("store.migrate") is None:
-        return
-    outcome = import_module("store.migrate").upgrade(dsn)
-    if inspect.iscoroutine(outcome):
-        servers.run_apart(outcome)
+    upgrade(dsn)
 
 
 @pytest.fixture

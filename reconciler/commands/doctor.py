@@ -17,6 +17,7 @@ from reconciler.operator import checkup
 from reconciler.operator.checkup import Finding, Grade, TopicState
 from reconciler.operator.views import Reading
 from reconciler.workflows.lint import lint
+from store.migrate import current_revision, newest_revision
 from store.references import ReferenceStore
 from streams.cluster import Cluster
 from streams.records import PartitionLog
@@ -70,8 +71,6 @@ def _file(session: Session) -> list[Finding]:
 
 
 async def _postgres(session: Session) -> list[Finding]:
-    from store.migrate import current_revision, newest_revision  # Alembic takes long to import
-
     pool = session.pool
     version = int(await pool.fetchval("SHOW server_version_num"))
     before = datetime.now(UTC)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from store import tables
-from store.migrate import sqlalchemy_url
+from store.migrate import newest_revision
+from store.upgrade import MIGRATIONS, sqlalchemy_url
 from tests import servers
 
 COLUMNS = """
@@ -31,6 +33,11 @@ async def test_the_tables_described_are_those_migrated_to(
         described = postgres_server.dsn_of(name)
         await create_described(described)
         assert await answers(described, question) == await answers(database_dsn, question)
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    """Its file is named after it."""
+    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 async def create_described(dsn: str) -> None:

@@ -1,0 +1,58 @@
+"""Runs the migrations with Alembic. Called by `migrate` if any is missing, as importing Alembic takes long.
+
+Several processes may start at once: an advisory lock makes all but the first wait and find
+nothing to do. Only what may take long waits without a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from store.pool import LOST
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 7_204_021_990  # any constant that nobody else uses in this database
+
+
+def sqlalchemy_url(dsn: str) -> str:
+    """The same database in SQLAlchemy's spelling."""
+    scheme, rest = dsn.split("://", 1)
+    return dsn if "+" in scheme else f"postgresql+asyncpg://{rest}"
+
+
+def upgrade(dsn: str, revision: str = "head") -> None:
+    """Run the migrations up to `revision`; must not be called from a running event loop."""
+    asyncio.run(_upgrade(dsn, revision))
+
+
+async def _upgrade(dsn: str, revision: str) -> None:
+    engine = create_async_engine(sqlalchemy_url(dsn))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await connection.run_sync(_run, revision)
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if isinstance(cause, LOST):
+            raise cause from error
+        raise
+    finally:
+        await engine.dispose()
+
+
+def configuration(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run(connection: Connection, revision: str) -> None:
+    command.upgrade(configuration(connection), revision)
