@@ -26,6 +26,7 @@ from reconciler.source import (
     company_customer,
     contact_customer,
     first_contact,
+    is_held,
     lines_of,
     money,
 )
@@ -36,7 +37,7 @@ _COLLECTED = frozenset({
     "succeeded", "partially_refunded", "refunded", "processing_refund",
     "disputed_won", "disputed_lost", "disputed_action_required", "disputed_awaiting_decision",
 })  # fmt: skip
-_SALES_OF_PAYMENTS = frozenset({Action.PAID_INVOICE, Action.SALES_RECEIPT})
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 
 
 class Sale(NamedTuple):
@@ -147,6 +148,8 @@ def _form(
     total = sum((line.amount for line in lines), ZERO) - discount + tax
     if total < ZERO:
         raise Blocked(Reason.NEGATIVE_TOTAL, amount=total)
+    if not is_held(total):
+        raise Blocked(Reason.TOO_LARGE, what="The document", amount=total)
     return DocumentContent(
         currency=_currency(sale),
         txn_date=txn_date,
@@ -183,7 +186,7 @@ def _expense(sale: Sale) -> DocumentContent:
     fees = money(sale.properties, "hs_fees_amount", "the payment")
     if fees is None:
         raise Waiting(Reason.FEES)
-    if fees <= ZERO:
+    if cents(fees) <= ZERO:
         raise NotEnrolled(Reason.NO_FEES)
     return DocumentContent(
         currency=_currency(sale),
@@ -297,15 +300,17 @@ def _custom_fields(sale: Sale) -> tuple[tuple[str, str], ...]:
 def _paid_on(sale: Sale) -> str:
     """The day the customer paid, as HubSpot states it; else the day the payment enrolled."""
     stated = sale.properties.get("hs_initiated_date")
-    if stated:
-        try:
-            instant = datetime.fromisoformat(stated)
-        except ValueError:
-            raise Blocked(Reason.BAD_NUMBER, where="hs_initiated_date", value=stated[:40]) from None
-        if instant.tzinfo is None:
-            return instant.date().isoformat()
-        return sale.date_of(int(instant.timestamp() * 1000))
-    return sale.date_of(sale.enrolled_at)
+    if not stated:
+        return sale.date_of(sale.enrolled_at)
+    try:
+        moment = datetime.fromisoformat(stated)
+        day = _day(moment, sale.settings.company.timezone) if moment.tzinfo else moment.date()
+    except (ValueError, OverflowError):
+        day = date.min
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        where = "hs_initiated_date of the payment"
+        raise Blocked(Reason.BAD_DATE, where=where, value=stated[:40])
+    return day.isoformat()
 
 
 def _due_date(settings: ActionSettings, txn_date: str) -> str:
@@ -320,8 +325,11 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _date(instant: int, timezone: str) -> str:
-    moment = datetime.fromtimestamp(instant / 1000, UTC)
-    return (moment if timezone == "UTC" else moment.astimezone(_zone(timezone))).date().isoformat()
+    return _day(datetime.fromtimestamp(instant / 1000, UTC), timezone).isoformat()
+
+
+def _day(moment: datetime, timezone: str) -> date:
+    return moment.astimezone(UTC if timezone == "UTC" else _zone(timezone)).date()
 
 
 _BUILDERS: dict[Action, Callable[[Sale], DocumentContent]] = {

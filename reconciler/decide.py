@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from reconciler.content import Sale, content_of
+from reconciler.errors import UNFORESEEN
 from reconciler.model import (
     Action,
     DocumentContent,
@@ -25,6 +26,7 @@ from reconciler.model import (
 )
 from reconciler.reasons import WORDS, Blocked, NotEnrolled, Reason, Stop, Waiting
 from reconciler.refunds import refund_shares, refund_steps
+from reconciler.source import suspects
 from reconciler.workflows import ActionSettings, PartialRefunds, Workflow
 
 
@@ -45,7 +47,8 @@ class Verdict(NamedTuple):
     """What should be recorded for one document; `content` is None unless it is complete.
 
     It is not to be made before `not_before` (epoch ms). `enrolled_at` is 0 where a document is
-    dismissed: the ledger keeps what it has.
+    dismissed: the ledger keeps what it has. `unforeseen` is the error that kept the object from
+    being decided, for the log.
     """
 
     key: DocumentKey
@@ -56,6 +59,7 @@ class Verdict(NamedTuple):
     detail: str = ""
     content: DocumentContent | None = None
     not_before: int = 0
+    unforeseen: Exception | None = None
 
 
 class Unwanted(NamedTuple):
@@ -107,8 +111,23 @@ def examine(
     before: SourceObject | None,
     workflows: Sequence[Workflow],
     ledger: Mapping[DocumentKey, Recorded],
+) -> list[Verdict | Unwanted]:
+    """Like `decide`, and also says why each other action of the object's type wants nothing.
+
+    The last net, too: what nobody foresaw in a value blocks its object and no other.
+    """
+    try:
+        return list(_examined(obj, before, workflows, ledger))
+    except UNFORESEEN as error:
+        return _unreadable(obj, workflows, ledger, error)
+
+
+def _examined(
+    obj: SourceObject,
+    before: SourceObject | None,
+    workflows: Sequence[Workflow],
+    ledger: Mapping[DocumentKey, Recorded],
 ) -> Iterator[Verdict | Unwanted]:
-    """Like `decide`, and also says why each other action of the object's type wants nothing."""
     wanted: dict[DocumentKey, Verdict] = {}
     for step in _in_order(_steps(obj, before, workflows, ledger), ledger):
         if isinstance(step, Unwanted):
@@ -312,6 +331,55 @@ def _spoken(delay: timedelta) -> str:
         if count and not rest:
             return f"{count} {name}" + ("s" if count > 1 else "")
     return str(delay)
+
+
+def _unreadable(
+    obj: SourceObject,
+    workflows: Sequence[Workflow],
+    ledger: Mapping[DocumentKey, Recorded],
+    error: Exception,
+) -> list[Verdict | Unwanted]:
+    """A blocked document of each action that may want one; where some are sent, of the others."""
+    stop = Blocked(
+        Reason.UNFORESEEN,
+        object=obj.key.type,
+        error=f"{type(error).__name__}: {error}"[:200],
+        suspects="".join(f" Look at {each}." for each in suspects(obj)[:3]),
+    )
+    found: dict[DocumentKey, Verdict | Unwanted] = {}
+    for workflow in workflows:
+        if not _may_enrol(workflow, obj):
+            continue
+        for settings in workflow.actions:
+            repeats = workflow.re_enrol or settings.partial_refunds is PartialRefunds.RECEIPT
+            for key in _unsent(document_key(obj, settings), ledger, repeats=bool(repeats)):
+                blocked = Verdict(
+                    key, workflow.name, DocumentState.BLOCKED, obj.changed_at, stop.reason,
+                    stop.detail, unforeseen=error,
+                )  # fmt: skip
+                found.setdefault(key, blocked)
+    return list(found.values())
+
+
+def _unsent(
+    key: DocumentKey, ledger: Mapping[DocumentKey, Recorded], *, repeats: bool
+) -> list[DocumentKey]:
+    """The documents of an action that are still open, or its next one."""
+    recorded = [known for known in ledger if known._replace(enrolment=1) == key]
+    if not recorded:
+        return [key]
+    last = max(known.enrolment for known in recorded)
+    following = [key._replace(enrolment=last + 1)] if repeats else []
+    return [known for known in recorded if ledger[known].is_open] or following
+
+
+def _may_enrol(workflow: Workflow, obj: SourceObject) -> bool:
+    if not workflow.enabled or workflow.object_type is not obj.key.type:
+        return False
+    try:
+        return workflow.enrol.matches(obj) is not None
+    except UNFORESEEN:
+        return True
 
 
 _UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)

@@ -3,6 +3,7 @@
     ReconcilerError
     ├── ConfigurationError      a person edits a file or a setting; the process does not start
     ├── UndecodableRecord       the record becomes a dead letter
+    ├── RecordTooLarge          Kafka takes no record of this size: a person is told
     ├── Fenced                  another process owns this now: drop the work, write nothing
     ├── FeedBroken              the Kafka log is not the one we read: stop intake, call a person
     ├── HubSpotError            an answer from HubSpot, or the lack of one
@@ -22,6 +23,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+UNFORESEEN = (ArithmeticError, ValueError)
+"""What a value can cause that nobody thought of; it stops one object or document, and no process."""
 
 
 class ReconcilerError(Exception):
@@ -43,6 +47,10 @@ class UndecodableRecord(ReconcilerError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class RecordTooLarge(ReconcilerError):
+    """The record can't be written to Kafka at its size, now or later."""
 
 
 class Fenced(ReconcilerError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from reconciler.companions import (
     CompanionTransaction,
@@ -52,6 +53,8 @@ from reconciler.ports.intake import (
 )
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.workflows import Workflow
+
+_log = structlog.get_logger("reconciler.intake")
 
 _encode_content = msgspec.json.Encoder().encode
 _encode_headers = msgspec.msgpack.Encoder().encode
@@ -268,7 +271,10 @@ class Intake:
         known = by_source(ledger)
         for obj in sources:
             of_object = known.get(obj.key, _NOTHING)
-            taken.verdicts += decide(obj, before.get(obj.key), self.workflows, of_object)
+            verdicts = decide(obj, before.get(obj.key), self.workflows, of_object)
+            if verdicts and (error := verdicts[0].unforeseen):
+                _log.error("object not decided", object=str(obj.key), exc_info=error)
+            taken.verdicts += verdicts
         if self.hydrates:
             undecided = [obj.key for obj in sources if is_undecided(obj, self.workflows)]
             if undecided:

@@ -41,6 +41,9 @@ class Reason(StrEnum):
     NO_LINE_ITEMS = "no_line_items"
     TAXABLE_LINE = "taxable_line"
     BAD_NUMBER = "bad_number"
+    BAD_DATE = "bad_date"
+    TOO_LARGE = "too_large"
+    UNFORESEEN = "unforeseen"
     NEGATIVE_TOTAL = "negative_total"
     AMOUNT_DISAGREES = "amount_disagrees"
     LINE_DISAGREES = "line_disagrees"
@@ -166,8 +169,21 @@ BLOCKED: dict[Reason, Words] = {
         "Use a sales receipt action for taxable payments, or correct the line's tax in HubSpot.",
     ),
     Reason.BAD_NUMBER: Words(
-        "In HubSpot, {where} reads “{value}”, which is not an amount.",
+        "In HubSpot, {where} reads “{value}”, which is not an amount that QuickBooks can hold.",
         "Correct the value in HubSpot.",
+    ),
+    Reason.BAD_DATE: Words(
+        "In HubSpot, {where} reads “{value}”, which is not a date between 2000 and 2099.",
+        "Correct the value in HubSpot.",
+    ),
+    Reason.TOO_LARGE: Words(
+        "{what} comes to {amount}, which is more than QuickBooks can hold.",
+        "Correct the quantities, prices and discounts of the line items in HubSpot.",
+    ),
+    Reason.UNFORESEEN: Words(
+        "A value of this {object} can't be worked with ({error}).{suspects}",
+        "Correct the {object}'s numbers and dates in HubSpot, then retry. If none is wrong, it is a "
+        "mistake of this program: its log says where.",
     ),
     Reason.NEGATIVE_TOTAL: Words(
         "The document would come to {amount}; QuickBooks takes no negative totals.",

@@ -8,13 +8,13 @@ of late, whose money a later receipt already gave back, makes none of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from reconciler.model import Line, SourceObject
-from reconciler.source import ZERO, cents
+from reconciler.source import ZERO, amount_in, cents
 
 REFUNDED = frozenset({"refunded", "partially_refunded"})
 _AMOUNT = "hs_refunds_amount"
@@ -98,8 +98,5 @@ def _line(line: Line, amount: Decimal, tax: Decimal) -> Line:
 
 def _amount(text: str | None) -> Decimal | None:
     """A positive amount, or None; `money` says what is wrong with one that can't be read."""
-    try:
-        value = Decimal(text or "0")
-    except InvalidOperation:
-        return None
-    return cents(value) if value.is_finite() and value > ZERO else None
+    value = amount_in(text)
+    return cents(value) if value is not None and cents(value) > ZERO else None

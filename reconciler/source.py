@@ -8,18 +8,31 @@ line items, commerce payments and contacts guides, read March 2026).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 from reconciler.fold import associated
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
 from reconciler.reasons import Blocked, Reason, Waiting
+from reconciler.workflows.values import number
 
 Properties = Mapping[str, str | None]
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 _UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
-_LARGEST = Decimal(10) ** 11  # QuickBooks: amounts up to 99,999,999,999
+_LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
+_SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
+
+
+def is_held(value: Decimal) -> bool:
+    """Whether QuickBooks has room for an amount of this size."""
+    return _SMALLEST_POWER <= value.adjusted() <= _LARGEST_POWER
+
+
+def amount_in(text: str | None) -> Decimal | None:
+    """The exact amount that a property says; None where it says none that QuickBooks can hold."""
+    value = number(text)
+    return value if value is not None and is_held(value) else None
 
 
 def money(properties: Properties, name: str, where: str) -> Decimal | None:
@@ -27,13 +40,26 @@ def money(properties: Properties, name: str, where: str) -> Decimal | None:
     text = properties.get(name)
     if text is None or text == "":
         return None
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or abs(value) > _LARGEST:
+    value = amount_in(text)
+    if value is None:
         raise Blocked(Reason.BAD_NUMBER, where=f"{name} of {where}", value=text[:40])
     return value
+
+
+def suspects(obj: SourceObject) -> list[str]:
+    """For a person: numbers of the object and what belongs to it that are no amounts by their size."""
+    owners = [(str(obj.key), obj.properties)]
+    owners += [
+        (f"{name} {item.id}", item.properties or {})
+        for name, items in obj.related.items()
+        for item in items.values()
+    ]
+    return [
+        f"{name} of {owner}, “{text}”"
+        for owner, properties in owners
+        for name, text in properties.items()
+        if (value := number(text)) is not None and abs(value.adjusted()) > -_SMALLEST_POWER
+    ]
 
 
 def cents(value: Decimal) -> Decimal:
@@ -153,9 +179,12 @@ def _net_amount(
 def _discounted(found: Properties, quantity: Decimal, gross: Decimal, where: str) -> Decimal:
     percentage = money(found, "hs_discount_percentage", where)
     if percentage:
-        return gross - gross * percentage / 100
-    per_unit = money(found, "discount", where)
-    return gross - quantity * (per_unit or ZERO)
+        net = gross - gross * percentage / 100
+    else:
+        net = gross - quantity * (money(found, "discount", where) or ZERO)
+    if abs(net) >= CENT and not is_held(net):
+        raise Blocked(Reason.TOO_LARGE, what=where.capitalize(), amount=net)
+    return net
 
 
 def _has_discount(found: Properties) -> bool:
@@ -185,7 +214,10 @@ def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> De
         return price
     if quantity == ZERO:
         return None
-    net = (amount / quantity).quantize(_UNIT_PRICE_PLACES, ROUND_HALF_UP)
+    net = amount / quantity
+    if net.adjusted() > _LARGEST_POWER:
+        return None
+    net = net.quantize(_UNIT_PRICE_PLACES, ROUND_HALF_UP)
     return net.normalize() if cents(quantity * net) == amount else None
 
 

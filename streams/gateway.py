@@ -19,10 +19,9 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
-from reconciler.errors import UndecodableRecord
+from reconciler.errors import RecordTooLarge, UndecodableRecord
 from reconciler.model import ObjectType
 from streams.connection import KafkaUnavailable
-from streams.producer import RecordTooLarge
 from streams.records import OutgoingRecord
 from streams.routing import Routes, delivered
 from streams.signature import SIGNATURE, TIMESTAMP, Recent, Refusal, Signed, premature, refusal

@@ -21,17 +21,13 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
-from reconciler.errors import Fenced
+from reconciler.errors import Fenced, RecordTooLarge
 from streams.cluster import Cluster
 from streams.connection import PATIENCE, KafkaConnection, KafkaUnavailable, open_patiently
 from streams.records import OutgoingRecord, Partition
 
 _CLOSE_SECONDS = 5.0
 _TRANSACTION_BACKOFF_MS = 10
-
-
-class RecordTooLarge(ValueError):
-    """The record can't be written to Kafka at its size, now or later."""
 
 
 class RecordProducer:

@@ -1,7 +1,7 @@
 """How a HubSpot property value, a string or None, reads as text, number, date or list.
 
-Called by `filters` for every value it compares, so nothing here raises: what cannot be read is
-None and matches no comparison. It refuses to guess (no locale, no currency signs).
+Called by `filters` for every value it compares, and by `source` for money, so nothing here raises:
+what cannot be read is None and matches no comparison. It refuses to guess (no locale, no currency signs).
 HubSpot gives numbers as "49.99" and dates as ISO-8601, date only, or epoch milliseconds, depending
 on which of its interfaces the feed came through.
 """
@@ -34,8 +34,8 @@ def chosen(value: str) -> list[str]:
 
 
 def number(value: str | None) -> Decimal | None:
-    """A finite decimal, or None for anything else."""
-    if not value or len(value) > _LONGEST_NUMBER:
+    """A finite decimal, or None for anything else, also for what only Python takes for a number."""
+    if not value or len(value) > _LONGEST_NUMBER or "_" in value or not value.isascii():
         return None
     try:
         read = Decimal(value.strip())

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Fenced
+from reconciler.errors import Fenced, RecordTooLarge
 from streams.connection import KafkaConnection, KafkaUnavailable
-from streams.producer import OutcomePublisher, RecordTooLarge
+from streams.producer import OutcomePublisher
 from streams.records import OutgoingRecord
 from tests.feed import NewTopic, committed_values
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import RecordTooLarge
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable
 from streams.embedded import EmbeddedBroker, start_broker
-from streams.producer import RecordProducer, RecordTooLarge
+from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
 from tests.feed import NewTopic, committed_values
 
