@@ -47,7 +47,7 @@ class Owned:
     lease: Lease
     task: asyncio.Task[None]
     company: CompanyDispatcher
-    ready_again: asyncio.Event = field(default_factory=asyncio.Event)
+    pause_is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Dispatcher:
     owned: dict[str, Owned] = field(default_factory=dict)
     renewed_at: float = 0.0
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_stopping: bool = False
 
     def owns(self, realm_id: str) -> bool:
         """Whether a write may still be sent: our lease can't have run out yet."""
@@ -82,7 +83,7 @@ class Dispatcher:
     def try_again(self, realm_id: str) -> None:
         """A person has connected the company: it need not be left alone any longer."""
         if owned := self.owned.get(realm_id):
-            owned.ready_again.set()
+            owned.pause_is_over.set()
 
     async def run(self) -> None:
         """Take, renew and work until cancelled."""
@@ -108,9 +109,14 @@ class Dispatcher:
             await self._give_back()
 
     async def drain(self, patience: timedelta) -> None:
-        """Let the calls in the air be recorded, and begin none, before a shutdown."""
+        """Let the calls in the air be recorded, and begin none, before a shutdown.
+
+        `run` goes on keeping the leases meanwhile; it takes no more companies.
+        """
+        self._is_stopping = True
         for owned in self.owned.values():
             owned.company.stop()
+            owned.pause_is_over.set()
         running = [owned.task for owned in self.owned.values()]
         if running:
             await asyncio.wait(running, timeout=patience.total_seconds())
@@ -126,7 +132,7 @@ class Dispatcher:
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         free = [realm_id for realm_id in self.realm_ids if realm_id not in self.owned]
-        if not free:
+        if not free or self._is_stopping:
             return
         for lease in await self.leases.take(free):
             company = self.open_company(lease)
@@ -136,17 +142,18 @@ class Dispatcher:
 
     async def _work(self, company: CompanyDispatcher) -> None:
         """One company until it is lost or stopped; its troubles are not the others'."""
-        while (pause := await self._work_until_trouble(company)) is not None:
+        while not self._is_stopping:
+            pause = await self._work_until_trouble(company)
             owned = self.owned.get(company.lease.realm_id)
-            if owned is None:
+            if pause is None or owned is None:
                 return
             try:
                 async with asyncio.timeout(pause.total_seconds()):
-                    await owned.ready_again.wait()
+                    await owned.pause_is_over.wait()
             except TimeoutError:
                 continue
             finally:
-                owned.ready_again.clear()
+                owned.pause_is_over.clear()
 
     async def _work_until_trouble(self, company: CompanyDispatcher) -> timedelta | None:
         """How long to leave the company alone; None when it is over here."""
