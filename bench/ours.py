@@ -52,8 +52,8 @@ class Counted(Service):
         found = super()._sources()
         return [part for part in found if self.part != INTAKE or part[0] in ("intake", "watchdog")]
 
-    def _open_dispatcher(self, companies: Any) -> Any:
-        return super()._open_dispatcher({} if self.part == INTAKE else companies)
+    def _open_dispatching(self, companies: Any) -> Any:
+        return super()._open_dispatching({} if self.part == INTAKE else companies)
 
 
 async def _run(part: str, count: int) -> None:

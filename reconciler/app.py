@@ -24,7 +24,6 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler import dispatching
 from reconciler.adapters import kafka_connection, open_publisher
 from reconciler.assembly import intake_over, operator_over
 from reconciler.console.routes import mount
@@ -32,8 +31,7 @@ from reconciler.console.wiring import open_console
 from reconciler.consuming import Consuming
 from reconciler.crash import crash_point
 from reconciler.crm import Crm
-from reconciler.dispatcher import Dispatcher
-from reconciler.dispatching import open_access, open_dispatcher
+from reconciler.dispatching import Dispatching, open_access
 from reconciler.errors import FeedBroken, Fenced, ReconcilerError, first_of
 from reconciler.http import Health, monitoring, serve
 from reconciler.metrics import Metrics
@@ -100,20 +98,20 @@ class Service:
         """Run the parts; then let the calls in the air be recorded."""
         async with asyncio.TaskGroup() as tasks:
             first = [tasks.create_task(self._keep(name, part)) for name, part in self._sources()]
-            dispatch = tasks.create_task(self._keep("dispatcher", self.dispatcher.run))
+            dispatch = tasks.create_task(self._keep("dispatcher", self.dispatching.dispatcher.run))
             await stopping.wait()
             _log.info("stopping", owner=self.owner)
             self.health.stopping = True
             for task in first:
                 task.cancel()
-            await self.dispatcher.drain(SHUTDOWN_PATIENCE)
+            await self.dispatching.dispatcher.drain(SHUTDOWN_PATIENCE)
             dispatch.cancel()
 
     def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         return [
             ("intake", self.consuming.run),
             ("relay", self._relay),
-            ("listener", partial(dispatching.listen, self.settings, self.dispatcher)),
+            ("listener", self.dispatching.listen),
             ("watchdog", self._watch),
             ("accounts", self._account),
             ("known records", self.consuming.forget_known),
@@ -158,7 +156,7 @@ class Service:
         await self._follow_switches()
         session = await stack.enter_async_context(open_session())
         self.access = await open_access(session, settings)
-        self.dispatcher = self._open_dispatcher(names)
+        self.dispatching = self._open_dispatching(names)
         await self._open_site(stack)
 
     async def _open_pool(self, stack: AsyncExitStack) -> asyncpg.Pool:
@@ -175,8 +173,8 @@ class Service:
         await ensure_schema(pool, dsn)
         return pool
 
-    def _open_dispatcher(self, companies: Mapping[str, str]) -> Dispatcher:
-        return open_dispatcher(self.process, companies, self.access)
+    def _open_dispatching(self, companies: Mapping[str, str]) -> Dispatching:
+        return Dispatching(self.process, companies, self.access)
 
     async def _open_site(self, stack: AsyncExitStack) -> None:
         """Health, metrics, QuickBooks's webhooks and the console on one port."""
@@ -268,7 +266,7 @@ class Service:
 
     async def _exposition(self) -> bytes:
         self.consuming.show()
-        dispatching.show(self.metrics, self.dispatcher)
+        self.dispatching.show()
         self.metrics.process.pool(self.process.pool)
         if (now := await self.report.get()) is not None:
             self.metrics.ledger_is(now)

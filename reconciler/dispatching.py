@@ -1,7 +1,7 @@
 """Wires the part of the service that dispatches: the ledger's documents to QuickBooks.
 
 Called by `app`, which runs it in every process. `dispatcher` owns companies, `company` works for
-one; `listen` wakes them.
+one; `Dispatching.listen` wakes them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from reconciler.connect import authorization_server, sealed_tokens
 from reconciler.crm import written_back
 from reconciler.dispatcher import Dispatcher
 from reconciler.lifecycle import RetryPolicy
-from reconciler.metrics import Metrics
 from reconciler.policies import policies_of
 from reconciler.ports.dispatch import Lease
 from reconciler.process import Process
@@ -56,78 +55,95 @@ async def open_access(session: aiohttp.ClientSession, settings: Settings) -> Acc
     return Access(session, lambda realm_id: SharedTokens(realm_id, store, server))
 
 
-def open_dispatcher(process: Process, companies: Mapping[str, str], access: Access) -> Dispatcher:
-    """The dispatcher of these companies (names by realm id)."""
-    settings, clock = process.settings, SharedClock()
-    timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
-    lasting = timedelta(seconds=settings.lease_seconds)
-    around = _surroundings(process, clock)
+@dataclass
+class Dispatching:
+    """One process's share of the companies (names by realm id)."""
 
-    def open_one(lease: Lease) -> CompanyDispatcher:
+    process: Process
+    companies: Mapping[str, str]
+    access: Access
+
+    def __post_init__(self) -> None:
+        settings, self._clock = self.process.settings, SharedClock()
+        self._timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
+        self._around = self._surroundings()
+        lasting = timedelta(seconds=settings.lease_seconds)
+        self.dispatcher = Dispatcher(
+            realm_ids=list(self.companies),
+            leases=LeasesInPostgres(
+                self.process.pool, self.process.owner, lasting, self._timeout, self._clock
+            ),
+            open_company=self._open_company,
+            lasting=lasting,
+            observer=self.process.metrics,
+            lost_errors=LOST,
+        )
+
+    def _open_company(self, lease: Lease) -> CompanyDispatcher:
+        settings, metrics = self.process.settings, self.process.metrics
         quickbooks = QuickBooks(
-            access.session,
-            Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=timeout),
-            access.tokens(lease.realm_id),
+            self.access.session,
+            Endpoint(lease.realm_id, settings.quickbooks_base_url, timeout=self._timeout),
+            self.access.tokens(lease.realm_id),
             Gate(
                 Limits() if settings.quickbooks_limits else Limits.none(),
-                waited=partial(process.metrics.throttled, lease.realm_id),
+                waited=partial(metrics.throttled, lease.realm_id),
             ),
-            observe=partial(process.metrics.call, lease.realm_id),
-            may_write=partial(dispatcher.owns, lease.realm_id),
+            observe=partial(metrics.call, lease.realm_id),
+            may_write=partial(self.dispatcher.owns, lease.realm_id),
         )
-        return open_company(lease, companies[lease.realm_id], quickbooks, around)
+        return open_company(lease, self.companies[lease.realm_id], quickbooks, self._around)
 
-    dispatcher = Dispatcher(
-        realm_ids=list(companies),
-        leases=LeasesInPostgres(process.pool, process.owner, lasting, timeout, clock),
-        open_company=open_one,
-        lasting=lasting,
-        observer=process.metrics,
-        lost_errors=LOST,
-    )
-    return dispatcher
+    def _surroundings(self) -> Surroundings:
+        settings, pool, workflows = self.process.settings, self.process.pool, self.process.workflows
+        return Surroundings(
+            store=DispatchStore(pool, self._timeout, written_back(workflows)),
+            standing=StandingStore(pool, self._timeout),
+            references=ReferenceStore(pool),
+            clock=self._clock,
+            observer=self.process.metrics,
+            policy=RetryPolicy(
+                replay_window=timedelta(seconds=settings.replay_window_seconds),
+                landing=3
+                * self._timeout,  # by default 30 s and then 90: Intuit works on a call for 120
+            ),
+            policies=policies_of(workflows),
+            refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
+            restored_at=settings.restored_at,
+            crash_point=self.process.crash_point,
+        )
+
+    async def listen(self) -> None:
+        """Wake companies when any process wants a document of theirs, or a person connected them."""
+        settings, dispatcher = self.process.settings, self.dispatcher
+        dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
+        seconds = settings.postgres_timeout_seconds
+        connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: lost.set())
+        try:
+            await connection.add_listener("company_changed", _told(dispatcher.notice))
+            await connection.add_listener("documents_wanted", _told(dispatcher.wake))
+            await connection.add_listener("company_connected", _told(dispatcher.try_again))
+            while not await _within(seconds, lost.wait()):
+                await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
+            raise ConnectionResetError("the connection that listens for work was lost")
+        finally:
+            await connection.close(timeout=5)
+
+    def show(self) -> None:
+        """Set the gauges of the companies that this process owns."""
+        metrics, owned = self.process.metrics, self.dispatcher.owned
+        metrics.owning(self.dispatcher.realm_ids, owned)
+        gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}
+        metrics.quickbooks.using(
+            {realm_id: gate.budget.usage(gate.clock()) for realm_id, gate in gates.items()}
+        )
 
 
-def _surroundings(process: Process, clock: SharedClock) -> Surroundings:
-    settings, pool = process.settings, process.pool
-    timeout = timedelta(seconds=settings.quickbooks_timeout_seconds)
-    return Surroundings(
-        store=DispatchStore(pool, timeout, written_back(process.workflows)),
-        standing=StandingStore(pool, timeout),
-        references=ReferenceStore(pool),
-        clock=clock,
-        observer=process.metrics,
-        policy=RetryPolicy(
-            replay_window=timedelta(seconds=settings.replay_window_seconds),
-            landing=3 * timeout,  # by default 30 s and then 90: Intuit works on a call for 120
-        ),
-        policies=policies_of(process.workflows),
-        refresh_every=timedelta(seconds=settings.quickbooks_sweep_seconds),
-        restored_at=settings.restored_at,
-        crash_point=process.crash_point,
-    )
-
-
-async def listen(settings: Settings, dispatcher: Dispatcher) -> None:
-    """Wake companies when any process wants a document of theirs, or a person connected them."""
-    dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
-    seconds = settings.postgres_timeout_seconds
-    connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _connection: lost.set())
-
-    def told(do: Callable[[str], None]) -> Callable[[object, int, str, object], None]:
-        return lambda _connection, _pid, _channel, realm_id: do(str(realm_id))
-
-    try:
-        await connection.add_listener("company_changed", told(dispatcher.notice))
-        await connection.add_listener("documents_wanted", told(dispatcher.wake))
-        await connection.add_listener("company_connected", told(dispatcher.try_again))
-        while not await _within(seconds, lost.wait()):
-            await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
-        raise ConnectionResetError("the connection that listens for work was lost")
-    finally:
-        await connection.close(timeout=5)
+def _told(do: Callable[[str], None]) -> Callable[[object, int, str, object], None]:
+    """What asyncpg calls with a notification, of which the realm id counts."""
+    return lambda _connection, _pid, _channel, realm_id: do(str(realm_id))
 
 
 async def _within(seconds: float, event: Awaitable[object]) -> bool:
@@ -137,13 +153,3 @@ async def _within(seconds: float, event: Awaitable[object]) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def show(metrics: Metrics, dispatcher: Dispatcher) -> None:
-    """Set the gauges of the companies that this process owns."""
-    owned = dispatcher.owned
-    metrics.owning(dispatcher.realm_ids, owned)
-    gates = {realm_id: each.company.quickbooks.gate for realm_id, each in owned.items()}
-    metrics.quickbooks.using(
-        {realm_id: gate.budget.usage(gate.clock()) for realm_id, gate in gates.items()}
-    )

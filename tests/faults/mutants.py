@@ -65,7 +65,7 @@ MUTANTS = (
             ),
             Edit(
                 "reconciler/dispatching.py",
-                "may_write=partial(dispatcher.owns, lease.realm_id),",
+                "may_write=partial(self.dispatcher.owns, lease.realm_id),",
                 "",
             ),
         ),
