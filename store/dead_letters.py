@@ -15,7 +15,7 @@ import msgspec
 from reconciler.operator.ports import NewAudit, StoredDeadLetter
 from reconciler.operator.views import DeadLetterFilter, DeadLetterSummary
 from store import audit
-from store.intake import IntakeTransaction
+from store.intake import IntakeTransaction, folding
 from store.pool import Connection
 
 _SUMMARY = """dead_letter_id, topic, partition, record_offset, reason, detail, received_at, resolved_at,
@@ -97,7 +97,7 @@ class DeadLetterStore:
         self, ids: Sequence[int], entry: NewAudit
     ) -> AsyncIterator[IntakeTransaction]:
         """Intake's transaction that also resolves these."""
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with folding(self.pool) as connection:
             yield IntakeTransaction(connection)
             await _resolve(connection, ids, f"re-driven by {entry.actor}", entry)
 

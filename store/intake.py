@@ -53,16 +53,23 @@ def instant(milliseconds: int) -> datetime:
 
 
 @asynccontextmanager
-async def transaction(pool: asyncpg.Pool) -> AsyncIterator[IntakeTransaction]:
-    """Commits when the block ends, rolls back if it raises.
+async def folding(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """A transaction in which objects are folded; commits when the block ends, rolls back if it raises.
 
     Raises `ConcurrentFold` also where Postgres broke a deadlock, say with a dispatcher.
     """
     try:
         async with pool.acquire() as connection, connection.transaction():
-            yield IntakeTransaction(connection)
+            yield connection
     except asyncpg.exceptions.TransactionRollbackError as error:
         raise ConcurrentFold from error
+
+
+@asynccontextmanager
+async def transaction(pool: asyncpg.Pool) -> AsyncIterator[IntakeTransaction]:
+    """Intake's own: nothing is written but what the records say."""
+    async with folding(pool) as connection:
+        yield IntakeTransaction(connection)
 
 
 class IntakeTransaction:

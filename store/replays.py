@@ -16,7 +16,7 @@ import msgspec
 from reconciler.model import DocumentKey, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.views import ReplayView
 from reconciler.ports.intake import LedgerEntry
-from store.intake import IntakeTransaction, decode_object
+from store.intake import IntakeTransaction, decode_object, folding
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -91,7 +91,7 @@ async def save(connection: Connection, replay: ReplayView) -> None:
 @asynccontextmanager
 async def taking(pool: asyncpg.Pool, passed: ReplayView) -> AsyncIterator[IntakeTransaction]:
     """Intake's transaction that also notes how far the replay has come."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with folding(pool) as connection:
         yield IntakeTransaction(connection)
         await save(connection, passed)
 
@@ -141,7 +141,7 @@ async def backfilling(
     pool: asyncpg.Pool, passed: Callable[[], ReplayView]
 ) -> AsyncIterator[BackfillTransaction]:
     """The transaction of one batch; *passed* is asked at its end."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with folding(pool) as connection:
         yield BackfillTransaction(connection)
         await save(connection, passed())
 

@@ -13,7 +13,7 @@ from reconciler.intake import Batch
 from reconciler.model import DocumentKey, ObjectKey, ObjectType
 from reconciler.ports.intake import Advance, WantedDocument
 from reconciler.workflows import load
-from store.intake import ConcurrentFold, IntakeTransaction
+from store.intake import IntakeTransaction, folding
 from store.pool import open_pool
 from tests.feeds import Associated, History, Step, rest
 from tests.intake_at_work import PORTAL, IntakeAtWork, Record
@@ -69,11 +69,8 @@ async def test_what_is_on_its_way_counts_as_given_back(database_dsn: str) -> Non
 
         @asynccontextmanager
         async def overtaken() -> AsyncIterator[IntakeTransaction]:
-            try:
-                async with pool.acquire() as connection, connection.transaction():
-                    yield _Overtaken(connection, pool)
-            except asyncpg.exceptions.TransactionRollbackError as error:
-                raise ConcurrentFold from error
+            async with folding(pool) as connection:
+                yield _Overtaken(connection, pool)
 
         (late,) = rest(refunded("20.00", AT + 1))
         record = Record("payment", 0, 1, late.timestamp_ms, late.key, late.value)
