@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from reconciler.amendments import (
     settled,
     update_entity,
 )
+from reconciler.dating import dated
 from reconciler.directory import Directory
 from reconciler.errors import Disconnected, LookAgain, QuickBooksError, RetryLater
 from reconciler.lifecycle import (
@@ -38,7 +40,13 @@ from reconciler.locate import is_gone
 from reconciler.missing import ReferenceMaker
 from reconciler.model import DocumentContent
 from reconciler.observed import Drift, compare, is_settled, is_voided, rewritten, with_row
-from reconciler.operations import DOCUMENT, document_operation_key, marker, request_id
+from reconciler.operations import (
+    DOCUMENT,
+    changed_id,
+    document_operation_key,
+    marker,
+    request_id,
+)
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
@@ -80,6 +88,13 @@ class Changed:
         """What is noted as desired, to be taken back once it is done."""
         return self.standing.desired or ""
 
+    def amendment(self, change: str | None = None, **news: Any) -> Amendment:
+        """News of the document, found out when this was desired."""
+        due = self.standing.document
+        return Amendment(
+            due.document_id, str(due.quickbooks_id), change, desired=self.desired_text, **news
+        )
+
     @property
     def what(self) -> str:
         return ", ".join(differences(self.written, self.desired))
@@ -115,7 +130,7 @@ class Amender:
         document = changed.standing.document
         policy = self.policies.of(document.workflow, document.key).on_change
         if changed.written == changed.desired:
-            await self._amend(Amendment(document.document_id, "", content=changed.desired_text))
+            await self._amend(changed.amendment("", is_written=True))
             return None
         if policy is OnChange.REPORT:
             await self._report(changed, Reason.SOURCE_CHANGED)
@@ -126,7 +141,7 @@ class Amender:
             await self._report(changed, Reason.CHANGE_REFUSED, str(refused))
         except RetryLater as error:
             later = self.clock() + error.retry_after
-            await self._amend(Amendment(document.document_id, "open", next_attempt_at=later))
+            await self._amend(changed.amendment("open", next_attempt_at=later))
         return None
 
     async def _operation(self, changed: Changed, policy: OnChange) -> Operation | None:
@@ -135,13 +150,13 @@ class Amender:
         drift = compare(changed.standing, observed)
         if policy is OnChange.VOID_AND_RECREATE:
             if is_voided(row, standing.total):  # our own void whose answer was lost, or a person's
-                await self._amend(_voided(changed), event(standing, "voided"))
+                await self._amend(changed.amendment(recreate=True), event(standing, "voided"))
                 return None
             self._refuse(row, drift, standing)
             target = {"Id": standing.document.quickbooks_id, "SyncToken": standing.sync_token}
             return _operation(standing, VOID, encode(target), changed)
         if not is_voided(row, standing.total) and not is_settled(standing, row):
-            body = await self._update(changed, standing)
+            body = await self._update(changed, standing, row)
             if (
                 drift
                 and compare(rewritten(standing, body, changed.desired.total), observed) is None
@@ -179,9 +194,13 @@ class Amender:
             raise _Refused(str(error)) from error
         return answer.entity(str(document.quickbooks_entity))
 
-    async def _update(self, changed: Changed, standing: StandingDocument) -> bytes:
-        """The body of the update, with everything it refers to found or created."""
-        content, document = changed.desired, standing.document
+    async def _update(self, changed: Changed, standing: StandingDocument, row: Payload) -> bytes:
+        """The body of the update, with everything it refers to found or created.
+
+        Its date stays: what counts for closed books is the one it has in QuickBooks.
+        """
+        document = standing.document
+        content = dated(changed.desired, str(row.get("TxnDate") or changed.desired.txn_date))
         book = await self.directory.book_for([content])
         try:
             resolved = resolve(document.key.action, content, book)
@@ -196,12 +215,11 @@ class Amender:
         return encode(update_entity(standing, content, resolved, book.facts, mark))
 
     async def _report(self, changed: Changed, reason: Reason, why: str = "") -> None:
-        document = changed.standing.document
         words = WORDS[reason]
         detail = f"{words.sentence} {words.fix}".format(what=changed.what, why=why)
         word = "refused" if why else "reported"
         await self._amend(
-            Amendment(document.document_id, word, reason, detail),
+            changed.amendment(word, reason=reason, detail=detail),
             event(changed.standing, "drifted", reason, detail),
         )
 
@@ -211,7 +229,7 @@ class Amender:
         self, op: Operation, result: BatchResult, document: DueDocument, attempts: int
     ) -> None:
         """Write what became of a change. Raises `Fenced`."""
-        key, id_ = op.operation_key, document.document_id
+        key, about = op.operation_key, (document.document_id, changed_id(op))
         if isinstance(result, Answer):
             await self._done(op, result, document)
             return
@@ -224,30 +242,31 @@ class Amender:
                 await self.standing.amend(self.lease, (), (), results)
             case ResolveAgain(at, text, _):
                 results = [OperationResult(key, "refused", error=text, tid=result.tid)]
-                again = Amendment(id_, "open", next_attempt_at=at)
+                again = Amendment(*about, "open", next_attempt_at=at)
                 await self.standing.amend(self.lease, [again], (), results)
             case Block() as block:
                 results = [OperationResult(key, "refused", error=block.error, tid=result.tid)]
                 detail = WORDS[Reason.CHANGE_REFUSED].sentence.format(
                     what=f"operation {op.verb}", why=block.detail
                 )
-                refused = Amendment(id_, "refused", Reason.CHANGE_REFUSED, detail)
+                refused = Amendment(
+                    *about, "refused", Reason.CHANGE_REFUSED, detail, desired=op.content
+                )
                 news = outcome_of(document, "drifted", Reason.CHANGE_REFUSED, detail)
                 await self.standing.amend(self.lease, [refused], [news], results)
 
     async def _done(self, op: Operation, answer: Answer, document: DueDocument) -> None:
         row = answer.entity(op.entity)
         token, total = str(row.get("SyncToken", "")), Decimal(str(row.get("TotalAmt", 0)))
-        results = [
-            OperationResult(op.operation_key, "done", document.quickbooks_id, token, tid=answer.tid)
-        ]
+        about = document.document_id, changed_id(op)
+        results = [OperationResult(op.operation_key, "done", about[1], token, tid=answer.tid)]
         if op.verb == VOID:
-            amendment = Amendment(document.document_id, content=op.content, recreate=True)
+            amendment = Amendment(*about, recreate=True)
             news = outcome_of(document, "voided")
         else:
             reason, detail = compared(total, _decode(op.content or document.content).total)
             amendment = Amendment(
-                document.document_id, "", reason, detail, op.content, token, total, ""
+                *about, "", reason, detail, op.content, True, token, total, drift=""
             )
             news = outcome_of(document, "updated", reason, detail, total=total)
         await self.standing.amend(self.lease, [amendment], [news], results)
@@ -279,16 +298,10 @@ def outcome_of(
     )
 
 
-def _voided(changed: Changed) -> Amendment:
-    document = changed.standing.document
-    return Amendment(document.document_id, content=changed.desired_text, recreate=True)
-
-
 def _updated(changed: Changed, row: Payload) -> Amendment:
-    return Amendment(
-        changed.standing.document.document_id,
+    return changed.amendment(
         "",
-        content=changed.desired_text,
+        is_written=True,
         sync_token=str(row.get("SyncToken", "")),
         total=Decimal(str(row.get("TotalAmt", 0))),
         drift="",

@@ -149,7 +149,7 @@ class Directory:
             transactions = [
                 each for entity in self.watched for each in await self._changed_of(entity, since)
             ]
-        if transactions and self.on_transactions is not None:
+        if self.on_transactions is not None:
             await self.on_transactions(transactions)
         return None if changes.truncated else changes
 

@@ -6,19 +6,16 @@ voided is the action's policy. It corrects nothing by itself: books belong to pe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.model import Action
-from reconciler.observed import Drift, compare, is_news
+from reconciler.observed import LOST, Drift, compare, is_news
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports.dispatch import Lease
+from reconciler.ports.dispatch import DueDocument, Lease
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import Amendment, StandingDocument, StandingLedger
+from reconciler.ports.standing import Amendment, StandingLedger
 from reconciler.quickbooks.changes import Observed
-from reconciler.reasons import Reason
-from reconciler.workflows import OnDrift
 
 WATCHED = ("Invoice", "Estimate", "SalesReceipt", "Purchase", "RefundReceipt")
 """Entities that stand for documents. A payment that is removed or changed shows on its invoice."""
@@ -34,40 +31,56 @@ class DriftWatch:
     standing: StandingLedger
     policies: Policies
 
-    async def look(self, observed: Sequence[Observed]) -> int:
-        """Compare objects with the ledger and record differences; answers how many were news."""
+    async def look(self, observed: Sequence[Observed]) -> None:
+        """Record how objects differ from the ledger; then do what the policies say about it."""
         by_id = {(one.entity, one.id): one for one in observed if one.entity in WATCHED}
-        if not by_id:
-            return 0
-        ours = await self.standing.in_quickbooks(self.lease.realm_id, list(by_id))
+        if by_id:
+            await self._compare(by_id)
+        await self._make_anew()
+
+    async def _compare(self, by_id: Mapping[tuple[str, str], Observed]) -> None:
         amendments: list[Amendment] = []
         outcomes: list[NewOutcome] = []
-        for document in ours:
+        for document in await self.standing.in_quickbooks(self.lease.realm_id, list(by_id)):
             due = document.document
             seen = by_id[str(due.quickbooks_entity), str(due.quickbooks_id)]
             if not is_news(document, seen):
                 continue
             drift = compare(document, seen)
             if (drift.text if drift else "") != document.drift:
-                amendments.append(self._amendment(document, drift))
-                outcomes.append(_event(document, drift))
+                amendments.append(_amendment(due, drift))
+                outcomes.append(_drifted(due, drift))
         if amendments:
             await self.standing.amend(self.lease, amendments, outcomes)
-        return len(amendments)
 
-    def _amendment(self, document: StandingDocument, drift: Drift | None) -> Amendment:
-        due = document.document
-        if drift is None:
-            return Amendment(due.document_id, drift="")
-        gone = drift.reason in (Reason.GONE_IN_QUICKBOOKS, Reason.VOIDED_IN_QUICKBOOKS)
-        policy = self.policies.of(due.workflow, due.key).on_drift
-        if gone and policy is OnDrift.RECREATE and due.key.action is not Action.PAID_INVOICE:
-            return Amendment(due.document_id, recreate=True, content=document.desired)
-        return Amendment(due.document_id, None, drift.reason, drift.detail, drift=drift.text)
+    async def _make_anew(self) -> None:
+        """What went just now, and what went when the policy was only to report it."""
+        realm_id = self.lease.realm_id
+        recreated = self.policies.recreated(realm_id)
+        if not recreated:
+            return
+        lost = [each.document for each in await self.standing.drifted(realm_id, LOST, recreated)]
+        if lost:
+            await self.standing.amend(
+                self.lease,
+                [Amendment(due.document_id, str(due.quickbooks_id), recreate=True) for due in lost],
+                [outcome(due.document_id, due.key, "wanted", due.workflow) for due in lost],
+            )
 
 
-def _event(document: StandingDocument, drift: Drift | None) -> NewOutcome:
-    due = document.document
+def _amendment(due: DueDocument, drift: Drift | None) -> Amendment:
+    if drift is None:
+        return Amendment(due.document_id, str(due.quickbooks_id), drift="")
+    return Amendment(
+        due.document_id,
+        str(due.quickbooks_id),
+        reason=drift.reason,
+        detail=drift.detail,
+        drift=drift.text,
+    )
+
+
+def _drifted(due: DueDocument, drift: Drift | None) -> NewOutcome:
     return outcome(
         due.document_id,
         due.key,

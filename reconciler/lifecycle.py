@@ -64,6 +64,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.WANTED, Event.NOT_WANTED): State.DISMISSED,
     (State.DISMISSED, Event.RETRIED): State.WANTED,
     (State.DISMISSED, Event.FACTS_MISSING): State.WAITING,
+    (State.DISMISSED, Event.PREREQUISITE_FAILED): State.BLOCKED,
 }
 """Every move a document may make; there is no way out of CREATED but a policy's new generation."""
 

@@ -19,6 +19,9 @@ from reconciler.quickbooks.changes import Observed
 from reconciler.quickbooks.payload import Payload, decode
 from reconciler.reasons import WORDS, Reason
 
+LOST = (Reason.GONE_IN_QUICKBOOKS, Reason.VOIDED_IN_QUICKBOOKS)
+"""The document has no effect in the books any more."""
+
 
 class Drift(NamedTuple):
     """How QuickBooks differs from what we wrote, and for a person what that means."""
@@ -35,15 +38,23 @@ class Drift(NamedTuple):
 def compare(standing: StandingDocument, observed: Observed) -> Drift | None:
     """The difference, or None where QuickBooks still has what we wrote."""
     if observed.deleted:
-        return _drift(Reason.GONE_IN_QUICKBOOKS, standing)
+        return _drift(Reason.GONE_IN_QUICKBOOKS, standing, remedy=_remedy(standing))
     row = observed.row
     if is_voided(row, standing.total):
-        return _drift(Reason.VOIDED_IN_QUICKBOOKS, standing)
+        return _drift(Reason.VOIDED_IN_QUICKBOOKS, standing, remedy=_remedy(standing))
     if edits := list(_edits(standing, row)):
         return _drift(Reason.EDITED_IN_QUICKBOOKS, standing, what="; ".join(edits))
     if standing.document.key.action is Action.INVOICE and (paid := _paid(row)):
         return _drift(Reason.PAID_IN_QUICKBOOKS, standing, paid=paid, total=row.get("TotalAmt"))
     return None
+
+
+def _remedy(standing: StandingDocument) -> str:
+    """How a document that went comes back; a paid invoice is never recreated (`workflows`)."""
+    by_hand = "enter it in QuickBooks by hand"
+    if standing.document.key.action is Action.PAID_INVOICE:
+        return by_hand
+    return f"set on_drift: recreate on its action, or {by_hand}"
 
 
 def is_news(standing: StandingDocument, observed: Observed) -> bool:

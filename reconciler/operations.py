@@ -67,6 +67,11 @@ def single_request(op: Operation) -> Request:
     return create(op.entity, op.request, op.request_id)
 
 
+def changed_id(op: Operation) -> str:
+    """The id in QuickBooks of what a change changes: `update` or `void`."""
+    return str(decode(op.request)["Id"])
+
+
 def batch_request(operations: Sequence[Operation]) -> tuple[Request, list[BatchItem]]:
     """The request that sends operations of one batch; they share its request id."""
     items = [BatchItem(op.b_id or "", Verb.CREATE, op.entity, op.request) for op in operations]

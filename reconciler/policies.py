@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
-from reconciler.model import Action, DocumentKey
+from reconciler.dating import on_first_open_day
+from reconciler.model import Action, DocumentContent, DocumentKey
 from reconciler.workflows import ActionSettings, ClosedBooks, OnChange, OnDrift, WorkflowFile
 
 Place = tuple[str, str, Action]
@@ -37,6 +39,20 @@ class Policies:
     def redates(self, realm_id: str) -> bool:
         """Whether a document dated in closed books is given the first open day."""
         return self.closed_books.get(realm_id) is ClosedBooks.FIRST_OPEN_DAY
+
+    def recreated(self, realm_id: str) -> list[tuple[str, Action]]:
+        """Workflows and their actions whose documents are made anew when they go in QuickBooks."""
+        return [
+            (workflow, action)
+            for (workflow, realm, action), policy in self.by_action.items()
+            if realm == realm_id and policy.on_drift is OnDrift.RECREATE
+        ]
+
+    def dated(
+        self, realm_id: str, content: DocumentContent, closed: date | None
+    ) -> DocumentContent:
+        """What is to be made, with the first open day where the company wants that."""
+        return on_first_open_day(content, closed) if self.redates(realm_id) else content
 
 
 def policies_of(file: WorkflowFile) -> Policies:

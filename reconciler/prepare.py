@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -85,11 +85,11 @@ class Preparer:
         if not given:
             return []
         book = await self.directory.book_for([each.content for each in given])
-        candidates = self._redated(given, book)
+        candidates = self._dated(given, book)
         resolved, blocked = resolve_all(candidates, book)
         if await self._should_look_again(resolved, blocked):
             book = await self.directory.book_for([each.content for each in given])
-            candidates = self._redated(given, book)
+            candidates = self._dated(given, book)
             resolved, blocked = resolve_all(candidates, book)
         incomplete = [each for each, found in resolved if not found.is_complete]
         if incomplete:
@@ -116,12 +116,10 @@ class Preparer:
             return False
         return await self.directory.refresh_before_creating()
 
-    def _redated(self, candidates: Sequence[Candidate], book: Book) -> list[Candidate]:
-        """The same, with the first open day where the company's policy wants it."""
-        if not self.policies.redates(self.lease.realm_id):
-            return list(candidates)
+    def _dated(self, candidates: Sequence[Candidate], book: Book) -> list[Candidate]:
+        closed = book.facts.book_close_date
         return [
-            replace(each, content=redated(each.content, book.facts.book_close_date))
+            replace(each, content=self.policies.dated(self.lease.realm_id, each.content, closed))
             for each in candidates
         ]
 
@@ -169,26 +167,17 @@ class Preparer:
             for each in postponed
         ]  # fmt: skip
         outcomes = [_blocked(each.document, stop) for each, stop in blocked]
+        await self.store.record(self.lease, (), updates, outcomes)
+
     def _later(self, waits_since: datetime | None, longest: timedelta) -> datetime:
         """When to look again at one that waits since then, or only from now on."""
         now = self.clock()
         return now + min(max(FIRST_PAUSE, now - (waits_since or now)), longest)
 
-        await self.store.record(self.lease, (), updates, outcomes)
-
 
 def _last_retry(blocked: Sequence[tuple[Candidate, Blocked]]) -> datetime | None:
     retries = [each.document.retried_at for each, _ in blocked if each.document.retried_at]
     return max(retries, default=None)
-
-
-def redated(content: DocumentContent, closed: date | None) -> DocumentContent:
-    """Dated on the first open day if its own is in closed books; never due before its date."""
-    if closed is None or date.fromisoformat(content.txn_date) > closed:
-        return content
-    day = (closed + timedelta(days=1)).isoformat()
-    due = max(content.due_date, day) if content.due_date else ""
-    return msgspec.structs.replace(content, txn_date=day, due_date=due)
 
 
 def _refusal(found: Resolved, refused: Mapping[tuple[str, str], Blocked]) -> Blocked | None:

@@ -291,11 +291,11 @@ CREATED: dict[Reason, Words] = {
     ),
     Reason.GONE_IN_QUICKBOOKS: Words(
         "{name} was deleted in QuickBooks.",
-        "If it should exist, set on_drift: recreate, or retry it.",
+        "If it should exist, {remedy}.",
     ),
     Reason.VOIDED_IN_QUICKBOOKS: Words(
         "{name} was voided in QuickBooks.",
-        "If it should stand, set on_drift: recreate, or retry it.",
+        "If it should stand, {remedy}.",
     ),
     Reason.EDITED_IN_QUICKBOOKS: Words("{name} was edited in QuickBooks: {what}."),
     Reason.PAID_IN_QUICKBOOKS: Words("{paid} of {total} was paid on {name} in QuickBooks."),

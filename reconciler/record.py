@@ -221,10 +221,11 @@ class Recorder:
     ) -> None:
         """The invoice of a paid invoice exists: its payment follows, in the same commit."""
         content = _decode(document.content)
-        invoice_id = str(invoice.get("Id"))
+        realm_id, invoice_id = document.key.realm_id, str(invoice.get("Id"))
         customer = invoice.get("CustomerRef")
         customer_id = str(customer.get("value")) if isinstance(customer, dict) else ""
         book = await self.directory.book_for([content])
+        content = self.policies.dated(realm_id, content, book.facts.book_close_date)
         update = DocumentUpdate(
             document.document_id,
             DocumentState.SENDING,

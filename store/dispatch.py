@@ -35,16 +35,19 @@ DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, 
        CASE WHEN {gives_way} THEN d.state_since END""".format(gives_way=GIVES_WAY.format(one="d"))
 
 
+CHANGE_TO_LOOK_AT = "change = 'open' AND desired IS NOT NULL AND state = 'created'"
+"""HubSpot would now have otherwise what is in QuickBooks, and nobody has looked at that yet."""
+
 _DUE_OPERATIONS = """
     SELECT operation_id FROM operations
      WHERE realm_id = $1 AND state IN ('begun', 'unknown') AND next_attempt_at <= now()"""
 
-
-class DispatchStore:
-    """Bound to the pool; every method is one short transaction.
 _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
 """States in which nothing waits for a document any more."""
 
+
+class DispatchStore:
+    """Bound to the pool; every method is one short transaction.
 
     An operation whose result is missing is looked at again only after `answer_within`: until then
     the call of a process that died or lost its lease may still be on its way to QuickBooks.
@@ -98,13 +101,14 @@ _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
         A backfill's documents count only *of_backfill*.
         """
         found: datetime | None = await self._pool.fetchval(
-            """
+            f"""
             SELECT least(
                 (SELECT min(next_attempt_at) FROM documents
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 0),
                 (SELECT min(next_attempt_at) FROM documents
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 1 AND $2),
-                (SELECT min(next_attempt_at) FROM documents WHERE realm_id = $1 AND change = 'open'),
+                (SELECT min(next_attempt_at) FROM documents
+                  WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT}),
                 (SELECT min(next_attempt_at) FROM operations
                   WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
             """,
@@ -163,12 +167,12 @@ _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
                 finished = await finish_operations(connection, lease.realm_id, results)
                 updates = [u for u in updates if u.document_id in finished]
             updated = await _update_documents(connection, updates) if updates else set()
+            if ended := updated & {u.document_id for u in updates if u.state in _ENDS}:
+                await wake_followers(connection, ended)
             if chosen := [op for op in following if op.document_id in updated]:
                 await insert_operations(connection, chosen, self._answer_within)
             if self._written_back and updated:
                 await writeback.enter(connection, updates, updated, self._written_back)
-            if ended := updated & {u.document_id for u in updates if u.state in _ENDS}:
-                await wake_followers(connection, ended)
             if events := [event for event in outcomes if event.document_id in updated]:
                 await insert_outcomes(connection, events)
             return updated
@@ -352,11 +356,11 @@ def due_document(row: asyncpg.Record) -> DueDocument:
         concessions=row[18],
         ready_at=row[19],
         document_number=row[20],
+        gives_way_since=row[21],
     )
 
 
 def _key(row: asyncpg.Record) -> DocumentKey:
-        gives_way_since=row[21],
     return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
 
 

@@ -307,11 +307,15 @@ class IntakeTransaction:
         return ids
 
     async def desire(self, desired: Mapping[int, str]) -> None:
-        """Note what documents already sent should say now (by document id)."""
+        """Note what documents already sent should say now (by document id).
+
+        A change that is on its way is left to its answer; what is noted is looked at then.
+        """
         await self._connection.execute(
             """
             UPDATE documents AS d
-               SET desired = n.desired, change = 'open', next_attempt_at = now()
+               SET desired = n.desired, version = d.version + 1, next_attempt_at = now(),
+                   change = CASE WHEN d.change = 'sending' THEN d.change ELSE 'open' END
               FROM unnest($1::bigint[], $2::json[]) AS n(document_id, desired)
              WHERE d.document_id = n.document_id
             """,
@@ -375,14 +379,14 @@ async def insert_outcomes(connection: Connection, outcomes: Sequence[NewOutcome]
     )
 
 
-def _columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[str], list[str]]:
-    return [k.portal_id for k in keys], [k.type for k in keys], [k.id for k in keys]
-
-
 def _is_given_up(document: WantedDocument) -> bool:
     """Whether it is an estimate for which its invoice need not wait any more."""
     ends = (DocumentState.BLOCKED, DocumentState.DISMISSED)
     return document.key.action is Action.ESTIMATE and document.state in ends
+
+
+def _columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[str], list[str]]:
+    return [k.portal_id for k in keys], [k.type for k in keys], [k.id for k in keys]
 
 
 def _key_columns(keys: Sequence[DocumentKey]) -> tuple[list[object], ...]:

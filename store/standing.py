@@ -11,11 +11,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
+import msgspec
 
+from reconciler.model import Action
 from reconciler.ports.dispatch import Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import Amendment, StandingDocument
-from store.dispatch import DUE_COLUMNS, due_document, finish_operations, insert_operations
+from store.dispatch import (
+    CHANGE_TO_LOOK_AT,
+    DUE_COLUMNS,
+    due_document,
+    finish_operations,
+    insert_operations,
+)
 from store.intake import insert_outcomes
 from store.leases import hold
 from store.pool import Connection
@@ -43,9 +51,8 @@ class StandingStore:
         rows = await self._pool.fetch(
             f"""
             SELECT {_COLUMNS} FROM documents AS d {_WRITTEN_LAST}
-             WHERE d.realm_id = $1 AND d.change = 'open' AND d.desired IS NOT NULL AND d.state = 'created'
-               AND d.next_attempt_at <= $3
-             ORDER BY d.next_attempt_at LIMIT $2
+             WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT} AND next_attempt_at <= $3
+             ORDER BY next_attempt_at LIMIT $2
             """,
             realm_id,
             limit,
@@ -72,6 +79,25 @@ class StandingStore:
         )
         return [_standing(row) for row in rows]
 
+    async def drifted(
+        self, realm_id: str, reasons: Sequence[str], of: Sequence[tuple[str, Action]]
+    ) -> list[StandingDocument]:
+        """Documents of these workflows' actions on which such a drift was recorded."""
+        rows = await self._pool.fetch(
+            f"""
+            SELECT {_COLUMNS} FROM documents AS d {_WRITTEN_LAST}
+             WHERE d.realm_id = $1 AND d.drift IS NOT NULL
+               AND split_part(d.drift, ':', 1) = ANY($2::text[])
+               AND d.state = 'created' AND d.change <> 'sending'
+               AND (d.workflow, d.action) IN (SELECT * FROM unnest($3::text[], $4::text[]))
+            """,
+            realm_id,
+            list(reasons),
+            [workflow for workflow, _ in of],
+            [action for _, action in of],
+        )
+        return [_standing(row) for row in rows]
+
     async def begin_change(self, lease: Lease, operation: Operation, retry_at: datetime) -> bool:
         """Commit the intent to change a document; False if this very change was begun before.
 
@@ -83,7 +109,8 @@ class StandingStore:
             await connection.execute(
                 """
                 UPDATE documents
-                   SET change = CASE WHEN $2 THEN 'sending' ELSE change END, next_attempt_at = $3
+                   SET change = CASE WHEN $2 THEN 'sending' ELSE change END,
+                       next_attempt_at = CASE WHEN $2 THEN next_attempt_at ELSE $3 END
                  WHERE document_id = $1
                 """,
                 operation.document_id,
@@ -101,31 +128,36 @@ class StandingStore:
     ) -> None:
         """Commit news of documents with their events. Raises `Fenced`, and then writes nothing.
 
-        With *results*, news and events of documents whose operation has a result already are left
-        out: the same call was answered twice, and meanwhile the document may have changed again.
+        With *results*, news of documents whose operation has a result already are left out: the
+        same call was answered twice, and meanwhile the document may have changed again. While a
+        change of a document is on its way, there is no other news of it than the answer. Events
+        are published of documents that were amended.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             if results:
                 finished = await finish_operations(connection, lease.realm_id, results)
                 amendments = [each for each in amendments if each.document_id in finished]
-                outcomes = [each for each in outcomes if each.document_id in finished]
-            if amendments:
-                await _amend(connection, amendments)
-            if outcomes:
-                await insert_outcomes(connection, outcomes)
+            if not amendments:
+                return
+            amended = await _amend(connection, amendments, are_answers=bool(results))
+            if events := [each for each in outcomes if each.document_id in amended]:
+                await insert_outcomes(connection, events)
 
 
-async def _amend(connection: Connection, amendments: Sequence[Amendment]) -> None:
+async def _amend(
+    connection: Connection, amendments: Sequence[Amendment], *, are_answers: bool
+) -> set[int]:
     """`desired` goes when it is what the document says now; what came meanwhile stays open."""
-    await connection.execute(
+    rows = await connection.fetch(
         """
         UPDATE documents AS d
-           SET content = coalesce(n.content::json, d.content),
-               desired = CASE WHEN n.recreate OR d.desired::text = n.content THEN NULL
-                              ELSE d.desired END,
+           SET content = CASE WHEN n.recreate THEN coalesce(d.desired, d.content)
+                              WHEN n.is_written THEN n.desired::json ELSE d.content END,
+               desired = CASE WHEN n.recreate OR n.is_written AND d.desired::text = n.desired
+                              THEN NULL ELSE d.desired END,
                change = CASE WHEN n.recreate THEN ''
-                             WHEN n.content IS NOT NULL AND d.desired::text <> n.content THEN 'open'
+                             WHEN d.desired::text <> n.desired THEN 'open'
                              ELSE coalesce(n.change, d.change) END,
                state = CASE WHEN n.recreate THEN 'wanted' ELSE d.state END,
                state_since = CASE WHEN n.recreate THEN now() ELSE d.state_since END,
@@ -143,29 +175,19 @@ async def _amend(connection: Connection, amendments: Sequence[Amendment]) -> Non
                reason = n.reason, detail = n.detail, version = d.version + 1,
                next_attempt_at = CASE WHEN n.recreate THEN now()
                                       ELSE coalesce(n.next_attempt_at, d.next_attempt_at) END
-          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                      $7::numeric[], $8::text[], $9::bool[], $10::timestamptz[])
-               AS n(document_id, change, reason, detail, content, sync_token, total, drift,
-                    recreate, next_attempt_at)
-         WHERE d.document_id = n.document_id AND d.state = 'created'
+          FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                      $8::bool[], $9::text[], $10::numeric[], $11::text[], $12::bool[],
+                      $13::timestamptz[])
+               AS n(document_id, quickbooks_id, change, reason, detail, desired, is_written,
+                    sync_token, total, drift, recreate, next_attempt_at)
+         WHERE d.document_id = n.document_id AND d.quickbooks_id = n.quickbooks_id
+           AND d.state = 'created' AND ($1 OR d.change <> 'sending')
+        RETURNING d.document_id
         """,
-        *(list(column) for column in zip(*map(_columns, amendments), strict=True)),
+        are_answers,
+        *zip(*map(msgspec.structs.astuple, amendments), strict=True),
     )
-
-
-def _columns(amendment: Amendment) -> tuple[object, ...]:
-    return (
-        amendment.document_id,
-        amendment.change,
-        amendment.reason,
-        amendment.detail,
-        amendment.content,
-        amendment.sync_token,
-        amendment.total,
-        amendment.drift,
-        amendment.recreate,
-        amendment.next_attempt_at,
-    )
+    return {row[0] for row in rows}
 
 
 def _standing(row: asyncpg.Record) -> StandingDocument:

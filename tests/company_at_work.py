@@ -42,7 +42,7 @@ from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import StaticToken, TokenSource
 from store.dispatch import DispatchStore
 from store.intake import transaction
-from store.leases import register_companies, take_leases
+from store.leases import give_back_leases, register_companies, take_leases
 from store.pool import open_pool
 from store.references import ReferenceStore
 from store.standing import StandingStore
@@ -242,6 +242,7 @@ async def at_work(
             )
             company = open_company(lease, "us", quickbooks, around)
             yield Work(pool, sandbox, lease, company, calls=calls)
+        await give_back_leases(pool, [lease])
     finally:
         await pool.close()
 

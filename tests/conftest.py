@@ -10,6 +10,7 @@ from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 from tests import servers
 from tests.feed import NewTopic
+from tests.ledger_moves import refuse_unlisted_moves
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,6 +105,7 @@ def topic_name(topic_prefix: str) -> Callable[[str], str]:
 def prepare_template(dsn: str) -> None:
     """Bring an empty database to the current schema."""
     upgrade(dsn)
+    servers.run_apart(refuse_unlisted_moves(dsn))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import msgspec
 
 from reconciler.decide import Recorded, Unwanted, Verdict, examine
 from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
+from reconciler.observed import LOST
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
@@ -90,10 +91,16 @@ def _allowed(chunk: Iterable[StoredDocument], done: Done) -> list[StoredDocument
         if each.state is DocumentState.SENDING:
             done.refused[each.document_id] = _IN_THE_AIR
         elif each.state is DocumentState.CREATED:
-            done.refused[each.document_id] = _CREATED
+            done.refused[each.document_id] = _why_not(each)
         else:
             allowed.append(each)
     return allowed
+
+
+def _why_not(created: StoredDocument) -> str:
+    """What QuickBooks has, or what to do where it has it no more."""
+    reason, _, detail = created.drift.partition(": ")
+    return f"It was made already. {detail}" if reason in LOST else _CREATED
 
 
 async def _objects(

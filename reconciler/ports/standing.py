@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from reconciler.model import Action
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
 
@@ -34,17 +35,20 @@ class StandingDocument(msgspec.Struct, frozen=True):
 class Amendment(msgspec.Struct, frozen=True):
     """News of a document that is in QuickBooks: updated, changed in HubSpot, or drifted.
 
-    None leaves a field as it is. `change` is `Change`'s word for what became of what is desired;
-    with `content` (what the document says now) nothing else is desired any more, unless intake
-    has heard of something newer. `recreate` gives the document up: it is wanted anew, as a new
-    generation.
+    It is about the object *quickbooks_id*: a document that was made anew since is left alone.
+    None leaves a field as it is. `change` is the ledger's word for what became of `desired`, what
+    HubSpot said then (JSON text); where it says something else by now, the change stays open.
+    With `is_written` the document says so now. `recreate` gives it up: it is wanted anew, as a
+    new generation that says what HubSpot says by then.
     """
 
     document_id: int
+    quickbooks_id: str
     change: str | None = None
     reason: str = ""
     detail: str = ""
-    content: str | None = None
+    desired: str | None = None
+    is_written: bool = False
     sync_token: str | None = None
     total: Decimal | None = None
     drift: str | None = None
@@ -58,6 +62,9 @@ class StandingLedger(Protocol):
     async def changed(self, realm_id: str, limit: int, now: datetime) -> list[StandingDocument]: ...
     async def in_quickbooks(
         self, realm_id: str, found: Sequence[tuple[str, str]]
+    ) -> list[StandingDocument]: ...
+    async def drifted(
+        self, realm_id: str, reasons: Sequence[str], of: Sequence[tuple[str, Action]]
     ) -> list[StandingDocument]: ...
     async def begin_change(
         self, lease: Lease, operation: Operation, retry_at: datetime

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
 from reconciler.model import Action, DocumentContent, Line, ProductReference
+from reconciler.operator.acting import Acting, retry
+from reconciler.operator.views import Selection
 from reconciler.policies import DocumentPolicy, Policies
-from reconciler.workflows import OnChange, OnDrift
+from reconciler.ports.standing import StandingDocument
+from reconciler.workflows import ClosedBooks, OnChange, OnDrift
+from store.operator import OperatorStore
 from tests.company_at_work import WORKFLOW, Work, at_work, plan, sale
 from tests.sandbox_process import Sandbox
 
@@ -28,10 +34,12 @@ def working(sandbox: Sandbox, database_dsn: str) -> Open:
         on_change: OnChange = OnChange.REPORT,
         on_drift: OnDrift = OnDrift.REPORT,
         action: Action = Action.INVOICE,
+        closed_books: ClosedBooks = ClosedBooks.BLOCK,
+        realm: str = "",
     ) -> AsyncIterator[Work]:
-        realm = await sandbox.company()
+        realm = realm or await sandbox.company()
         policy = DocumentPolicy(on_change, on_drift)
-        policies = Policies({(WORKFLOW, realm, action): policy})
+        policies = Policies({(WORKFLOW, realm, action): policy}, {realm: closed_books})
         async with at_work(sandbox, database_dsn, realm, policies=policies) as work:
             yield work
 
@@ -180,6 +188,145 @@ async def test_a_document_is_voided_and_made_anew(working: Open, action: Action,
         assert await work.outcomes() == ["created", "voided", "created"]
 
 
+# --- changes in HubSpot while one is on its way ---------------------------------------------------
+
+CHEAPER = sale("90.00")
+
+
+async def changed_again(
+    work: Work, operation: str, *, seconds: float = 10.0, **misfortune: Any
+) -> asyncpg.Record:
+    """Let HubSpot change a document, and again while the answer to the first change is late."""
+    id_ = await made(work, sale())
+    first = {"entity": "Invoice", "operation": operation, "count": 1}
+    phase = "before" if misfortune else "after"
+    await plan(work.sandbox, work.realm, **first, kind="delay", phase=phase, seconds=1.0)
+    if misfortune:
+        await plan(work.sandbox, work.realm, **first, **misfortune)
+    await work.desire(id_, DEARER)
+
+    async def again() -> None:
+        while not await has(work, change="sending")():
+            await asyncio.sleep(0.02)
+        await work.desire(id_, CHEAPER)
+
+    async def settled() -> bool:
+        is_unanswered = await work.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM operations WHERE state IN ('begun', 'unknown'))"
+        )
+        return not is_unanswered and await has(work, state="created", change="", desired=None)()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(again())
+        tasks.create_task(work.run_until(settled, seconds))
+    return await work.document()
+
+
+async def test_a_change_while_the_void_is_unanswered_makes_one_document(working: Open) -> None:
+    """The void's answer decides; the one document made anew says what HubSpot said last."""
+    async with working(OnChange.VOID_AND_RECREATE) as work:
+        assert (await changed_again(work, "void"))["generation"] == 2
+        assert sorted(row["TotalAmt"] for row in await work.books("Invoice")) == [0, 90]
+        assert await work.outcomes() == ["created", "voided", "created"]
+
+
+async def test_a_change_while_an_update_is_unanswered_is_written_after_it(working: Open) -> None:
+    """Our own update is not taken for a person's edit."""
+    async with working(OnChange.UPDATE) as work:
+        await changed_again(work, "update")
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
+        assert await work.outcomes() == ["created", "updated", "updated"]
+
+
+async def test_a_change_while_an_update_is_being_refused_is_looked_at(working: Open) -> None:
+    """What QuickBooks refused was the change before; the newer one is written."""
+    async with working(OnChange.UPDATE) as work:
+        await changed_again(work, "update", kind="fault", code="6000")
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
+        assert await work.outcomes() == ["created", "drifted", "updated"]
+
+
+@pytest.mark.parametrize("on_change", [OnChange.REPORT, OnChange.UPDATE])
+async def test_a_change_while_the_one_before_is_looked_at_is_looked_at_too(
+    working: Open, on_change: OnChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict counts for what it was about: the newer total is told in the end."""
+    async with working(on_change) as work:
+        id_ = await made(work, sale())
+        await pay(work)
+        standing = work.company.amender.standing
+        changed = standing.changed
+
+        async def and_changes_again(*arguments: Any) -> list[StandingDocument]:
+            monkeypatch.undo()
+            found = await changed(*arguments)
+            await work.desire(id_, CHEAPER)
+            return found
+
+        await work.desire(id_, DEARER)
+        monkeypatch.setattr(standing, "changed", and_changes_again)
+
+        async def told() -> bool:
+            return "(100.00 → 90.00)" in (await work.document())["detail"]
+
+        await work.run_until(told, 10)
+
+
+async def test_a_change_of_what_was_dismissed_wakes_nobody(working: Open) -> None:
+    """What HubSpot says of a document that is not in QuickBooks is noted, and nothing is due."""
+    async with working() as work:
+        await work.want([sale()])
+        row = await work.document()
+        await work.pool.execute("UPDATE documents SET state = 'dismissed', reason = 'dismissed'")
+        await work.desire(row["document_id"], DEARER)
+        assert await work.company.around.store.next_due_at(work.realm) is None
+
+
+# --- closed books ---------------------------------------------------------------------------------
+
+
+async def close_books(work: Work, through: str) -> None:
+    """Somebody closes the books in QuickBooks."""
+    closing = {"AccountingInfoPrefs": {"BookCloseDate": through}}
+    await work.sandbox.admin("POST", f"preferences/{work.realm}", closing)
+
+
+async def test_a_redated_document_is_updated(working: Open) -> None:
+    """What counts is the date that it has in QuickBooks, and it is never due before that."""
+    async with working(OnChange.UPDATE, closed_books=ClosedBooks.FIRST_OPEN_DAY) as work:
+        await close_books(work, "2026-11-21")
+        id_ = await made(work, sale(due_date="2026-11-20"))
+        await work.desire(id_, msgspec.structs.replace(DEARER, due_date="2026-11-21"))
+        await work.run_until(has(work, change="", desired=None))
+        (invoice,) = await work.books("Invoice")
+        assert (invoice["TotalAmt"], invoice["TxnDate"]) == (130, "2026-11-22")
+        assert invoice["DueDate"] == "2026-11-22"
+        assert await work.outcomes() == ["created", "updated"]
+
+
+async def test_a_document_dated_in_closed_books_is_not_changed(working: Open) -> None:
+    """Books that were closed over it since are left alone, whatever the policy for new ones."""
+    async with working(OnChange.UPDATE, closed_books=ClosedBooks.FIRST_OPEN_DAY) as work:
+        id_ = await made(work, sale())
+        await close_books(work, "2026-11-21")
+        await work.company.directory.refresh()
+        await work.desire(id_, DEARER)
+        await work.run_until(has(work, change="refused"))
+        assert "dated 2026-11-20" in (await work.document())["detail"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+
+
+async def test_the_payment_of_a_redated_invoice_is_dated_like_it(working: Open) -> None:
+    """A paid invoice dated in closed books: both its parts are dated on the first open day."""
+    redating = working(action=Action.PAID_INVOICE, closed_books=ClosedBooks.FIRST_OPEN_DAY)
+    async with redating as work:
+        await close_books(work, "2026-11-21")
+        await made(work, sale(payment_method="card"), Action.PAID_INVOICE)
+        dates = [(await work.books(entity))[0]["TxnDate"] for entity in ("Invoice", "Payment")]
+        assert dates == ["2026-11-22", "2026-11-22"]
+        assert len(await work.pool.fetch("SELECT FROM operations WHERE entity = 'Payment'")) == 1
+
+
 # --- changes in QuickBooks ----------------------------------------------------------------------
 
 
@@ -232,7 +379,30 @@ async def test_a_lost_document_is_made_anew(working: Open, how: str) -> None:
 
         await work.run_until(made_anew)
         assert [row["TotalAmt"] for row in await work.books("Invoice") if row["TotalAmt"]] == [100]
-        assert await work.outcomes() == ["created", "drifted", "created"]
+        assert await work.outcomes() == ["created", "drifted", "wanted", "created"]
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("delete", "gone_in_quickbooks"), ("void", "voided_in_quickbooks")],
+)
+async def test_a_lost_document_is_made_anew_once_the_policy_says_so(
+    working: Open, how: str, reason: str
+) -> None:
+    """It was reported, and nothing about it changes any more: the next look follows the policy."""
+    async with working() as work:
+        await made(work, sale())
+        await edit(work, how)
+        await work.run_until(sees(work, reason))
+        id_ = (await work.document())["document_id"]
+        acting = Acting(OperatorStore(work.pool), (), "ada")
+        refused = (await retry(acting, Selection(document_ids=(id_,)))).refused
+        assert "set on_drift: recreate on its action" in refused[id_]
+        realm = work.realm
+    async with working(on_drift=OnDrift.RECREATE, realm=realm) as work:
+        await work.run_until(has(work, generation=2, state="created", drift=None), 10)
+        assert [row["TotalAmt"] for row in await work.books("Invoice") if row["TotalAmt"]] == [100]
+        assert await work.outcomes() == ["created", "drifted", "wanted", "created"]
 
 
 async def test_payment_and_its_undoing_are_seen(working: Open) -> None:

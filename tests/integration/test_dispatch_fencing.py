@@ -90,8 +90,8 @@ async def test_an_amendment_is_recorded_once(pool: asyncpg.Pool) -> None:
     assert await standing.begin_change(lease, update, datetime.now(UTC))
     results = [OperationResult("update", "done", "1", "3")]
     events = [NewOutcome(id_, "updated", "k", "{}")]
-    await standing.amend(lease, [Amendment(id_, sync_token="3")], events, results)
-    await standing.amend(lease, [Amendment(id_, sync_token="2")], events, results)
+    await standing.amend(lease, [Amendment(id_, "1", sync_token="3")], events, results)
+    await standing.amend(lease, [Amendment(id_, "1", sync_token="2")], events, results)
     assert await pool.fetchval("SELECT sync_token FROM documents") == "3"
     assert await pool.fetchval("SELECT count(*) FROM outcomes") == 1
 
@@ -115,7 +115,7 @@ async def test_a_former_owner_is_refused_everything(pool: asyncpg.Pool) -> None:
         store.begin(zombie, [operation], {id_: 2}),
         store.take_up(zombie, 10),
         store.record(zombie, *done(id_), []),
-        StandingStore(pool, WITHIN).amend(zombie, [Amendment(id_, drift="")], []),
+        StandingStore(pool, WITHIN).amend(zombie, [Amendment(id_, "1", drift="")], []),
     ):
         with pytest.raises(Fenced):
             await work
@@ -155,3 +155,11 @@ async def test_a_replaced_relay_numbers_nothing(pool: asyncpg.Pool) -> None:
     with pytest.raises(Fenced):
         await zombie.stay_relay()
     assert [each.sequence for each in await heir.number_next(10, 0)] == [1]
+
+
+async def test_an_unlisted_move_fails_in_every_test(pool: asyncpg.Pool) -> None:
+    """All tests' databases hold the ledger's statements against `lifecycle.TRANSITIONS`."""
+    lease = await lease_of(pool, "one")
+    await begun(pool, lease)
+    with pytest.raises(asyncpg.RaiseError, match="no move of document 1 from sending to dismissed"):
+        await pool.execute("UPDATE documents SET state = 'dismissed'")
