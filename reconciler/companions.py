@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from reconciler.fold import joined, references
+from reconciler.joining import joined, references
 from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
 from reconciler.ports.intake import ObjectLink, StoredObject
 from reconciler.reading import effective_ids

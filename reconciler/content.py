@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from reconciler.fold import associated
 from reconciler.model import Action, Customer, DocumentContent, Line, ObjectType, SourceObject
+from reconciler.reading import associated
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
 from reconciler.refunds import REFUNDED, RefundShare, portion
 from reconciler.source import (

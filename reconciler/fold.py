@@ -4,9 +4,7 @@
 wins by its own time, ties break by content, and saying a thing twice adds nothing; so any order,
 duplication and split of a history gives the same object. It never mutates what it is given, returns
 the very object it was given when nothing changed, and refuses changes of two objects at once.
-
-How objects are read (`reading`) and joined with companions (`joining`) is offered here too, so that
-callers have one door.
+`reading` reads what was folded, `joining` joins it with companions.
 """
 
 from __future__ import annotations
@@ -14,31 +12,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
-from reconciler.joining import joined, references
 from reconciler.model import AssociationList, Change, ObjectType, Related, SourceObject
-from reconciler.reading import (
-    Point,
-    as_of,
-    associated,
-    beats,
-    instants,
-    known_value,
-    rank,
-    stamp,
-    stamped,
-)
-
-__all__ = [
-    "DEFAULT_WATCHED",
-    "as_of",
-    "associated",
-    "fold",
-    "instants",
-    "joined",
-    "known_value",
-    "references",
-    "stamped",
-]
+from reconciler.reading import Point, beats, rank, stamp
 
 KEPT_POINTS = 64  # newest dated values kept per watched property, and first ones of each value
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from reconciler.fold import associated
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
+from reconciler.reading import associated
 from reconciler.reasons import Blocked, Reason, Waiting
 from reconciler.workflows.values import number
 

@@ -19,7 +19,6 @@ from typing import Protocol
 import structlog
 
 from reconciler.errors import HubSpotBusy, HubSpotRefused
-from reconciler.fold import associated
 from reconciler.hubspot.client import HubSpot
 from reconciler.hubspot.protocol import (
     NAMES,
@@ -33,6 +32,7 @@ from reconciler.hubspot.protocol import (
 )
 from reconciler.model import ASSOCIATION_NAMES, ObjectKey, ObjectType, SourceObject
 from reconciler.ports.hubspot import WriteBack
+from reconciler.reading import associated
 
 _log = structlog.get_logger("reconciler.writeback")
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import asyncpg
 import pytest
 
-from reconciler.fold import associated, fold
+from reconciler.errors import RecordTooLarge
+from reconciler.fold import fold
 from reconciler.hubspot.client import HubSpot, open_session
 from reconciler.hubspot.hydrate import FACTS, Hydrator, Snapshot
 from reconciler.hubspot.limits import Window
 from reconciler.hubspot.properties import NEEDED
 from reconciler.model import ObjectKey, ObjectType, SourceObject
+from reconciler.reading import associated
 from store.hydration import HydrationQueue, request_facts
 from streams.formats import TopicSettings, decode
 from streams.records import Record
@@ -38,7 +41,11 @@ def queue(pool: asyncpg.Pool) -> HydrationQueue:
 class Kept(list[Snapshot]):
     """Snapshots, and the objects that they make."""
 
+    most_bytes = 1_000_000
+
     async def keep(self, snapshots: Sequence[Snapshot]) -> None:
+        if any(len(value) > self.most_bytes for _, value in snapshots):
+            raise RecordTooLarge("a record is larger than Kafka takes")
         self.extend(snapshots)
 
     def objects(self) -> dict[str, SourceObject]:
@@ -215,6 +222,25 @@ async def test_an_object_that_is_gone_holds_up_no_other(
     operator = operator_of(pool)
     (told,) = (await operator.explain(ObjectType.DEAL, "404", PORTAL)).hubspot_problems
     assert "it has no such object" in told.sentence
+
+
+async def test_an_object_too_large_for_kafka_holds_up_no_other(
+    server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
+) -> None:
+    """A deal of thousands of lines is more than one record takes: the others are kept, and it says
+    so, with its size."""
+    await server.put("deals", "7", {"dealname": "L" * 2_000})
+    await server.put("deals", "8", {"dealname": "Small"})
+    await waiting(pool, "7")
+    await waiting(pool, "8")
+    worker, kept = hydrator
+    kept.most_bytes = 2_000
+    assert await worker.once() == 2
+    assert [key.id for key, _ in kept] == ["8"]
+    operator = operator_of(pool)
+    (told,) = (await operator.explain(ObjectType.DEAL, "7", PORTAL)).hubspot_problems
+    assert re.search(r"with all that belongs to it is [2-9],\d{3} bytes", told.sentence)
+    assert await pool.fetchval("SELECT min(next_hydration_at) > now() FROM hydrations")
 
 
 async def test_a_batch_takes_few_calls(

@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.fold import (
-    DEFAULT_WATCHED,
-    as_of,
-    associated,
-    fold,
-    instants,
-    joined,
-    known_value,
-    references,
-    stamped,
-)
+from reconciler.fold import DEFAULT_WATCHED, fold
+from reconciler.joining import joined, references
 from reconciler.model import (
     Change,
     ChangeKind,
@@ -29,6 +20,7 @@ from reconciler.model import (
     Related,
     SourceObject,
 )
+from reconciler.reading import as_of, associated, instants, known_value, stamped
 
 DEAL = ObjectKey(4711, ObjectType.DEAL, "9")
 WATCHED = {ObjectType.DEAL: frozenset({"dealstage", "amount"})}

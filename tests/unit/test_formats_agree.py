@@ -7,8 +7,10 @@ import random
 import pytest
 
 from reconciler.decide import Verdict, decide
-from reconciler.fold import associated, fold, joined, stamped
+from reconciler.fold import fold
+from reconciler.joining import joined
 from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
+from reconciler.reading import associated, stamped
 from streams.formats import TopicSettings, decode
 from tests.deciding import file
 from tests.feeds import HYDRATED, IDS_ONLY, THIN, Associated, History, Step, Writer, iso
