@@ -30,9 +30,9 @@ from reconciler.decide import Recorded, Verdict, decide, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
 from reconciler.known import KnownRecords, Looked, RecordAtPosition
+from reconciler.ledger import by_source, differences, events_of, overtaken, splits_refunds
 from reconciler.model import (
     SOURCE_TYPES,
-    Action,
     Change,
     DocumentKey,
     DocumentState,
@@ -41,9 +41,7 @@ from reconciler.model import (
     Priority,
     SourceObject,
 )
-from reconciler.outcomes import outcome
 from reconciler.ports.intake import (
-    DISMISSED_BY_A_PERSON,
     Advance,
     DeadLetter,
     KnownRun,
@@ -56,8 +54,8 @@ from reconciler.workflows import Workflow
 
 _log = structlog.get_logger("reconciler.intake")
 
-_encode_content = msgspec.json.Encoder().encode
 _encode_headers = msgspec.msgpack.Encoder().encode
+_NOTHING: Mapping[DocumentKey, Recorded] = {}
 
 
 class Record(RecordAtPosition, Protocol):
@@ -296,11 +294,11 @@ class Intake:
         """Record documents, the events about them, and that there is work for their companies."""
         ids = await transaction.want(wanted, taken.heard_at)
         taken.recorded += wanted
-        if overtaken := _overtaken(wanted, ids, ledger):
-            if _splits_refunds(wanted, ids):
+        if sent_meanwhile := overtaken(wanted, ids, ledger):
+            if splits_refunds(wanted, ids):
                 raise self.concurrent  # the other receipts of the payment depend on what was sent
-            await transaction.desire(overtaken)
-        outcomes = _outcomes(wanted, ids, ledger)
+            await transaction.desire(sent_meanwhile)
+        outcomes = events_of(wanted, ids, ledger)
         if outcomes:
             await transaction.save_outcomes(outcomes)
         realms = {d.key.realm_id for d in wanted if d.state is DocumentState.WANTED}
@@ -321,115 +319,3 @@ def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> Dea
         record_timestamp=record.timestamp_ms,
         record_headers=_encode_headers(record.headers) if record.headers else None,
     )
-
-
-_NOTHING: Mapping[DocumentKey, Recorded] = {}
-
-
-def by_source(
-    ledger: Mapping[DocumentKey, LedgerEntry],
-) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
-    """The ledger as `decide` reads it, by source object."""
-    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = {}
-    for key, entry in ledger.items():
-        found.setdefault(key.source, {})[key] = Recorded(
-            entry.state, entry.workflow, _is_open(entry), entry.content, entry.enrolled_at
-        )
-    return found
-
-
-def differences(
-    verdicts: Sequence[Verdict],
-    ledger: Mapping[DocumentKey, LedgerEntry],
-    priority: Priority = Priority.LIVE,
-) -> tuple[list[WantedDocument], dict[int, str]]:
-    """Verdicts to be recorded, and what documents already sent should say now."""
-    wanted: list[WantedDocument] = []
-    desired: dict[int, str] = {}
-    for verdict in verdicts:
-        entry = ledger.get(verdict.key)
-        content = None if verdict.content is None else _encode_content(verdict.content).decode()
-        if entry is None or _is_open(entry):
-            document = WantedDocument(
-                verdict.key,
-                verdict.workflow,
-                verdict.state,
-                verdict.reason,
-                verdict.detail,
-                content,
-                verdict.enrolled_at or (entry.enrolled_at if entry else 0),
-                priority,
-                verdict.not_before,
-            )
-            if entry is None or _differs(document, entry):
-                wanted.append(document)
-        elif content is not None and content != (entry.desired or entry.content):
-            desired[entry.document_id] = content
-    return wanted, desired
-
-
-def _overtaken(
-    wanted: Sequence[WantedDocument],
-    ids: Mapping[DocumentKey, int],
-    ledger: Mapping[DocumentKey, LedgerEntry],
-) -> dict[int, str]:
-    """Documents that began to be sent since the ledger was read: what they should say is noted."""
-    return {
-        ledger[document.key].document_id: document.content
-        for document in wanted
-        if document.content is not None and document.key not in ids and document.key in ledger
-    }
-
-
-def _splits_refunds(wanted: Sequence[WantedDocument], ids: Mapping[DocumentKey, int]) -> bool:
-    return any(
-        document.key.action is Action.REFUND_RECEIPT and document.key not in ids
-        for document in wanted
-    )
-
-
-_CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
-
-
-def _is_open(entry: LedgerEntry) -> bool:
-    """Nothing of it was sent yet, so what is wanted may still change. A person's dismissal stands."""
-    if entry.state is DocumentState.DISMISSED and entry.reason == DISMISSED_BY_A_PERSON:
-        return False
-    return entry.state not in _CLOSED and not entry.is_in_quickbooks
-
-
-def _differs(document: WantedDocument, entry: LedgerEntry) -> bool:
-    """A document blocked at dispatch stays so until its content changes or someone retries it."""
-    if document.content is not None:
-        return document.content != entry.content
-    return (document.state, document.reason, document.detail) != (
-        entry.state,
-        entry.reason,
-        entry.detail,
-    )
-
-
-def _outcomes(
-    wanted: Sequence[WantedDocument],
-    ids: Mapping[DocumentKey, int],
-    ledger: Mapping[DocumentKey, LedgerEntry],
-) -> list[NewOutcome]:
-    """Events for documents that now wait or are blocked for another reason than before."""
-    events = []
-    for document in wanted:
-        if document.state is DocumentState.WANTED or document.key not in ids:
-            continue
-        entry = ledger.get(document.key)
-        if entry is not None and (entry.state, entry.reason) == (document.state, document.reason):
-            continue
-        events.append(
-            outcome(
-                ids[document.key],
-                document.key,
-                document.state,
-                document.workflow,
-                reason=document.reason,
-                detail=document.detail,
-            )
-        )
-    return events

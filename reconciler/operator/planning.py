@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from reconciler.decide import Verdict, decide
-from reconciler.intake import by_source, differences
+from reconciler.ledger import by_source, differences
 from reconciler.model import (
     SOURCE_TYPES,
     Action,

@@ -1,0 +1,127 @@
+"""Compares verdicts with the ledger: what is to be recorded, corrected and told. Pure.
+
+Called by `intake` for every batch, and by `operator` for what a plan foretells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from reconciler.decide import Recorded, Verdict
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority
+from reconciler.outcomes import outcome
+from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
+from reconciler.ports.outcomes import NewOutcome
+
+_encode = msgspec.json.Encoder().encode
+
+_CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
+
+
+def by_source(
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
+    """The ledger as `decide` reads it, by source object."""
+    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = {}
+    for key, entry in ledger.items():
+        found.setdefault(key.source, {})[key] = Recorded(
+            entry.state, entry.workflow, _is_open(entry), entry.content, entry.enrolled_at
+        )
+    return found
+
+
+def differences(
+    verdicts: Sequence[Verdict],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+    priority: Priority = Priority.LIVE,
+) -> tuple[list[WantedDocument], dict[int, str]]:
+    """Verdicts to be recorded, and what documents already sent should say now."""
+    wanted: list[WantedDocument] = []
+    desired: dict[int, str] = {}
+    for verdict in verdicts:
+        entry = ledger.get(verdict.key)
+        content = None if verdict.content is None else _encode(verdict.content).decode()
+        if entry is None or _is_open(entry):
+            document = WantedDocument(
+                verdict.key,
+                verdict.workflow,
+                verdict.state,
+                verdict.reason,
+                verdict.detail,
+                content,
+                verdict.enrolled_at or (entry.enrolled_at if entry else 0),
+                priority,
+                verdict.not_before,
+            )
+            if entry is None or _differs(document, entry):
+                wanted.append(document)
+        elif content is not None and content != (entry.desired or entry.content):
+            desired[entry.document_id] = content
+    return wanted, desired
+
+
+def overtaken(
+    wanted: Sequence[WantedDocument],
+    ids: Mapping[DocumentKey, int],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> dict[int, str]:
+    """Documents that began to be sent since the ledger was read: what they should say is noted."""
+    return {
+        ledger[document.key].document_id: document.content
+        for document in wanted
+        if document.content is not None and document.key not in ids and document.key in ledger
+    }
+
+
+def splits_refunds(wanted: Sequence[WantedDocument], ids: Mapping[DocumentKey, int]) -> bool:
+    """Whether a refund receipt among them began to be sent: the payment's others depend on it."""
+    return any(
+        document.key.action is Action.REFUND_RECEIPT and document.key not in ids
+        for document in wanted
+    )
+
+
+def _is_open(entry: LedgerEntry) -> bool:
+    """Nothing of it was sent yet, so what is wanted may still change. A person's dismissal stands."""
+    if entry.state is DocumentState.DISMISSED and entry.reason == DISMISSED_BY_A_PERSON:
+        return False
+    return entry.state not in _CLOSED and not entry.is_in_quickbooks
+
+
+def _differs(document: WantedDocument, entry: LedgerEntry) -> bool:
+    """A document blocked at dispatch stays so until its content changes or someone retries it."""
+    if document.content is not None:
+        return document.content != entry.content
+    return (document.state, document.reason, document.detail) != (
+        entry.state,
+        entry.reason,
+        entry.detail,
+    )
+
+
+def events_of(
+    wanted: Sequence[WantedDocument],
+    ids: Mapping[DocumentKey, int],
+    ledger: Mapping[DocumentKey, LedgerEntry],
+) -> list[NewOutcome]:
+    """Events for documents that now wait or are blocked for another reason than before."""
+    events = []
+    for document in wanted:
+        if document.state is DocumentState.WANTED or document.key not in ids:
+            continue
+        entry = ledger.get(document.key)
+        if entry is not None and (entry.state, entry.reason) == (document.state, document.reason):
+            continue
+        events.append(
+            outcome(
+                ids[document.key],
+                document.key,
+                document.state,
+                document.workflow,
+                reason=document.reason,
+                detail=document.detail,
+            )
+        )
+    return events
