@@ -1,4 +1,4 @@
-"""Writes the QuickBooks entities of a document. Pure; called by `dispatcher`.
+"""Writes the QuickBooks entities of a document. Pure; called by `prepare` and `amend`.
 
 Field names, lengths and rules are those of the Accounting API's entity reference
 (developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities, minor version 75).

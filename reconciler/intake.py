@@ -1,6 +1,6 @@
 """Takes batches of Kafka records into Postgres: fold, decide, record, advance, in one transaction.
 
-Called by `app` for every batch the consumer yields. A batch ends wholly recorded or not at all:
+Called by `consuming` for every batch the consumer yields. A batch ends wholly recorded or not at all:
 its changes folded into source objects, the documents they call for in the ledger, what could not
 be understood among the dead letters, and the offsets past it. It never speaks to QuickBooks.
 """

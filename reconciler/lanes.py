@@ -1,6 +1,6 @@
 """Lets several batches be recorded at once, each of partitions of its own.
 
-Used by `app` for intake: while one batch waits for Postgres another is decoded. The order within
+Used by `consuming`: while one batch waits for Postgres another is decoded. The order within
 a partition stays, because a partition always takes the same lane; two lanes are to each other
 what two processes of the group are.
 """

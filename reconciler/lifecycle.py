@@ -1,6 +1,6 @@
 """The states of a document and of an operation, and what each answer does to them. Pure.
 
-`dispatcher` performs what `after` returns; `docs/architecture.md` draws TRANSITIONS. An answer
+`record` performs what `after` returns; `docs/architecture.md` draws TRANSITIONS. An answer
 that never came is not a "no": the same bytes go out again under the same request id, and once
 Intuit may have forgotten that id (its replay window is undocumented), the books are searched
 before anything is sent.
