@@ -277,7 +277,7 @@ class Recorder:
                     OperationResult(key, "begun", error=text, next_attempt_at=at)
                 )
             case Block() as block:
-                if self._may_concede(error, document):
+                if self._may_concede(op, error, document):
                     self._again(recording, op, error, document, self.clock())
                 else:
                     self._block(recording, op, document, block)
@@ -309,13 +309,14 @@ class Recorder:
                 self.directory.forget_freshness()
             self._again(recording, op, error, document, again.at)
 
-    def _may_concede(self, error: QuickBooksError, document: DueDocument) -> bool:
+    def _may_concede(self, op: Operation, error: QuickBooksError, document: DueDocument) -> bool:
         """Whether the document can be sent otherwise without a person: see `_CONCESSIONS`."""
         match reaction(error):
             case Reaction.DROP_EMAIL:
                 return NO_EMAIL not in document.concessions
             case Reaction.SPLIT_BATCH:
-                return True
+                is_in_batch = op.b_id is not None
+                return is_in_batch or document.attempts + 1 < self.policy.give_up_resolving
             case Reaction.REDATE if self.policies.redates(self.lease.realm_id):
                 self.directory.forget_freshness()  # the books were closed since we looked
                 return document.attempts + 1 < self.policy.give_up_resolving

@@ -166,7 +166,7 @@ FAULTS = _rows(
     FaultRule(
         "1040", "Batch too big", Refused, Reaction.SPLIT_BATCH,
         "Too many documents were sent to QuickBooks at once.",
-        "Nothing to do: they are sent in smaller groups.",
+        "They are sent in smaller groups by themselves; retry one that was refused alone.",
         "QuickBooks-V3-DotNET-SDK issue 358",
     ),
     FaultRule(

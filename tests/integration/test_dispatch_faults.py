@@ -118,6 +118,21 @@ async def test_a_batch_that_is_too_big_is_split(work: Work) -> None:
     assert work.company._batch_items < 30
 
 
+async def test_what_is_too_big_by_itself_blocks(work: Work) -> None:
+    """1040 again and again for a document alone: there is nothing left to split."""
+    await plan(
+        work.sandbox, work.realm, kind="fault", entity="Invoice", operation="create",
+        code="1040", message="Batch too big",
+    )  # fmt: skip
+    await work.want([sale(private_note=f"deal {number}") for number in range(60)])
+
+    async def all_blocked() -> bool:
+        return all(row["state"] == "blocked" for row in await work.documents())
+
+    await work.run_until(all_blocked)
+    assert max(row["attempts"] for row in await work.documents()) <= 6
+
+
 async def test_closed_books_block(work: Work) -> None:
     """By default a document dated in closed books waits for a person, and nothing is made."""
     await prefer(work, AccountingInfoPrefs={"BookCloseDate": "2026-11-21"})
