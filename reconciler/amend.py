@@ -17,8 +17,6 @@ from typing import Any
 import msgspec
 
 from reconciler.amendments import (
-    UPDATE,
-    VOID,
     change_operation_key,
     differences,
     settled,
@@ -55,7 +53,7 @@ from reconciler.ports.standing import Amendment, StandingDocument, StandingLedge
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode
-from reconciler.quickbooks.protocol import read
+from reconciler.quickbooks.protocol import Verb, read
 from reconciler.reasons import WORDS, Blocked, Reason
 from reconciler.record import compared
 from reconciler.resolve import resolve
@@ -154,7 +152,7 @@ class Amender:
                 return None
             self._refuse(row, drift, standing)
             target = {"Id": standing.document.quickbooks_id, "SyncToken": standing.sync_token}
-            return _operation(standing, VOID, encode(target), changed)
+            return _operation(standing, Verb.VOID, encode(target), changed)
         if not is_voided(row, standing.total) and not is_settled(standing, row):
             body = await self._update(changed, standing, row)
             if (
@@ -164,7 +162,7 @@ class Amender:
                 await self._amend(_updated(changed, row), event(standing, "updated"))
                 return None  # our own update whose answer was lost
             if drift is None:
-                return _operation(standing, UPDATE, body, changed)
+                return _operation(standing, Verb.UPDATE, body, changed)
         self._refuse(row, drift, standing)
         raise AssertionError("refused above")
 
@@ -260,7 +258,7 @@ class Amender:
         token, total = str(row.get("SyncToken", "")), Decimal(str(row.get("TotalAmt", 0)))
         about = document.document_id, changed_id(op)
         results = [OperationResult(op.operation_key, "done", about[1], token, tid=answer.tid)]
-        if op.verb == VOID:
+        if op.verb == Verb.VOID:
             amendment = Amendment(*about, recreate=True)
             news = outcome_of(document, "voided")
         else:

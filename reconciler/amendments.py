@@ -17,8 +17,6 @@ from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.resolve import Resolved
 
-UPDATE, VOID = "update", "void"
-
 _KEPT = ("TxnDate", "DocNumber")
 _LABELS = {
     "customer": "the customer",

@@ -34,8 +34,7 @@ from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.limits import Kind
-from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
-from reconciler.quickbooks.protocol import Operation as Verb
+from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
 from reconciler.ready import Ready
 from reconciler.record import Recorder
 

@@ -26,7 +26,7 @@ from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode
-from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS
+from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
 from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 from reconciler.resolve import Book, Resolved, customer_key, item_key
@@ -127,7 +127,7 @@ class ReferenceMaker:
             realm_id=self.lease.realm_id,
             document_id=None,
             entity=each.entity,
-            verb="create",
+            verb=Verb.CREATE,
             request_id=request,
             b_id=None,
             marker=marker(request),

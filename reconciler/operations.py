@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 from reconciler.ports.dispatch import DueDocument, Operation
 from reconciler.quickbooks.payload import decode
-from reconciler.quickbooks.protocol import BatchItem, Request, batch, create, update, void
-from reconciler.quickbooks.protocol import Operation as Verb
+from reconciler.quickbooks.protocol import BatchItem, Request, Verb, batch, create, update, void
 
 DOCUMENT, PAYMENT = "document", "payment"
 

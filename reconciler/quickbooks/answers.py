@@ -24,7 +24,7 @@ from reconciler.quickbooks.faults import (
     read_fault,
 )
 from reconciler.quickbooks.payload import Payload, decode
-from reconciler.quickbooks.protocol import BatchItem, Operation, Request
+from reconciler.quickbooks.protocol import BatchItem, Request, Verb
 
 MAX_RETRY_AFTER = timedelta(hours=1)
 NOT_A_JSON_OBJECT = "The answer is not a JSON object"
@@ -107,11 +107,11 @@ def _read_item(item: BatchItem, entry: Payload | None, answer: Answer) -> BatchR
 def _missing(request: Request, data: Payload) -> str:
     """What a 2xx answer lacks: a cut or foreign JSON object must not pass for a success."""
     match request.operation:
-        case Operation.QUERY:
+        case Verb.QUERY:
             expected = "QueryResponse"
-        case Operation.BATCH:
+        case Verb.BATCH:
             expected = "BatchItemResponse"
-        case Operation.CDC:
+        case Verb.CDC:
             expected = "CDCResponse"
         case _:
             expected = request.entity

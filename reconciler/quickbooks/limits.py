@@ -17,7 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reconciler.quickbooks.protocol import Operation, Request
+from reconciler.quickbooks.protocol import Request, Verb
 
 GUARD_SECONDS = 0.001
 """Added to each window, so that two calls exactly a window apart are not both in it by rounding."""
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> Kind:
-        return cls(request.operation is Operation.BATCH, request.metered)
+        return cls(request.operation is Verb.BATCH, request.metered)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ ENTITIES = (
 CANONICAL_NAME = {name.lower(): name for name in ENTITIES}
 
 
-class Operation(StrEnum):
+class Verb(StrEnum):
     """What a request does; also the label of metrics, so the set is closed."""
 
     CREATE = "create"
@@ -71,7 +71,7 @@ class Request:
 
     method: str
     path: str
-    operation: Operation
+    operation: Verb
     entity: str
     query: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
@@ -95,17 +95,17 @@ Body = Mapping[str, Any] | bytes
 
 def create(entity: str, body: Body, request_id: str) -> Request:
     """Create an object. Repeating it with the same `request_id` and bytes replays the answer."""
-    return _write(Operation.CREATE, entity, body, request_id)
+    return _write(Verb.CREATE, entity, body, request_id)
 
 
 def update(entity: str, body: Body, request_id: str) -> Request:
     """Replace an object: writable fields left out are cleared. Needs Id and SyncToken."""
-    return _write(Operation.UPDATE, entity, body, request_id)
+    return _write(Verb.UPDATE, entity, body, request_id)
 
 
 def sparse_update(entity: str, changes: Mapping[str, Any], request_id: str) -> Request:
     """Change only the fields given (a `Line` list is still replaced whole)."""
-    return _write(Operation.SPARSE_UPDATE, entity, {**changes, "sparse": True}, request_id)
+    return _write(Verb.SPARSE_UPDATE, entity, {**changes, "sparse": True}, request_id)
 
 
 VOIDED_BY_UPDATE = frozenset({"Payment", "SalesReceipt", "BillPayment"})
@@ -119,21 +119,21 @@ def void(entity: str, id_: str, sync_token: str, request_id: str) -> Request:
     """
     target = {"Id": id_, "SyncToken": sync_token}
     if entity == "Invoice":
-        return _write(Operation.VOID, entity, target, request_id, {"operation": "void"})
+        return _write(Verb.VOID, entity, target, request_id, {"operation": "void"})
     if entity in VOIDED_BY_UPDATE:
         flags = {"operation": "update", "include": "void"}
-        return _write(Operation.VOID, entity, {**target, "sparse": True}, request_id, flags)
+        return _write(Verb.VOID, entity, {**target, "sparse": True}, request_id, flags)
     raise ValueError(f"{entity} cannot be voided; delete it")
 
 
 def delete(entity: str, id_: str, sync_token: str, request_id: str) -> Request:
     """Remove a transaction (name lists are made inactive by `sparse_update` instead)."""
     target = {"Id": id_, "SyncToken": sync_token}
-    return _write(Operation.DELETE, entity, target, request_id, {"operation": "delete"})
+    return _write(Verb.DELETE, entity, target, request_id, {"operation": "delete"})
 
 
 def _write(
-    operation: Operation,
+    operation: Verb,
     entity: str,
     body: Body,
     request_id: str,
@@ -156,18 +156,18 @@ def _write(
 def read(entity: str, id_: str) -> Request:
     """Read one object by id, deleted transactions excepted (fault 610)."""
     path = f"{entity.lower()}/{percent_encode(id_, '')}"
-    return Request("GET", path, Operation.READ, entity, metered=True)
+    return Request("GET", path, Verb.READ, entity, metered=True)
 
 
 def query(entity: str, statement: str) -> Request:
     """Run a statement of the query language (see `queries`); `entity` is only the label."""
     if len(percent_encode(statement, "")) <= MAX_QUERY_IN_URL:
         parameters = {"query": statement}
-        return Request("GET", "query", Operation.QUERY, entity, query=parameters, metered=True)
+        return Request("GET", "query", Verb.QUERY, entity, query=parameters, metered=True)
     return Request(
         "POST",
         "query",
-        Operation.QUERY,
+        Verb.QUERY,
         entity,
         body=statement.encode(),
         content_type=QUERY_TEXT,
@@ -180,7 +180,7 @@ def change_data_capture(entities: Sequence[str], since: datetime) -> Request:
     if since.tzinfo is None:
         raise ValueError("since needs a time zone")
     parameters = {"entities": ",".join(entities), "changedSince": since.isoformat()}
-    return Request("GET", "cdc", Operation.CDC, "CDC", query=parameters, metered=True)
+    return Request("GET", "cdc", Verb.CDC, "CDC", query=parameters, metered=True)
 
 
 def company_info(realm_id: str) -> Request:
@@ -190,7 +190,7 @@ def company_info(realm_id: str) -> Request:
 
 def preferences() -> Request:
     """The company's settings; they have no id."""
-    return Request("GET", "preferences", Operation.READ, "Preferences", metered=True)
+    return Request("GET", "preferences", Verb.READ, "Preferences", metered=True)
 
 
 # --- batch ------------------------------------------------------------------------------------
@@ -201,21 +201,21 @@ class BatchItem:
     """One write (or query statement) in a batch; `b_id` must be the same when it is repeated."""
 
     b_id: str
-    operation: Operation
+    operation: Verb
     entity: str
     body: Body | str
 
     @property
     def writes(self) -> bool:
         """False only for a query."""
-        return self.operation is not Operation.QUERY
+        return self.operation is not Verb.QUERY
 
 
 BATCH_OPERATION = {
-    Operation.CREATE: "create",
-    Operation.UPDATE: "update",
-    Operation.SPARSE_UPDATE: "update",
-    Operation.DELETE: "delete",
+    Verb.CREATE: "create",
+    Verb.UPDATE: "update",
+    Verb.SPARSE_UPDATE: "update",
+    Verb.DELETE: "delete",
 }
 
 
@@ -231,7 +231,7 @@ def batch(items: Sequence[BatchItem], request_id: str) -> Request:
     return Request(
         "POST",
         "batch",
-        Operation.BATCH,
+        Verb.BATCH,
         "Batch",
         query={"requestid": _bounded("requestid", request_id, MAX_BATCH_REQUEST_ID)},
         body=encode({"BatchItemRequest": [_batch_item(item) for item in items]}),

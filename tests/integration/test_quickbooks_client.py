@@ -34,7 +34,7 @@ from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Kind, Limits
 from reconciler.quickbooks.loading import load_changes, load_company, load_references
 from reconciler.quickbooks.oauth import OAuthApp, Tokens
-from reconciler.quickbooks.protocol import BatchItem, Operation
+from reconciler.quickbooks.protocol import BatchItem, Verb
 from reconciler.quickbooks.references import REFERENCE_ENTITIES
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from tests.sandbox_process import Sandbox, sandbox_process
@@ -193,7 +193,7 @@ async def test_a_batch_fails_item_by_item(sandbox: Sandbox) -> None:
         bodies: list[dict[str, Any]] = [{"DisplayName": f"Ada {number}"} for number in range(30)]
         bodies[3]["PrimaryEmailAddr"] = {"Address": "nonsense"}
         items = [
-            BatchItem(str(number), Operation.CREATE, "Customer", body)
+            BatchItem(str(number), Verb.CREATE, "Customer", body)
             for number, body in enumerate(bodies)
         ]
         results = read_batch(items, await quickbooks.send(protocol.batch(items, "batch-1")))
@@ -403,8 +403,7 @@ async def test_any_text_is_accepted(
             body["PrimaryEmailAddr"] = {"Address": address}
         bodies[names.name_key(display)] = body
     items = [
-        BatchItem(str(n), Operation.CREATE, "Customer", body)
-        for n, body in enumerate(bodies.values())
+        BatchItem(str(n), Verb.CREATE, "Customer", body) for n, body in enumerate(bodies.values())
     ]
     async with connected(sandbox, await sandbox.company()) as quickbooks:
         results = read_batch(items, await quickbooks.send(protocol.batch(items, "b")))

@@ -17,7 +17,7 @@ from reconciler import errors
 from reconciler.quickbooks import fault_codes, faults, protocol, queries
 from reconciler.quickbooks.answers import Answer, read_answer, read_batch
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
-from reconciler.quickbooks.protocol import BatchItem, Operation
+from reconciler.quickbooks.protocol import BatchItem, Verb
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "quickbooks"
 
@@ -123,11 +123,11 @@ def test_no_rows() -> None:
 # --- batches ----------------------------------------------------------------------------------
 
 ITEMS = [
-    BatchItem("1", Operation.CREATE, "Invoice", {}),
-    BatchItem("2", Operation.CREATE, "Customer", {}),
-    BatchItem("3", Operation.CREATE, "Invoice", {}),
-    BatchItem("4", Operation.QUERY, "Term", "SELECT * FROM Term"),
-    BatchItem("5", Operation.CREATE, "Invoice", {}),
+    BatchItem("1", Verb.CREATE, "Invoice", {}),
+    BatchItem("2", Verb.CREATE, "Customer", {}),
+    BatchItem("3", Verb.CREATE, "Invoice", {}),
+    BatchItem("4", Verb.QUERY, "Term", "SELECT * FROM Term"),
+    BatchItem("5", Verb.CREATE, "Invoice", {}),
 ]
 
 

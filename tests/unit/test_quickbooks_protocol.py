@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.quickbooks import payload, protocol, queries
-from reconciler.quickbooks.protocol import BatchItem, Operation
+from reconciler.quickbooks.protocol import BatchItem, Verb
 
 # --- numbers ----------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ def test_recorded_bytes_are_sent_as_they_are() -> None:
     """The bytes that the ledger recorded are repeated, whatever their formatting."""
     recorded = b'{ "TotalAmt" : 1.10 }'
     assert protocol.create("Invoice", recorded, "k").body == recorded
-    item = BatchItem("1", Operation.CREATE, "Invoice", recorded)
+    item = BatchItem("1", Verb.CREATE, "Invoice", recorded)
     assert recorded in (protocol.batch([item], "k").body or b"")
 
 
@@ -110,8 +110,8 @@ def test_request_id_limits(request_id: str) -> None:
 def test_batch_shape() -> None:
     """Each item carries its bId, operation and entity, or a query."""
     items = [
-        BatchItem("b1", Operation.CREATE, "Invoice", {"TotalAmt": Decimal("2.50")}),
-        BatchItem("b2", Operation.QUERY, "Term", "SELECT * FROM Term"),
+        BatchItem("b1", Verb.CREATE, "Invoice", {"TotalAmt": Decimal("2.50")}),
+        BatchItem("b2", Verb.QUERY, "Term", "SELECT * FROM Term"),
     ]
     request = protocol.batch(items, "k" * 36)
     assert msgspec.json.decode(request.body or b"") == {
@@ -128,7 +128,7 @@ def test_batch_shape() -> None:
 
 def items(count: int) -> list[BatchItem]:
     """That many creates."""
-    return [BatchItem(f"b{n}", Operation.CREATE, "Invoice", {}) for n in range(count)]
+    return [BatchItem(f"b{n}", Verb.CREATE, "Invoice", {}) for n in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def items(count: int) -> list[BatchItem]:
         (items(31), "k", "30 items"),
         ([], "k", "30 items"),
         (items(1), "k" * 37, "requestid"),
-        ([BatchItem("b" * 11, Operation.CREATE, "Invoice", {})], "k", "bId"),
+        ([BatchItem("b" * 11, Verb.CREATE, "Invoice", {})], "k", "bId"),
         (items(1) * 2, "k", "share a bId"),
     ],
     ids=["31 items", "none", "long requestid", "long bId", "bId twice"],
