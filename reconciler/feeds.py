@@ -16,7 +16,13 @@ from importlib.metadata import version
 import structlog
 
 from reconciler.adapters import kafka_connection
-from reconciler.errors import ConfigurationError, FeedBroken, HubSpotBusy, HubSpotError
+from reconciler.errors import (
+    ConfigurationError,
+    FeedBroken,
+    HubSpotBusy,
+    HubSpotError,
+    RecordTooLarge,
+)
 from reconciler.http import Health, monitoring, serve
 from reconciler.hubspot.client import open_session
 from reconciler.hubspot.journal import Journal, JournalAccess
@@ -138,7 +144,7 @@ async def _poll(feeding: Feeding, poller: JournalPoller) -> None:
             health.broken["journal"] = str(error)
             feeding.hubspot.journal_lost.set(1)
             return
-        except (HubSpotError, KafkaUnavailable, *LOST) as error:
+        except (HubSpotError, KafkaUnavailable, RecordTooLarge, *LOST) as error:
             health.not_ready["journal"] = f"{type(error).__name__}: {error}"
             _log.warning("journal not read", error=repr(error))
             pause = error.retry_after if isinstance(error, HubSpotBusy) else AFTER_TROUBLE

@@ -36,11 +36,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     adopted: bool = False
 
 
+_LONGEST_DETAIL = 4000
+"""Characters: a detail may name something in HubSpot, whose name may be of any length."""
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def outcome(
-    document_id: int, key: DocumentKey, kind: str, workflow: str, **facts: object
+    document_id: int,
+    key: DocumentKey,
+    kind: str,
+    workflow: str,
+    *,
+    detail: str = "",
+    **facts: object,
 ) -> NewOutcome:
     """The event that document *document_id* is now *kind*."""
     body = Outcome(
@@ -53,6 +62,7 @@ def outcome(
         object_id=key.object_id,
         enrolment=key.enrolment,
         workflow=workflow,
+        detail=detail[:_LONGEST_DETAIL],
         **facts,  # type: ignore[arg-type]
     )
     message_key = f"{key.portal_id}:{key.object_type}:{key.object_id}"

@@ -25,7 +25,7 @@ from reconciler.ports.hubspot import (
     OffsetForgotten,
 )
 from streams.records import OutgoingRecord
-from streams.routing import Routes, journalled
+from streams.routing import Routes, journalled, pieces
 
 _log = structlog.get_logger("reconciler.journal")
 
@@ -63,7 +63,8 @@ class JournalPoller:
     async def once(self) -> bool:
         """Put the next file on Kafka; False when there is none yet.
 
-        Raises `FeedBroken`, and what HubSpot, Kafka and Postgres raise.
+        Raises `FeedBroken`, `RecordTooLarge` where Kafka takes less than usual, and what HubSpot,
+        Kafka and Postgres raise.
         """
         position = await self.offsets.position()
         entry = await self._next(position)
@@ -104,7 +105,10 @@ class JournalPoller:
             # Kept whole: intake makes a dead letter of it, where a person will find it.
             _log.error("a journal file is not understood", offset=entry.offset, detail=error.detail)
             events = [body]
-        routed = self.routes.routed(events, now_ms)
+        parts = [part for event in events for part in pieces(event)]
+        if len(parts) > len(events):
+            _log.error("a journal file holds what is too large for Kafka", offset=entry.offset)
+        routed = self.routes.routed(parts, now_ms)
         for start in range(0, len(routed.records), AT_ONCE):
             await self.producer.send(routed.records[start : start + AT_ONCE])
         for object_type, count in routed.events.items():

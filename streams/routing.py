@@ -26,6 +26,9 @@ _ANY_TOPIC = TopicSettings()
 _delivery = msgspec.json.Decoder(list[msgspec.Raw])
 _file = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+MOST_BYTES = 1_000_000
+"""An event of this size is a record that Kafka takes unless told otherwise (`max.message.bytes`)."""
+
 IGNORED = "ignored"
 UNREADABLE = "unreadable"
 
@@ -93,6 +96,21 @@ def delivered(body: bytes) -> list[bytes]:
         return [bytes(event) for event in _delivery.decode(body)]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise refused(Reason.NOT_JSON, "the body is not a JSON array of events") from error
+
+
+def pieces(event: bytes) -> list[bytes]:
+    """An event as it is, or in parts that Kafka takes.
+
+    Each part begins with what it is a part of, which is no JSON: intake keeps it as a dead letter.
+    """
+    starts = range(0, len(event), MOST_BYTES)
+    if len(starts) < 2:
+        return [event]
+    return [
+        b"part %d of %d, of %d bytes\n" % (number, len(starts), len(event))
+        + event[start : start + MOST_BYTES]
+        for number, start in enumerate(starts, start=1)
+    ]
 
 
 def journalled(body: bytes) -> list[bytes]:

@@ -65,7 +65,7 @@ class Identity:
     groups: frozenset[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attempt:
     """What must come back; kept in the sealed session while the browser is away."""
 

@@ -25,7 +25,7 @@ COOKIE = "reconciler_console"
 class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the cookie holds. `csrf` must come back with every form; `notice` is shown once.
 
-    `sign_in` is what the browser was sent to the identity provider with.
+    `sign_in` is what the browser was sent to the identity provider with. Neither shows in a repr.
     """
 
     csrf: str
@@ -35,6 +35,12 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     granted_on: str = ""
     notice: str = ""
     sign_in: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Session(name={self.name!r}, role={self.role}, …)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("name", self.name), ("role", self.role)]
 
     @property
     def person(self) -> Person | None:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import structlog
 
-from reconciler.errors import HubSpotBusy, HubSpotRefused
+from reconciler.errors import HubSpotBusy, HubSpotRefused, RecordTooLarge
 from reconciler.hubspot.client import HubSpot
 from reconciler.hubspot.protocol import (
     ASSOCIATIONS_PER_READ,
@@ -107,13 +107,30 @@ class Hydrator:
             await self.queue.postpone(keys, AFTER_REFUSAL, str(error))
             self.observe("refused", len(keys))
         else:
-            await self.keep(snapshots)
-            self.observe("fetched", len(snapshots))
+            await self._keep(snapshots)
             found = {key for key, _ in snapshots}
             if missing := [key for key in keys if key not in found]:
                 _log.warning("objects not in HubSpot", objects=len(missing), type=keys[0].type)
                 await self.queue.note(missing, "HubSpot: it has no such object")
                 self.observe("missing", len(missing))
+
+    async def _keep(self, snapshots: Sequence[Snapshot]) -> None:
+        """Put snapshots on their topics; one too large for a record holds up no other."""
+        try:
+            await self.keep(snapshots)
+        except RecordTooLarge as error:
+            if len(snapshots) > 1:
+                for each in snapshots:  # some may be there already: twice is as good as once
+                    await self._keep([each])
+                return
+            ((key, value),) = snapshots
+            _log.error("object too large", object=str(key), bytes=len(value), error=str(error))
+            size = f"with all that belongs to it is {len(value):,} bytes, more than Kafka takes"
+            remedy = "have it fed in parts (companion topics), or enter its document by hand"
+            await self.queue.note([key], f"The {key.type} {size}: {remedy}")
+            self.observe("too_large", 1)
+        else:
+            self.observe("fetched", len(snapshots))
 
     async def _snapshots(self, keys: Sequence[ObjectKey]) -> list[Snapshot]:
         type_ = keys[0].type

@@ -8,7 +8,7 @@ webhooks journal (read November 2026): an offset that is forgotten is answered 4
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
@@ -27,8 +27,9 @@ _EARLY_SECONDS = 60.0
 T = TypeVar("T")
 
 
-class _Token(msgspec.Struct):
-    access_token: str
+@dataclass(frozen=True)
+class _Token:
+    access_token: str = field(repr=False)
     expires_in: float = 1800.0
 
 
@@ -44,7 +45,7 @@ class JournalAccess:
     base_url: str
     path: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Journal:
     session: aiohttp.ClientSession
     access: JournalAccess
     observe: Observe = lambda operation, status: None
-    _token: str = ""
+    _token: str = field(default="", repr=False)
     _token_ends_at: float = 0.0
 
     async def after(self, offset: str | None) -> JournalEntry | None:

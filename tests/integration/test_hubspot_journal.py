@@ -15,15 +15,19 @@ import msgspec
 import pytest
 
 from reconciler.demo.environment import start_command
-from reconciler.errors import FeedBroken, HubSpotBusy
+from reconciler.errors import FeedBroken, HubSpotBusy, UndecodableRecord
+from reconciler.feeds import Feeding, _poll
 from reconciler.hubspot.client import open_session
 from reconciler.hubspot.journal import Journal, JournalAccess
 from reconciler.model import ObjectType
+from reconciler.ports.hubspot import JournalEntry, JournalSource
+from reconciler.settings import Settings
 from store.journal import JournalOffsetStore
 from streams.connection import KafkaConnection, KafkaUnavailable
+from streams.formats import TopicSettings, decode
 from streams.journal import JournalPoller
 from streams.producer import RecordProducer
-from streams.records import OutgoingRecord
+from streams.records import OutgoingRecord, Record
 from streams.routing import Routes
 from tests.feed import NewTopic, committed_values
 from tests.hubspot_process import HubSpotServer, hubspot_process
@@ -64,6 +68,20 @@ class CutOff:
         if self.cuts:
             self.cuts -= 1
             raise KafkaUnavailable("no acknowledgement")
+
+
+@dataclass
+class Garbled:
+    """A journal whose first files come otherwise than they were written."""
+
+    journal: JournalSource
+    files: list[bytes]
+
+    async def after(self, offset: str | None) -> JournalEntry | None:
+        return await self.journal.after(offset)
+
+    async def file(self, entry: JournalEntry) -> bytes:
+        return self.files.pop() if self.files else await self.journal.file(entry)
 
 
 @dataclass
@@ -226,6 +244,52 @@ async def test_two_pollers_lose_nothing(
         tasks.create_task(one.to_end())
         tasks.create_task(other.to_end())
     assert set(await ids(kafka, topic)) == set(range(20))
+
+
+async def test_a_file_larger_than_a_record_is_kept_in_parts(
+    hubspot: HubSpotServer, poll: Poll, kafka: KafkaConnection, new_topic: NewTopic
+) -> None:
+    """What is not understood is kept whole for a person, whatever its size, and the next is read."""
+    topic = await new_topic()
+    whole = b"<html>%s</html>" % (b"x" * 2_500_000)
+    await hubspot.admin("journal", events())
+    await hubspot.admin("journal", events(1))
+    async with poll(topic) as polling:
+        polling.poller.source = Garbled(polling.poller.source, [whole])
+        await polling.to_end()
+        assert polling.seen.types == {"unreadable": 3, "deal": 1}
+    *parts, event = await committed_values(kafka, topic)
+    assert msgspec.json.decode(event)["objectId"] == 1
+    titles, bodies = zip(*(part.split(b"\n", 1) for part in parts), strict=True)
+    assert titles == tuple(b"part %d of 3, of 2500013 bytes" % n for n in (1, 2, 3))
+    assert b"".join(bodies) == whole
+    for part in parts:
+        with pytest.raises(UndecodableRecord):
+            decode(Record(topic, 0, 0, 1_790_000_000_000, None, part), TopicSettings())
+
+
+async def test_what_this_kafka_does_not_take_stops_no_process(
+    hubspot: HubSpotServer,
+    poll: Poll,
+    kafka: KafkaConnection,
+    new_topic: NewTopic,
+    tmp_path: Path,
+) -> None:
+    """A broker that takes less than usual: reading stands still before the entry, and says why."""
+    (tmp_path / "workflows.yaml").touch()
+    feeding = Feeding(Settings(workflows=tmp_path / "workflows.yaml"))
+    await hubspot.admin("journal", events(1))
+    narrow = RecordProducer(kafka, max_request_bytes=100)
+    async with poll(await new_topic()) as polling, narrow:
+        polling.poller.producer = narrow
+        task = asyncio.create_task(_poll(feeding, polling.poller))
+        async with asyncio.timeout(10):
+            while "journal" not in feeding.health.not_ready:
+                await asyncio.sleep(0.01)
+        assert "RecordTooLarge" in feeding.health.not_ready["journal"]
+        assert not task.done()
+        assert await polling.store.position() is None
+        task.cancel()
 
 
 async def test_the_poller_as_a_process(

@@ -18,6 +18,7 @@ from reconciler.model import (
     ObjectType,
     SourceObject,
 )
+from reconciler.outcomes import outcome
 from reconciler.reasons import Reason
 from tests.deciding import (
     ADA,
@@ -219,6 +220,14 @@ def test_an_odd_date_is_named(day: str) -> None:
 def test_a_date_is_that_of_the_company() -> None:
     """An instant is told in the company's time zone, also at the edge of the century."""
     assert made(RECEIPT, payment(hs_initiated_date="2099-12-31T23:59:59Z")).txn_date == "2099-12-31"
+
+
+def test_an_endless_name_makes_no_endless_event() -> None:
+    """What HubSpot calls a thing may be of any length; what Kafka takes is not."""
+    name = "\x01" * 900_000
+    found = only(INVOICE, deal(lines=[{**LINE, "name": name, "amount": "7"}]))
+    news = outcome(1, found.key, found.state, found.workflow, detail=found.detail)
+    assert len(news.value) < 50_000
 
 
 # --- the net --------------------------------------------------------------------------------------
