@@ -15,25 +15,18 @@ from datetime import datetime, timedelta
 import msgspec
 
 from reconciler.directory import Directory
-from reconciler.documents import ENTITY_OF, entity_of, payment_of
 from reconciler.missing import ReferenceMaker, missing_keys
-from reconciler.model import Action, DocumentContent, DocumentState
-from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
+from reconciler.model import DocumentContent, DocumentState
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
-from reconciler.quickbooks.payload import encode
 from reconciler.reasons import Blocked
 from reconciler.resolve import Book, Resolved, resolve
+from reconciler.writes import first_write
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
-
-NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
-"""What a document gave up to be accepted (`documents.concessions`): it is not asked for again."""
-
-DOCUMENT_NUMBER_MAX = 21
 
 FIRST_PAUSE = timedelta(seconds=5)
 """How long a document that can't go yet is left alone: at first, and then for as long again as it
@@ -124,9 +117,8 @@ class Preparer:
         ]
 
     def _prepared(self, each: Candidate, resolved: Resolved, book: Book) -> Prepared:
-        return Prepared(
-            each.document, each.content, resolved, first_operation(each, resolved, book)
-        )
+        operation = first_write(each.document, each.content, resolved, book, each.estimate_id)
+        return Prepared(each.document, each.content, resolved, operation)
 
     async def _give_way(self, cleared: Cleared) -> None:
         """Those that would bill a sale again are blocked; those that follow another wait for it."""
@@ -198,63 +190,6 @@ def resolve_all(
         except Blocked as stop:
             blocked.append((each, stop))
     return resolved, blocked
-
-
-def first_operation(each: Candidate, resolved: Resolved, book: Book) -> Operation:
-    """The write that makes the document; for a paid invoice whose invoice exists, its payment."""
-    document = each.document
-    if document.quickbooks_id is not None and document.key.action is Action.PAID_INVOICE:
-        return payment_operation(document, each.content, resolved, book, document.quickbooks_id)
-    key = document_operation_key(document, DOCUMENT)
-    request = request_id(document.key.realm_id, key)
-    mark = marker(request)
-    content = _renumbered(each.content, document)
-    body = entity_of(document.key.action, content, resolved, book.facts, mark)
-    if NO_EMAIL in document.concessions:
-        body.pop("BillEmail", None)
-    if each.estimate_id:
-        body["LinkedTxn"] = [{"TxnId": each.estimate_id, "TxnType": "Estimate"}]
-    return _operation(document, key, ENTITY_OF[document.key.action], request, encode(body))
-
-
-def payment_operation(
-    document: DueDocument,
-    content: DocumentContent,
-    resolved: Resolved,
-    book: Book,
-    invoice_id: str,
-) -> Operation:
-    """The write that pays the invoice of a paid invoice."""
-    key = document_operation_key(document, PAYMENT)
-    request = request_id(document.key.realm_id, key)
-    body = payment_of(content, resolved, book.facts, invoice_id, marker(request))
-    return _operation(document, key, "Payment", request, encode(body))
-
-
-def _operation(
-    document: DueDocument, key: str, entity: str, request: str, body: bytes
-) -> Operation:
-    return Operation(
-        operation_key=key,
-        realm_id=document.key.realm_id,
-        document_id=document.document_id,
-        entity=entity,
-        verb="create",
-        request_id=request,
-        b_id=None,
-        marker=marker(request),
-        request=body,
-    )
-
-
-def _renumbered(content: DocumentContent, document: DueDocument) -> DocumentContent:
-    """Where its number was taken the document asks for -2, and then for one nobody else asks for."""
-    taken = document.concessions.split().count(ANOTHER_NUMBER)
-    if not taken or not content.document_number:
-        return content
-    suffix = "-2" if taken == 1 else f"-{document.document_id}"
-    stem = content.document_number[: DOCUMENT_NUMBER_MAX - len(suffix)]
-    return msgspec.structs.replace(content, document_number=stem + suffix)
 
 
 def _candidate(document: DueDocument, estimates: Mapping[int, str]) -> Candidate:

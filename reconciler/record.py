@@ -44,7 +44,7 @@ from reconciler.ports.dispatch import (
     UnfinishedOperation,
 )
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.prepare import ANOTHER_NUMBER, NO_EMAIL, Prepared, payment_operation
+from reconciler.prepare import Prepared
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
@@ -53,6 +53,7 @@ from reconciler.quickbooks.protocol import read
 from reconciler.reasons import Reason, Stop
 from reconciler.resolve import resolve_payment
 from reconciler.together import Together, Writing
+from reconciler.writes import ANOTHER_NUMBER, NO_EMAIL, payment
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 
@@ -245,7 +246,7 @@ class Recorder:
             recording.outcomes.append(_blocked(document, stop.reason, stop.detail))
             return
         recording.updates.append(update)
-        recording.following.append(payment_operation(document, content, resolved, book, invoice_id))
+        recording.following.append(payment(document, content, resolved, book, invoice_id))
 
     # --- not done --------------------------------------------------------------------------------
 
