@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.model import Action
 from reconciler.observed import LOST, Drift, compare, is_news
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
@@ -23,20 +24,23 @@ WATCHED = ("Invoice", "Estimate", "SalesReceipt", "Purchase", "RefundReceipt")
 BACK = "QuickBooks has it again as it was written."
 
 
-@dataclass(frozen=True)
+@dataclass
 class DriftWatch:
     """One company's."""
 
     lease: Lease
     standing: StandingLedger
     policies: Policies
+    _may_hold_lost: bool = True  # what was reported before, under another policy
 
     async def look(self, observed: Sequence[Observed]) -> None:
         """Record how objects differ from the ledger; then do what the policies say about it."""
         by_id = {(one.entity, one.id): one for one in observed if one.entity in WATCHED}
         if by_id:
             await self._compare(by_id)
-        await self._make_anew()
+        if self._may_hold_lost and (recreated := self.policies.recreated(self.lease.realm_id)):
+            await self._make_anew(recreated)
+            self._may_hold_lost = False
 
     async def _compare(self, by_id: Mapping[tuple[str, str], Observed]) -> None:
         amendments: list[Amendment] = []
@@ -50,17 +54,14 @@ class DriftWatch:
             if (drift.text if drift else "") != document.drift:
                 amendments.append(_amendment(due, drift))
                 outcomes.append(_drifted(due, drift))
+                self._may_hold_lost |= drift is not None and drift.reason in LOST
         if amendments:
             await self.standing.amend(self.lease, amendments, outcomes)
 
-    async def _make_anew(self) -> None:
+    async def _make_anew(self, recreated: Sequence[tuple[str, Action]]) -> None:
         """What went just now, and what went when the policy was only to report it."""
-        realm_id = self.lease.realm_id
-        recreated = self.policies.recreated(realm_id)
-        if not recreated:
-            return
-        lost = [each.document for each in await self.standing.drifted(realm_id, LOST, recreated)]
-        if lost:
+        found = await self.standing.drifted(self.lease.realm_id, LOST, recreated)
+        if lost := [each.document for each in found]:
             await self.standing.amend(
                 self.lease,
                 [Amendment(due.document_id, str(due.quickbooks_id), recreate=True) for due in lost],

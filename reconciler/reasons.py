@@ -283,7 +283,7 @@ CREATED: dict[Reason, Words] = {
     ),
     Reason.SOURCE_CHANGED: Words(
         "HubSpot now has it otherwise: {what}.",
-        "Correct the document in QuickBooks, or set on_change on the action.",
+        "Correct the document in QuickBooks; on_change of the action is for changes to come.",
     ),
     Reason.CHANGE_REFUSED: Words(
         "HubSpot now has it otherwise ({what}), and the document can't be changed: {why}",
