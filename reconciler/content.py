@@ -40,7 +40,7 @@ _COLLECTED = frozenset({
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 
 
-class Sale(NamedTuple):
+class Enrolled(NamedTuple):
     """An enrolled object and the action to take for it; `enrolled_at` is epoch ms.
 
     `refund` is the part of a payment's refunds that a receipt of its own is made for;
@@ -62,38 +62,38 @@ class Sale(NamedTuple):
         return _date(instant, self.settings.company.timezone)
 
 
-def content_of(sale: Sale) -> DocumentContent:
-    """The document that *sale* calls for; raises `Waiting`, `Blocked` or `NotEnrolled`."""
-    return _BUILDERS[sale.settings.action](sale)
+def content_of(enrolled: Enrolled) -> DocumentContent:
+    """The document that *enrolled* calls for; raises `Waiting`, `Blocked` or `NotEnrolled`."""
+    return _BUILDERS[enrolled.settings.action](enrolled)
 
 
 # --- deals and quotes, and sales from payments -----------------------------------------------
 
 
-def _sales_form(sale: Sale) -> DocumentContent:
-    if sale.obj.key.type is ObjectType.PAYMENT:
-        return _payment_sale(sale)
-    customer = _customer(sale)
-    lines = lines_of(sale.obj, _source_currency(sale))
-    return _form(sale, customer, lines, ZERO, sale.date_of(sale.enrolled_at))
+def _sales_form(enrolled: Enrolled) -> DocumentContent:
+    if enrolled.obj.key.type is ObjectType.PAYMENT:
+        return _payment_sale(enrolled)
+    customer = _customer(enrolled)
+    lines = lines_of(enrolled.obj, _source_currency(enrolled))
+    return _form(enrolled, customer, lines, ZERO, enrolled.date_of(enrolled.enrolled_at))
 
 
-def _payment_sale(sale: Sale) -> DocumentContent:
+def _payment_sale(enrolled: Enrolled) -> DocumentContent:
     """A receipt or paid invoice for money that was collected, equal to it to the cent."""
-    _refuse_echoes(sale)
-    _require_collected(sale.properties)
-    amount = _payment_amount(sale)
-    customer = _customer(sale)
-    lines = lines_of(sale.obj, _source_currency(sale))
-    if sale.settings.action is Action.PAID_INVOICE:
+    _refuse_echoes(enrolled)
+    _require_collected(enrolled.properties)
+    amount = _payment_amount(enrolled)
+    customer = _customer(enrolled)
+    lines = lines_of(enrolled.obj, _source_currency(enrolled))
+    if enrolled.settings.action is Action.PAID_INVOICE:
         _refuse_taxable(lines)
-    discount = _order_discount(sale, lines, amount)
-    return _form(sale, customer, lines, discount, _paid_on(sale))
+    discount = _order_discount(enrolled, lines, amount)
+    return _form(enrolled, customer, lines, discount, _paid_on(enrolled))
 
 
-def _refuse_echoes(sale: Sale) -> None:
+def _refuse_echoes(enrolled: Enrolled) -> None:
     """Money already documented elsewhere never makes a second sale (R31, and QuickBooks's own)."""
-    found = sale.properties
+    found = enrolled.properties
     if found.get("hs_processor_type") == "quickbooks":
         raise NotEnrolled(Reason.QUICKBOOKS_PAYMENT)
     invoices = money(found, "hs_number_of_associated_invoices", "payment") or ZERO
@@ -101,7 +101,7 @@ def _refuse_echoes(sale: Sale) -> None:
         (found.get("hs_payment_source_app") or "").upper() == "INVOICE"
         or found.get("hs_has_associated_invoice") == "true"
         or invoices > ZERO
-        or associated(sale.obj, "invoices")
+        or associated(enrolled.obj, "invoices")
     ):
         raise NotEnrolled(Reason.INVOICE_PAYMENT)
 
@@ -123,16 +123,16 @@ def _refuse_taxable(lines: tuple[Line, ...]) -> None:
             raise Blocked(Reason.TAXABLE_LINE, item=item)
 
 
-def _payment_amount(sale: Sale) -> Decimal:
-    amount = money(sale.properties, "hs_initial_amount", "the payment")
+def _payment_amount(enrolled: Enrolled) -> Decimal:
+    amount = money(enrolled.properties, "hs_initial_amount", "the payment")
     if amount is None:
         raise Waiting(Reason.PAYMENT_AMOUNT)
     return cents(amount)
 
 
-def _order_discount(sale: Sale, lines: tuple[Line, ...], amount: Decimal) -> Decimal:
+def _order_discount(enrolled: Enrolled, lines: tuple[Line, ...], amount: Decimal) -> Decimal:
     """The discount on the whole order; lines, discount and tax must add up to the payment."""
-    stated = money(sale.properties, "hs_order_discount_amount", "the payment") or ZERO
+    stated = money(enrolled.properties, "hs_order_discount_amount", "the payment") or ZERO
     sum_of_lines = sum((line.amount + line.tax for line in lines), ZERO)
     for discount in (cents(stated), ZERO):
         if sum_of_lines - discount == amount:
@@ -141,9 +141,13 @@ def _order_discount(sale: Sale, lines: tuple[Line, ...], amount: Decimal) -> Dec
 
 
 def _form(
-    sale: Sale, customer: Customer, lines: tuple[Line, ...], discount: Decimal, txn_date: str
+    enrolled: Enrolled,
+    customer: Customer,
+    lines: tuple[Line, ...],
+    discount: Decimal,
+    txn_date: str,
 ) -> DocumentContent:
-    settings, found = sale.settings, sale.properties
+    settings, found = enrolled.settings, enrolled.properties
     tax = sum((line.tax for line in lines), ZERO)
     total = sum((line.amount for line in lines), ZERO) - discount + tax
     if total < ZERO:
@@ -151,7 +155,7 @@ def _form(
     if not is_held(total):
         raise Blocked(Reason.TOO_LARGE, what="The document", amount=total)
     return DocumentContent(
-        currency=_currency(sale),
+        currency=_currency(enrolled),
         txn_date=txn_date,
         due_date=_due_date(settings, txn_date),
         total=total,
@@ -160,9 +164,9 @@ def _form(
         discount=discount,
         tax=tax,
         payment_terms=settings.payment_terms,
-        customer_memo=_rendered(settings.memo, sale),
-        private_note=_note(sale),
-        document_number=_rendered(settings.document_number, sale),
+        customer_memo=_rendered(settings.memo, enrolled),
+        private_note=_note(enrolled),
+        document_number=_rendered(settings.document_number, enrolled),
         payment_method=settings.payment_method or found.get("hs_payment_method_type") or "",
         payment_reference=found.get("hs_reference_number") or "",
         deposit_account=settings.deposit_account,
@@ -172,57 +176,57 @@ def _form(
         fixed_product=settings.product.name,
         product_map=dict(settings.company.product_map) if settings.product.kind == "id_map" else {},
         create_missing_products=settings.create_missing_products,
-        custom_fields=_custom_fields(sale),
-        linked_estimate=sale.linked_estimate,
+        custom_fields=_custom_fields(enrolled),
+        linked_estimate=enrolled.linked_estimate,
     )
 
 
 # --- expenses and refunds ----------------------------------------------------------------------
 
 
-def _expense(sale: Sale) -> DocumentContent:
+def _expense(enrolled: Enrolled) -> DocumentContent:
     """The fees HubSpot charged for the payment: not its gross (R34)."""
-    settings = sale.settings
-    fees = money(sale.properties, "hs_fees_amount", "the payment")
+    settings = enrolled.settings
+    fees = money(enrolled.properties, "hs_fees_amount", "the payment")
     if fees is None:
         raise Waiting(Reason.FEES)
     if cents(fees) <= ZERO:
         raise NotEnrolled(Reason.NO_FEES)
     return DocumentContent(
-        currency=_currency(sale),
-        txn_date=_paid_on(sale),
+        currency=_currency(enrolled),
+        txn_date=_paid_on(enrolled),
         total=cents(fees),
-        private_note="\n".join(filter(None, (_note(sale), _rendered(settings.memo, sale)))),
-        document_number=_rendered(settings.document_number, sale),
+        private_note="\n".join(filter(None, (_note(enrolled), _rendered(settings.memo, enrolled)))),
+        document_number=_rendered(settings.document_number, enrolled),
         bank_account=settings.bank_account,
         expense_account=settings.expense_account,
         vendor=settings.vendor,
         class_name=settings.class_name,
         department=settings.department,
-        payment_reference=sale.properties.get("hs_reference_number") or "",
+        payment_reference=enrolled.properties.get("hs_reference_number") or "",
     )
 
 
-def _refund(sale: Sale) -> DocumentContent:
+def _refund(enrolled: Enrolled) -> DocumentContent:
     """The whole payment given back (R35); partial refunds wait unless the action opts in."""
-    amount = _payment_amount(sale)
-    if sale.refund is None:
-        _require_full_refund(sale, amount)
-    elif sale.refund.up_to > amount:
-        raise Blocked(Reason.REFUND_EXCEEDS, refunded=sale.refund.up_to, amount=amount)
-    customer = _customer(sale)
-    lines = lines_of(sale.obj, _source_currency(sale))
-    discount = _order_discount(sale, lines, amount)
-    if sale.refund is None:
-        return _form(sale, customer, lines, discount, sale.date_of(_refunded_at(sale)))
-    if (sale.refund.after, sale.refund.up_to) != (ZERO, amount):
-        lines, discount = portion(lines, discount, amount, sale.refund)
-    return _form(sale, customer, lines, discount, sale.date_of(sale.refund.at))
+    amount = _payment_amount(enrolled)
+    if enrolled.refund is None:
+        _require_full_refund(enrolled, amount)
+    elif enrolled.refund.up_to > amount:
+        raise Blocked(Reason.REFUND_EXCEEDS, refunded=enrolled.refund.up_to, amount=amount)
+    customer = _customer(enrolled)
+    lines = lines_of(enrolled.obj, _source_currency(enrolled))
+    discount = _order_discount(enrolled, lines, amount)
+    if enrolled.refund is None:
+        return _form(enrolled, customer, lines, discount, enrolled.date_of(_refunded_at(enrolled)))
+    if (enrolled.refund.after, enrolled.refund.up_to) != (ZERO, amount):
+        lines, discount = portion(lines, discount, amount, enrolled.refund)
+    return _form(enrolled, customer, lines, discount, enrolled.date_of(enrolled.refund.at))
 
 
-def _require_full_refund(sale: Sale, amount: Decimal) -> None:
-    refunded = money(sale.properties, "hs_refunds_amount", "the payment")
-    status = sale.properties.get("hs_latest_status")
+def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
+    refunded = money(enrolled.properties, "hs_refunds_amount", "the payment")
+    status = enrolled.properties.get("hs_latest_status")
     if status not in REFUNDED and not refunded:
         raise NotEnrolled(Reason.NOT_REFUNDED)
     if refunded is None:
@@ -233,24 +237,24 @@ def _require_full_refund(sale: Sale, amount: Decimal) -> None:
         raise Blocked(Reason.REFUND_EXCEEDS, refunded=cents(refunded), amount=amount)
 
 
-def _refunded_at(sale: Sale) -> int:
-    for at, status in sale.obj.history.get("hs_latest_status", ()):
+def _refunded_at(enrolled: Enrolled) -> int:
+    for at, status in enrolled.obj.history.get("hs_latest_status", ()):
         if status == "refunded":
             return at
-    return sale.enrolled_at
+    return enrolled.enrolled_at
 
 
 # --- shared ------------------------------------------------------------------------------------
 
 
-def _customer(sale: Sale) -> Customer:
-    wanted = sale.settings.customer
+def _customer(enrolled: Enrolled) -> Customer:
+    wanted = enrolled.settings.customer
     if wanted.kind == "fixed":
         return Customer(source="fixed", display_name=wanted.name)
     if wanted.kind == "company":
-        return company_customer(sale.obj)
-    contact = first_contact(sale.obj)
-    company = sale.settings.company
+        return company_customer(enrolled.obj)
+    contact = first_contact(enrolled.obj)
+    company = enrolled.settings.company
     if company.contact_filter is not None and not company.contact_filter.holds(
         contact.properties or {}
     ):
@@ -258,13 +262,17 @@ def _customer(sale: Sale) -> Customer:
     return contact_customer(contact)
 
 
-def _currency(sale: Sale) -> str:
+def _currency(enrolled: Enrolled) -> str:
     """The source's currency; where it names none the portal has only one, the company's own."""
-    return _source_currency(sale) or _line_currency(sale.obj) or sale.settings.company.currency
+    return (
+        _source_currency(enrolled)
+        or _line_currency(enrolled.obj)
+        or enrolled.settings.company.currency
+    )
 
 
-def _source_currency(sale: Sale) -> str:
-    found = sale.properties
+def _source_currency(enrolled: Enrolled) -> str:
+    found = enrolled.properties
     for name in ("hs_currency_code", "hs_currency", "deal_currency_code"):
         if code := found.get(name):
             return code.upper()
@@ -278,33 +286,33 @@ def _line_currency(obj: SourceObject) -> str:
     return ""
 
 
-def _note(sale: Sale) -> str:
-    key = sale.obj.key
-    title = sale.properties.get("dealname") or sale.properties.get("hs_title") or ""
+def _note(enrolled: Enrolled) -> str:
+    key = enrolled.obj.key
+    title = enrolled.properties.get("dealname") or enrolled.properties.get("hs_title") or ""
     return f"HubSpot {key.type} {key.id}" + (f": {title}" if title else "")
 
 
-def _rendered(template: str, sale: Sale) -> str:
-    return render(template, sale.obj) if template else ""
+def _rendered(template: str, enrolled: Enrolled) -> str:
+    return render(template, enrolled.obj) if template else ""
 
 
-def _custom_fields(sale: Sale) -> tuple[tuple[str, str], ...]:
+def _custom_fields(enrolled: Enrolled) -> tuple[tuple[str, str], ...]:
     """Custom fields by their name in QuickBooks; one that comes out empty is left out."""
-    written = sale.settings.custom_fields
+    written = enrolled.settings.custom_fields
     if not written:
         return ()
-    filled = ((name, _rendered(template, sale)) for name, template in written)
+    filled = ((name, _rendered(template, enrolled)) for name, template in written)
     return tuple((name, text) for name, text in filled if text)
 
 
-def _paid_on(sale: Sale) -> str:
+def _paid_on(enrolled: Enrolled) -> str:
     """The day the customer paid, as HubSpot states it; else the day the payment enrolled."""
-    stated = sale.properties.get("hs_initiated_date")
+    stated = enrolled.properties.get("hs_initiated_date")
     if not stated:
-        return sale.date_of(sale.enrolled_at)
+        return enrolled.date_of(enrolled.enrolled_at)
     try:
         moment = datetime.fromisoformat(stated)
-        day = _day(moment, sale.settings.company.timezone) if moment.tzinfo else moment.date()
+        day = _day(moment, enrolled.settings.company.timezone) if moment.tzinfo else moment.date()
     except (ValueError, OverflowError):
         day = date.min
     if not _FIRST_DAY <= day <= _LAST_DAY:
@@ -332,7 +340,7 @@ def _day(moment: datetime, timezone: str) -> date:
     return moment.astimezone(UTC if timezone == "UTC" else _zone(timezone)).date()
 
 
-_BUILDERS: dict[Action, Callable[[Sale], DocumentContent]] = {
+_BUILDERS: dict[Action, Callable[[Enrolled], DocumentContent]] = {
     Action.INVOICE: _sales_form,
     Action.ESTIMATE: _sales_form,
     Action.SALES_RECEIPT: _sales_form,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reconciler.content import Sale, content_of
+from reconciler.content import Enrolled, content_of
 from reconciler.errors import UNFORESEEN
 from reconciler.model import (
     Action,
@@ -75,7 +75,7 @@ class _Step(NamedTuple):
     """One enrolment of an object in one action."""
 
     workflow: Workflow
-    sale: Sale
+    enrolled: Enrolled
     key: DocumentKey
     missing: tuple[str, ...]
     was_known: bool
@@ -184,14 +184,14 @@ def _steps(
             continue
         missing = workflow.enrol.guesses(obj)
         for settings in workflow.actions:
-            for number, sale in _sales(obj, settings, enrolled, ledger):
+            for number, each in _each_enrolment(obj, settings, enrolled, ledger):
                 key = document_key(obj, settings, number)
                 known = (
                     before is not None
                     and key not in ledger
-                    and _was_known(workflow, sale, number, before)
+                    and _was_known(workflow, each, number, before)
                 )
-                yield _Step(workflow, sale, key, missing, known)
+                yield _Step(workflow, each, key, missing, known)
 
 
 def _enrolled_at(workflow: Workflow, obj: SourceObject) -> tuple[int, ...]:
@@ -200,20 +200,20 @@ def _enrolled_at(workflow: Workflow, obj: SourceObject) -> tuple[int, ...]:
     return enrolled[:1] if obj.key.type is ObjectType.PAYMENT else enrolled
 
 
-def _sales(
+def _each_enrolment(
     obj: SourceObject,
     settings: ActionSettings,
     enrolled: tuple[int, ...],
     ledger: Mapping[DocumentKey, Recorded],
-) -> Iterator[tuple[int, Sale]]:
+) -> Iterator[tuple[int, Enrolled]]:
     """Each enrolment of an action by its number; for partial refunds, each step of them."""
     steps = refund_steps(obj) if settings.partial_refunds is PartialRefunds.RECEIPT else ()
     if not steps:
         for number, at in enumerate(enrolled, start=1):
-            yield number, Sale(obj, settings, at)
+            yield number, Enrolled(obj, settings, at)
         return
     for number, share in refund_shares(steps, _sent(document_key(obj, settings), ledger)):
-        yield number, Sale(obj, settings, enrolled[0], refund=share)
+        yield number, Enrolled(obj, settings, enrolled[0], refund=share)
 
 
 class _Total(msgspec.Struct):
@@ -232,21 +232,21 @@ def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, Recorded]) -> dict[int,
     }
 
 
-def _was_known(workflow: Workflow, sale: Sale, number: int, before: SourceObject) -> bool:
+def _was_known(workflow: Workflow, each: Enrolled, number: int, before: SourceObject) -> bool:
     """Whether the object called for this document before the changes now looked at."""
     enrolled = _enrolled_at(workflow, before)
-    if sale.refund is not None:
+    if each.refund is not None:
         return bool(enrolled) and number <= len(refund_steps(before))
     if number > len(enrolled):
         return False
-    return not _wants_nothing(Sale(before, sale.settings, sale.enrolled_at))
+    return not _wants_nothing(Enrolled(before, each.settings, each.enrolled_at))
 
 
-def _wants_nothing(sale: Sale) -> bool:
+def _wants_nothing(each: Enrolled) -> bool:
     """Whether the action wanted nothing while the object already matched (a payment not refunded
     yet, fees not known yet): then it is this change that calls for the document."""
     try:
-        content_of(sale)
+        content_of(each)
     except NotEnrolled:
         return True
     except Stop:
@@ -279,9 +279,9 @@ def _linked(
         return step
     key = step.key._replace(action=Action.ESTIMATE)
     estimate = wanted.get(key) or _sent_already(ledger.get(key))
-    if estimate is None or estimate.enrolled_at > step.sale.enrolled_at:
+    if estimate is None or estimate.enrolled_at > step.enrolled.enrolled_at:
         return step
-    return step._replace(sale=step.sale._replace(linked_estimate=str(key)))
+    return step._replace(enrolled=step.enrolled._replace(linked_estimate=str(key)))
 
 
 def _sent_already(entry: Recorded | None) -> Recorded | None:
@@ -295,24 +295,26 @@ def _sent_already(entry: Recorded | None) -> Recorded | None:
 
 
 def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
-    sale, workflow = step.sale, step.workflow
+    enrolled, workflow = step.enrolled, step.workflow
     if step.was_known:
         return _unwanted(
             step.key, workflow, NotEnrolled(Reason.MATCHED_BEFORE, workflow=workflow.name)
         )
     try:
-        if sale.obj.is_deleted or sale.obj.merged is not None:
+        if enrolled.obj.is_deleted or enrolled.obj.merged is not None:
             raise Blocked(Reason.SOURCE_DELETED, object=step.key.object_type)
         if step.missing and (entry is None or entry.is_open):
             raise Waiting(Reason.PROPERTY_UNKNOWN, missing=", ".join(step.missing))
-        content = content_of(sale)
+        content = content_of(enrolled)
     except NotEnrolled as stop:
         return _unwanted(step.key, workflow, stop)
     except Waiting as stop:
         return _stopped(step, DocumentState.WAITING, stop)
     except Blocked as stop:
         return _stopped(step, DocumentState.BLOCKED, stop)
-    made = Verdict(step.key, workflow.name, DocumentState.WANTED, sale.enrolled_at, content=content)
+    made = Verdict(
+        step.key, workflow.name, DocumentState.WANTED, enrolled.enrolled_at, content=content
+    )
     return _delayed(made, workflow.delay) if workflow.delay else made
 
 
@@ -428,7 +430,7 @@ def _is_on(key: DocumentKey, name: str, workflows: Sequence[Workflow]) -> bool:
 
 def _stopped(step: _Step, state: DocumentState, stop: Stop) -> Verdict:
     return Verdict(
-        step.key, step.workflow.name, state, step.sale.enrolled_at, stop.reason, stop.detail
+        step.key, step.workflow.name, state, step.enrolled.enrolled_at, stop.reason, stop.detail
     )
 
 
