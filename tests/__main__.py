@@ -2,7 +2,7 @@
 
 Linters, types and the arrows between packages first, because they are quick; then the tests on
 embedded Postgres and Kafka. Arguments are passed on to pytest. The long runs (`-m faults`,
-`python -m tests.chaos`, `python -m bench`) are commands of their own.
+`-m grafana`, `python -m tests.chaos`, `python -m bench`) are commands of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ CHECKS = (
 
 def main() -> int:
     """The first failing exit status, or 0."""
-    pytest = [sys.executable, "-m", "pytest", "-q", "-m", "not faults", *sys.argv[1:]]
+    quick = "not faults and not grafana"
+    pytest = [sys.executable, "-m", "pytest", "-q", "-m", quick, *sys.argv[1:]]
     for command in (*CHECKS, pytest):
         print(
             "+",

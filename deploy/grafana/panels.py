@@ -5,12 +5,19 @@ Used by `build.py`. Sizes are in Grafana's grid of 24 columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GREEN, AMBER, RED = "green", "orange", "red"
+
+PER_SECOND = "suffix:/s"
+"""Grafana's own unit for this reads `ops/s`, whatever is counted."""
+
+_AT_LEAST_UP_TO = {"s": 0.1, PER_SECOND: 0.1, "short": 1}
+"""Where an axis ends at the lowest, by unit: without it a line at 0 gets one up to 100."""
 
 Panel = dict[str, Any]
 Steps = Sequence[tuple[str, float]]
@@ -34,15 +41,18 @@ def _target(expression: str, legend: str, letter: str, **more: Any) -> dict[str,
     }
 
 
-def _panel(kind: str, title: str, about: str, unit: str, size: tuple[int, int]) -> Panel:
+def _panel(
+    kind: str, title: str, about: str, unit: str, size: tuple[int, int], empty: str
+) -> Panel:
     width, height = size
+    defaults = {"unit": unit, **({"noValue": empty} if empty else {})}
     return {
         "type": kind,
         "title": title,
         "description": about,
         "datasource": SOURCE,
         "gridPos": {"w": width, "h": height},
-        "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
+        "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {},
     }
 
@@ -53,13 +63,21 @@ def stat(
     about: str,
     unit: str = "short",
     colours: Steps = (),
-    width: int = 4,
+    *,
+    empty: str = "",
+    words: Mapping[int, str] = MappingProxyType({}),
 ) -> Panel:
-    """One number that says at a glance whether all is well."""
-    panel = _panel("stat", title, about, unit, (width, 4))
+    """One number that says at a glance whether all is well.
+
+    *empty* is shown where there is none, *words* for numbers that stand for something.
+    """
+    panel = _panel("stat", title, about, unit, (4, 4), empty)
     thresholds = [{"color": GREEN, "value": None}]
     thresholds += [{"color": colour, "value": value} for colour, value in colours]
     panel["fieldConfig"]["defaults"]["thresholds"] = {"mode": "absolute", "steps": thresholds}
+    if words:
+        texts = {str(number): {"text": word} for number, word in words.items()}
+        panel["fieldConfig"]["defaults"]["mappings"] = [{"type": "value", "options": texts}]
     panel["options"] = {
         "reduceOptions": {"calcs": ["lastNotNull"]},
         "colorMode": "background" if colours else "value",
@@ -77,17 +95,27 @@ def graph(
     *,
     width: int = 8,
     stacked: bool = False,
+    empty: str = "",
 ) -> Panel:
     """Lines over time; *queries* are expressions with their legends."""
-    panel = _panel("timeseries", title, about, unit, (width, 8))
+    panel = _panel("timeseries", title, about, unit, (width, 9), empty)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {
         "fillOpacity": 20 if stacked else 5,
         "showPoints": "never",
         "stacking": {"mode": "normal" if stacked else "none"},
+        "axisSoftMax": _AT_LEAST_UP_TO.get(unit),
     }
+    limits = [legend for _, legend in queries if legend.startswith(("limit", "allowance"))]
+    panel["fieldConfig"]["overrides"] = [_dashed(limit) for limit in limits]
     panel["options"] = {
-        "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+        "legend": {
+            "displayMode": "table",
+            "placement": "bottom",
+            "calcs": ["lastNotNull", "max"],
+            "sortBy": "Last *",
+            "sortDesc": True,
+        },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     panel["targets"] = [
@@ -97,25 +125,41 @@ def graph(
     return panel
 
 
+def _dashed(legend: str) -> dict[str, Any]:
+    """An override by which a limit looks like one."""
+    looks = {
+        "color": {"mode": "fixed", "fixedColor": RED},
+        "custom.lineStyle": {"fill": "dash", "dash": [8, 8]},
+        "custom.fillOpacity": 0,
+    }
+    return {
+        "matcher": {"id": "byName", "options": legend},
+        "properties": [{"id": name, "value": value} for name, value in looks.items()],
+    }
+
+
 def table(
     title: str,
     expression: str,
     about: str,
-    hide: Sequence[str] = (),
-    unit: str = "short",
-    width: int = 8,
+    *,
+    value: str = "",
+    hide: Sequence[str] = ("instance",),
+    empty: str = "",
+    size: tuple[int, int] = (8, 9),
 ) -> Panel:
-    """Rows by label, largest first."""
-    panel = _panel("table", title, about, unit, (width, 8))
+    """Rows by label, largest first; the number's column is called *value*, or left out."""
+    panel = _panel("table", title, about, "short", size, empty)
     panel["targets"] = [_target(expression, "", "A", instant=True, format="table")]
-    hidden = dict.fromkeys(("Time", "__name__", "job", "instance", *hide), True)
+    hidden = dict.fromkeys(("Time", "__name__", "job", *hide, *(() if value else ("Value",))), True)
+    names = {"Value": value} if value else {}
     panel["transformations"] = [
-        {
-            "id": "organize",
-            "options": {"excludeByName": hidden, "renameByName": {"Value": "value"}},
-        },
-        {"id": "sortBy", "options": {"sort": [{"field": "value", "desc": True}]}},
+        {"id": "organize", "options": {"excludeByName": hidden, "renameByName": names}}
     ]
+    if value:
+        panel["transformations"].append(
+            {"id": "sortBy", "options": {"sort": [{"field": value, "desc": True}]}}
+        )
     return panel
 
 

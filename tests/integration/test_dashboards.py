@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
@@ -11,30 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 import pytest
 import yaml
 
-from reconciler.demo.environment import Environment
-from reconciler.demo.feed import generate
-from reconciler.demo.runner import COMPANIES, WORKFLOWS
+from reconciler.demo.runner import COMPANIES
 from reconciler.metrics import Metrics
 from reconciler.metrics.reference import page
-from streams.connection import KafkaConnection
-from streams.producer import RecordProducer
-from streams.records import OutgoingRecord
-from tests.demo_service import demo_environment
+from tests.dashboards import DASHBOARDS, NOTHING_UNDER_LOAD, under_load
 from tests.prometheus import (
     ROOT,
     RULES,
     Prometheus,
     needs_prometheus,
-    prometheus,
     substituted,
-    wait_for,
 )
-
-DASHBOARDS = ROOT / "deploy/grafana/dashboards"
 
 VARIABLES = {
     "job": "reconciler",
@@ -44,22 +33,15 @@ VARIABLES = {
     "__range": "1m",
 }
 
-NOTHING_UNDER_LOAD = {
-    ("Company", "Token expires in"): "the demo's companies have a fixed token that does not expire",
-    ("Overview", "Alerts"): "no rules are loaded here; tests/integration/test_alerts.py has them",
-    ("Company", "Faults"): "QuickBooks's sandbox refuses nothing of the demo's feed",
-    ("Overview", "QuickBooks's answers that are not ok"): "the same",
-    ("Company", "Drift"): "nobody edits documents in the sandbox's books",
-}
-"""Panels that rightly show nothing while all goes well, and why."""
-
 
 class Query(NamedTuple):
     """One query of one panel."""
 
     dashboard: str
     panel: str
+    kind: str
     expression: str
+    legend: str
 
 
 def queries() -> list[Query]:
@@ -69,7 +51,13 @@ def queries() -> list[Query]:
         dashboard = json.loads(path.read_text())
         for panel in dashboard["panels"]:
             found += [
-                Query(dashboard["title"], panel["title"], target["expr"])
+                Query(
+                    dashboard["title"],
+                    panel["title"],
+                    panel["type"],
+                    target["expr"],
+                    target["legendFormat"],
+                )
                 for target in panel.get("targets", ())
             ]
     return found
@@ -110,51 +98,8 @@ def test_panels_have_a_place_of_their_own() -> None:
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has watched the service take the demo's feed."""
-    directory = tmp_path_factory.mktemp("dashboards")
-    with demo_environment(directory) as running:
-        service = running.start_service(running.settings(WORKFLOWS, quickbooks_limits="false"))
-        with prometheus(directory, [f"127.0.0.1:{service.port}"]) as watching:
-            wait_for("the service was scraped", lambda: watching.query("reconciler_build_info"))
-            asyncio.run(_load(running, watching))
-            yield watching
-
-
-async def _load(running: Environment, watching: Prometheus) -> None:
-    """The feed in three parts, so that there are rates to see, beside a replay's row."""
-    feed = generate(1)
-    third = len(feed.records) // 3 + 1
-    pool = await asyncpg.create_pool(running.postgres_dsn, min_size=1, max_size=1)
-    replay_id = await pool.fetchval(
-        """
-        INSERT INTO replays (kind, actor, request, positions, done, total, counts)
-        VALUES ('backfill', 'test', '{}', '{}', 0, 1000, '{}') RETURNING replay_id
-        """
-    )
-    async with RecordProducer(KafkaConnection(running.kafka)) as producer:
-        advance = "UPDATE replays SET done = done + $2 WHERE replay_id = $1"
-        for part in range(3):
-            records = feed.records[part * third : (part + 1) * third]
-            await producer.send([OutgoingRecord(r.topic, r.key, r.value) for r in records])
-            await pool.execute(advance, replay_id, 300)
-            until = (part + 1) * third if part < 2 else len(feed.records)
-            wait_for(
-                "the records were read and seen",
-                lambda n=until: _value(watching, "sum(reconciler_intake_records_total)") >= n,
-            )
-    wait_for(
-        "documents were created and counted",
-        lambda: _value(watching, 'sum(reconciler_ledger_documents{state="created"})') > 100,
-    )
-    speed = "deriv(max by (replay_id) (reconciler_replay_done_records)[5m:15s])"
-    while _value(watching, speed) <= 0:  # a subquery's points are 15 s apart
-        await pool.execute(advance, replay_id, 1)
-        await asyncio.sleep(1)
-    await pool.close()
-
-
-def _value(watching: Prometheus, expression: str) -> float:
-    result = watching.query(expression)
-    return float(result[0]["value"][1]) if result else 0.0
+    with under_load(tmp_path_factory.mktemp("dashboards"), quickbooks_limits="false") as watching:
+        yield watching
 
 
 @needs_prometheus
@@ -164,6 +109,27 @@ def test_a_panel_shows_something_under_load(loaded: Prometheus, query: Query) ->
     result = loaded.query(substituted(query.expression, VARIABLES))
     if (query.dashboard, query.panel) not in NOTHING_UNDER_LOAD:
         assert result, query.expression
+    if query.kind == "timeseries":
+        lines = [series["metric"] for series in result]
+        assert all(_named(query.legend, labels) for labels in lines), "a line without a name"
+
+
+def _named(legend: str, labels: dict[str, str]) -> str:
+    """A line's name as Grafana makes it."""
+    return re.sub(r"{{(\w+)}}", lambda label: labels.get(label[1], ""), legend).strip()
+
+
+@needs_prometheus
+@pytest.mark.parametrize(
+    "query",
+    [query for query in queries() if query.kind == "stat"],
+    ids=lambda query: f"{query.dashboard}: {query.panel}",
+)
+def test_a_figure_is_a_number_or_nothing(loaded: Prometheus, query: Query) -> None:
+    """Of a company for which nothing is created, none is NaN: Grafana shows that as an empty box."""
+    idle = {**VARIABLES, "realm": COMPANIES[1].split(":")[0]}
+    result = loaded.query(substituted(query.expression, idle))
+    assert "NaN" not in [series["value"][1] for series in result]
 
 
 @needs_prometheus
