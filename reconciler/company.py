@@ -122,10 +122,10 @@ class CompanyDispatcher:
         while not self._stopping and self._trouble is None:
             self._woken.clear()
             await self.directory.refresh_when_due()
+            sent = await self._send_next(calls)  # first: somebody waits for a new document
             resumed = await self._resume(calls)
             changed = await self._amend(calls)
-            sent = await self._send_next(calls)
-            if not (resumed or changed or sent):
+            if not (sent or resumed or changed):
                 await self._wait()
 
     async def _amend(self, calls: asyncio.TaskGroup) -> bool:
