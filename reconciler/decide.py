@@ -16,6 +16,7 @@ import msgspec
 
 from reconciler.content import Enrolled, content_of
 from reconciler.errors import UNFORESEEN
+from reconciler.fold import KEPT_POINTS
 from reconciler.model import (
     Action,
     DocumentContent,
@@ -79,6 +80,7 @@ class _Step(NamedTuple):
     key: DocumentKey
     missing: tuple[str, ...]
     was_known: bool
+    is_uncounted: bool
 
 
 def decide(
@@ -183,15 +185,39 @@ def _steps(
                 yield _unwanted(document_key(obj, settings), workflow, stop)
             continue
         missing = workflow.enrol.guesses(obj)
+        uncounted = len(enrolled) > 1 and _is_cut(workflow, obj)
+        numbered = _last_enrolment if uncounted else _each_enrolment
         for settings in workflow.actions:
-            for number, each in _each_enrolment(obj, settings, enrolled, ledger):
+            for number, each in numbered(obj, settings, enrolled, ledger):
                 key = document_key(obj, settings, number)
                 known = (
                     before is not None
                     and key not in ledger
-                    and _was_known(workflow, each, number, before)
+                    and _was_known(workflow, each, None if uncounted else number, before)
                 )
-                yield _Step(workflow, each, key, missing, known)
+                yield _Step(workflow, each, key, missing, known, uncounted)
+
+
+def _is_cut(workflow: Workflow, obj: SourceObject) -> bool:
+    """Whether not all is kept that the object once was: its enrolments can't be counted."""
+    return any(len(obj.history.get(name, ())) > KEPT_POINTS for name in workflow.watched())
+
+
+def _last_enrolment(
+    obj: SourceObject,
+    settings: ActionSettings,
+    enrolled: tuple[int, ...],
+    ledger: Mapping[DocumentKey, Recorded],
+) -> Iterator[tuple[int, Enrolled]]:
+    """Where they can't be counted: the last one if it is not recorded, and those that are open."""
+    first = document_key(obj, settings)
+    own = {known: ledger[known] for known in ledger if known._replace(enrolment=1) == first}
+    for known, entry in own.items():
+        if entry.is_open:
+            yield known.enrolment, Enrolled(obj, settings, entry.enrolled_at)
+    if all(entry.enrolled_at < enrolled[-1] for entry in own.values()):
+        last = max((known.enrolment for known in own), default=0)
+        yield last + 1, Enrolled(obj, settings, enrolled[-1])
 
 
 def _enrolled_at(workflow: Workflow, obj: SourceObject) -> tuple[int, ...]:
@@ -232,9 +258,16 @@ def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, Recorded]) -> dict[int,
     }
 
 
-def _was_known(workflow: Workflow, each: Enrolled, number: int, before: SourceObject) -> bool:
-    """Whether the object called for this document before the changes now looked at."""
+def _was_known(
+    workflow: Workflow, each: Enrolled, number: int | None, before: SourceObject
+) -> bool:
+    """Whether the object called for this document before the changes now looked at.
+
+    *number* is None where enrolments can't be counted: then the time of the last one tells.
+    """
     enrolled = _enrolled_at(workflow, before)
+    if number is None:
+        return bool(enrolled) and each.enrolled_at <= enrolled[-1]
     if each.refund is not None:
         return bool(enrolled) and number <= len(refund_steps(before))
     if number > len(enrolled):
@@ -303,6 +336,8 @@ def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
     try:
         if enrolled.obj.is_deleted or enrolled.obj.merged is not None:
             raise Blocked(Reason.SOURCE_DELETED, object=step.key.object_type)
+        if step.is_uncounted:
+            raise Blocked(Reason.UNCOUNTED, object=step.key.object_type, most=f"{KEPT_POINTS:,}")
         if step.missing and (entry is None or entry.is_open):
             raise Waiting(Reason.PROPERTY_UNKNOWN, missing=", ".join(step.missing))
         content = content_of(enrolled)

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping
 from reconciler.model import AssociationList, Change, ObjectType, Related, SourceObject
 from reconciler.reading import Point, beats, rank, stamp
 
-KEPT_POINTS = 64  # newest dated values kept per watched property, and first ones of each value
+KEPT_POINTS = 1000
+"""Newest dated values kept of a watched property, and first ones of each value: for ever, but for a
+property that no person changes. `decide` tells re-enrolments apart by them."""
 
 DEFAULT_WATCHED: Mapping[ObjectType, frozenset[str]] = {
     ObjectType.DEAL: frozenset({"dealstage", "hs_is_closed", "hs_is_closed_won", "pipeline"}),

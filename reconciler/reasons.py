@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BAD_DATE = "bad_date"
     TOO_LARGE = "too_large"
     UNFORESEEN = "unforeseen"
+    UNCOUNTED = "uncounted"
     NEGATIVE_TOTAL = "negative_total"
     AMOUNT_DISAGREES = "amount_disagrees"
     LINE_DISAGREES = "line_disagrees"
@@ -184,6 +185,11 @@ BLOCKED: dict[Reason, Words] = {
         "A value of this {object} can't be worked with ({error}).{suspects}",
         "Correct the {object}'s numbers and dates in HubSpot, then retry. If none is wrong, it is a "
         "mistake of this program: its log says where.",
+    ),
+    Reason.UNCOUNTED: Words(
+        "This {object} enrolled again, but changed more than {most} times: how often it enrolled is "
+        "not known any more.",
+        "Enter this document in QuickBooks by hand, then dismiss it here.",
     ),
     Reason.NEGATIVE_TOTAL: Words(
         "The document would come to {amount}; QuickBooks takes no negative totals.",

@@ -56,7 +56,8 @@ def validate(kind: type[Part], data: object, source: Source, path: Path) -> Part
     """The validated part, or None after adding a problem for each thing wrong with it."""
     if not isinstance(data, dict):
         required = [_key(kind, name) for name, f in kind.model_fields.items() if f.is_required()]
-        source.add(path, f"expected keys and values: write {listed(required)}, each with its value")
+        keys = required or [_key(kind, name) for name in kind.model_fields]
+        source.add(path, f"expected keys and values: write {listed(keys)}, each with its value")
         return None
     try:
         return kind.model_validate(data)

@@ -61,6 +61,58 @@ def test_without_re_enrol_once_is_enough() -> None:
     assert [key.enrolment for key in books.ledger] == [1]
 
 
+def renewed(books: Books, times: range) -> None:
+    """Lapsed and renewed again, so many times; each invoice is sent at once."""
+    for number in times:
+        at = AT + number * DAY
+        books.take(stage(at, "lapsed"), stage(at + 1, "renewed"))
+        books.send()
+
+
+def test_re_enrolments_are_told_apart_for_decades() -> None:
+    """A deal renewed every month for twenty years has an invoice for each month."""
+    books = Books(RENEWALS)
+    books.take(deal(dealstage="renewed"))
+    books.send()
+    renewed(books, range(1, 241))
+    assert sorted(key.enrolment for key in books.contents()) == list(range(1, 242))
+
+
+def test_re_enrolments_that_cannot_be_counted_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once not all changes are kept, each further renewal is blocked, once; nothing sent is touched."""
+    monkeypatch.setattr("reconciler.fold.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.decide.KEPT_POINTS", 10)
+    books = Books(RENEWALS)
+    books.take(deal(dealstage="renewed"))
+    books.send()
+    renewed(books, range(1, 31))
+    made = sorted(key.enrolment for key in books.contents())
+    assert made == [1, 2, 3, 4, 5]
+    blocked = {key: each for key, each in books.ledger.items() if key not in books.contents()}
+    assert sorted(key.enrolment for key in blocked) == list(range(6, 32))
+    before = dict(books.ledger)
+    again = books.take(said(ObjectType.DEAL, AT + 40 * DAY, dealstage="renewed", dealname="Again"))
+    assert {verdict.reason for verdict in again} == {Reason.UNCOUNTED}
+    assert books.ledger == before
+    late = books.take(stage(AT + DAY + 7, "lapsed"))
+    assert {verdict.key for verdict in late} <= blocked.keys()
+
+
+def test_renewals_before_the_workflow_was_on_stay_so_however_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Turned on for a deal whose changes are not all kept: the next renewal counts, none before it."""
+    monkeypatch.setattr("reconciler.fold.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.decide.KEPT_POINTS", 10)
+    books = Books(RENEWALS)
+    books.take(deal(dealstage="renewed"))
+    renewed(books, range(1, 31))
+    books.ledger.clear()
+    assert books.take(said(ObjectType.DEAL, AT + 40 * DAY, dealname="Again")) == []
+    (found,) = books.take(stage(AT + 50 * DAY, "lapsed"), stage(AT + 51 * DAY, "renewed"))
+    assert found.reason == Reason.UNCOUNTED
+
+
 def test_an_enrolment_heard_of_late_is_not_lost() -> None:
     """The history may show an enrolment between two known ones: there are then three documents."""
     books = Books(RENEWALS)

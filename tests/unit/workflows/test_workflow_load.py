@@ -135,6 +135,7 @@ def test_any_part_of_a_workflow_may_be_anything(tree: object, key: str) -> None:
     ("written", "line", "said"),
     [
         ("", 1, "the file is empty"),
+        ("companies:\n  us:\n    defaults: no\n", 3, "write payment_terms, due_in_days,"),
         ("# only a comment\n", 1, "the file is empty"),
         ("- a\n- b\n", 1, "expected keys and values"),
         ("version: 1\n---\nversion: 1\n", 2, "not YAML"),
