@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from reconciler.amendments import (
+    as_dated,
     change_operation_key,
     differences,
     settled,
     update_entity,
 )
-from reconciler.dating import dated
 from reconciler.directory import Directory
 from reconciler.errors import Disconnected, LookAgain, QuickBooksError, RetryLater
 from reconciler.lifecycle import (
@@ -198,7 +198,7 @@ class Amender:
         Its date stays: what counts for closed books is the one it has in QuickBooks.
         """
         document = standing.document
-        content = dated(changed.desired, str(row.get("TxnDate") or changed.desired.txn_date))
+        content = as_dated(changed.desired, str(row.get("TxnDate") or changed.desired.txn_date))
         book = await self.directory.book_for([content])
         try:
             resolved = resolve(document.key.action, content, book)
@@ -309,7 +309,7 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 def _changed(standing: StandingDocument) -> Changed:
     written = _decode(standing.document.content)
     desired = _decode(standing.desired) if standing.desired else written
-    return Changed(standing, written, settled(written, desired))
+    return Changed(standing, written, settled(desired, written.txn_date))
 
 
 def _as_now(standing: StandingDocument, row: Payload) -> StandingDocument:

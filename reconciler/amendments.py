@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
+from reconciler.dating import dated
 from reconciler.documents import Entity, entity_of
 from reconciler.model import Action, DocumentContent
 from reconciler.ports.standing import StandingDocument
@@ -30,16 +31,21 @@ _LABELS = {
 }
 
 
-def settled(written: DocumentContent, desired: DocumentContent) -> DocumentContent:
-    """What is desired, with the date that the document has.
+def settled(desired: DocumentContent, day: str) -> DocumentContent:
+    """What is desired, dated *day* as before.
 
     Another enrolment instant alone is no change, and a due date that only moved with it stays.
     """
-    moved = _days(desired.txn_date) - _days(written.txn_date)
+    moved = _days(desired.txn_date) - _days(day)
     due = desired.due_date
     if moved and due:
         due = (date.fromisoformat(due) - timedelta(days=moved)).isoformat()
-    return msgspec.structs.replace(desired, txn_date=written.txn_date, due_date=due)
+    return msgspec.structs.replace(desired, txn_date=day, due_date=due)
+
+
+def as_dated(desired: DocumentContent, day: str) -> DocumentContent:
+    """What is desired, dated as it is in QuickBooks: on a later day where it was redated."""
+    return settled(desired, day) if day < desired.txn_date else dated(desired, day)
 
 
 def _days(day: str) -> int:

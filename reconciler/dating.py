@@ -1,6 +1,6 @@
 """Which day a document bears where it can't be the one that HubSpot calls for. Pure.
 
-`prepare` and `record` ask `Policies.dated` before anything is made; `amend` holds what is to be
+`prepare` and `record` ask `Policies.dated` before anything is made; `amendments` holds what is to be
 written to the day that the document has.
 """
 

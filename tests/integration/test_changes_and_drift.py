@@ -122,6 +122,18 @@ async def test_a_change_is_written(working: Open) -> None:
         assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
 
 
+async def test_a_due_date_that_only_moves_with_the_enrolment_stays(working: Open) -> None:
+    """Also in the second update after HubSpot gave another enrolment instant."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale(due_date="2026-12-20"))
+        for total in ("130.00", "90.00"):
+            later = sale(total, txn_date="2026-11-22", due_date="2026-12-22")
+            await work.desire(id_, later)
+            await work.run_until(has(work, change="", total=Decimal(total)))
+        (invoice,) = await work.books("Invoice")
+        assert (invoice["TxnDate"], invoice["DueDate"]) == ("2026-11-20", "2026-12-20")
+
+
 @pytest.mark.parametrize(
     "misfortune",
     [
@@ -222,10 +234,13 @@ async def changed_again(
     return await work.document()
 
 
-async def test_a_change_while_the_void_is_unanswered_makes_one_document(working: Open) -> None:
+@pytest.mark.parametrize("misfortune", [{}, {"kind": "drop_after_commit"}], ids=["late", "lost"])
+async def test_a_change_while_the_void_is_unanswered_makes_one_document(
+    working: Open, misfortune: dict[str, Any]
+) -> None:
     """The void's answer decides; the one document made anew says what HubSpot said last."""
     async with working(OnChange.VOID_AND_RECREATE) as work:
-        assert (await changed_again(work, "void"))["generation"] == 2
+        assert (await changed_again(work, "void", **misfortune))["generation"] == 2
         assert sorted(row["TotalAmt"] for row in await work.books("Invoice")) == [0, 90]
         assert await work.outcomes() == ["created", "voided", "created"]
 
