@@ -13,6 +13,7 @@ import msgspec
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, Priority
 from reconciler.operator.ports import DocumentChange, StoredDocument
 from reconciler.operator.views import DocumentFilter, OperationView, OutcomeView, Selection
+from store import finding
 from store.links import wake_followers
 from store.pool import Connection
 
@@ -25,22 +26,17 @@ _COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.e
 
 _FROM = """documents AS d LEFT JOIN objects AS o USING (portal_id, object_type, object_id)"""
 
-# The whole text first: comparing it costs less than taking the JSON apart.
-_TEXT = """(d.object_id = $10 OR d.document_number = $10
-       OR (d.content::text ILIKE $11 AND (
-              d.content->>'private_note' ILIKE $12
-           OR d.content->'customer'->>'email' ILIKE $12
-           OR d.content->'customer'->>'display_name' ILIKE $12
-           OR concat_ws(' ', d.content->'customer'->>'first_name',
-                             d.content->'customer'->>'last_name') ILIKE $12))
-       OR (d.content IS NULL AND coalesce(o.state->'properties'->>'dealname',
-                                          o.state->'properties'->>'hs_title') ILIKE $12))"""
-
 
 async def page(
     pool: asyncpg.Pool, wanted: DocumentFilter, after: int | None, limit: int
 ) -> list[StoredDocument]:
-    """Newest first, before an id."""
+    """Newest first, before an id. Raises `SearchTooSlow`."""
+    ids = await finding.document_ids(pool, wanted.text) if wanted.text else None
+    by_text, texts = "", tuple[object, ...]()
+    if ids is not None:
+        by_text, texts = "AND d.document_id = ANY($11::bigint[])", (ids,)
+    elif wanted.text:
+        by_text, texts = f"AND {finding.IS_FOUND}", (finding.pattern(wanted.text), wanted.text)
     rows = await pool.fetch(
         f"""
         SELECT {_COLUMNS} FROM {_FROM}
@@ -49,8 +45,8 @@ async def page(
            AND ($3 = '' OR d.reason = $3) AND ($4 = '' OR d.detail = $4)
            AND ($5 = '' OR d.action = $5) AND ($6 = '' OR d.realm_id = $6)
            AND ($7 = '' OR d.workflow = $7) AND ($8 = '' OR d.object_type = $8)
-           AND ($9 = '' OR d.object_id = $9) AND ($10 = '' OR {_TEXT})
-         ORDER BY d.document_id DESC LIMIT $13
+           AND ($9 = '' OR d.object_id = $9) {by_text}
+         ORDER BY d.document_id DESC LIMIT $10
         """,
         after,
         [str(state) for state in wanted.states],
@@ -61,27 +57,10 @@ async def page(
         wanted.workflow,
         wanted.object_type or "",
         wanted.object_id,
-        wanted.text,
-        pattern_in_json(wanted.text),
-        pattern(wanted.text),
         limit,
+        *texts,
     )
     return [_document(row) for row in rows]
-
-
-def pattern(text: str) -> str:
-    """What ILIKE finds a part of a text by."""
-    return f"%{_escaped(text)}%"
-
-
-def pattern_in_json(text: str) -> str:
-    """The same in JSON text, for a first look: its first word, or anything if JSON escapes it."""
-    words = text.split()
-    return pattern(words[0]) if words and not set(words[0]) & {'"', "\\"} else "%"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def by_id(pool: asyncpg.Pool, document_ids: Sequence[int]) -> list[StoredDocument]:
@@ -149,12 +128,14 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
                change = CASE WHEN n.content IS NULL AND NOT n.drop THEN d.change ELSE '' END,
                state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
                                   THEN d.state_since ELSE now() END,
+               found_by = CASE WHEN n.drop THEN '' WHEN n.content IS NULL THEN d.found_by
+                               ELSE n.found_by END,
                version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = now(),
                retried_at = now(), guard_off = d.guard_off OR n.guard_off
           FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
-                      $7::json[], $8::bool[], $9::bool[])
+                      $7::json[], $8::bool[], $9::bool[], $10::text[])
                AS n(document_id, version, state, reason, detail, workflow, content, drop,
-                    guard_off)
+                    guard_off, found_by)
          WHERE d.document_id = n.document_id AND d.version = n.version
            AND d.state NOT IN ('sending', 'created')
         RETURNING d.document_id
@@ -168,6 +149,7 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
         [each.content for each in changes],
         [each.drop_content for each in changes],
         [each.guard_off for each in changes],
+        [finding.of_content(each.content) for each in changes],
     )
     changed = {row[0] for row in rows}
     await wake_followers(connection, changed)

@@ -26,7 +26,7 @@ from reconciler.ports.intake import (
     WantedDocument,
 )
 from reconciler.ports.outcomes import NewOutcome
-from store import known
+from store import finding, known
 from store.hydration import request_facts
 from store.links import change_links, linked_sources, wake_followers
 from store.pool import Connection
@@ -179,13 +179,15 @@ class IntakeTransaction:
         ordered = sorted(objects, key=lambda stored: stored.object.key)
         written = await self._connection.execute(
             """
-            INSERT INTO objects AS o (portal_id, object_type, object_id, version, state, changed_at)
-            SELECT n.portal_id, n.object_type, n.object_id, n.version + 1, n.state, n.changed_at
+            INSERT INTO objects AS o (portal_id, object_type, object_id, version, state, changed_at,
+                                      found_by)
+            SELECT n.portal_id, n.object_type, n.object_id, n.version + 1, n.state, n.changed_at,
+                   n.found_by
               FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::json[],
-                          $6::timestamptz[])
-                   AS n(portal_id, object_type, object_id, version, state, changed_at)
+                          $6::timestamptz[], $7::text[])
+                   AS n(portal_id, object_type, object_id, version, state, changed_at, found_by)
             ON CONFLICT (portal_id, object_type, object_id) DO UPDATE
-               SET version = excluded.version, state = excluded.state,
+               SET version = excluded.version, state = excluded.state, found_by = excluded.found_by,
                    changed_at = excluded.changed_at, updated_at = now()
              WHERE o.version = excluded.version - 1
             """,
@@ -193,6 +195,7 @@ class IntakeTransaction:
             [stored.version for stored in ordered],
             [_encode(stored.object).decode() for stored in ordered],
             [instant(stored.object.changed_at) for stored in ordered],
+            [finding.of_object(stored.object) for stored in ordered],
         )
         if int(written.rsplit(" ", 1)[1]) != len(ordered):
             raise ConcurrentFold
@@ -264,20 +267,21 @@ class IntakeTransaction:
             """
             INSERT INTO documents AS d
                    (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                    state, reason, detail, content, enrolled_at, priority,
+                    state, reason, detail, content, enrolled_at, priority, found_by,
                     next_attempt_at, ready_at, generation, revision, version, attempts)
             SELECT n.realm_id, n.action, n.portal_id, n.object_type, n.object_id, n.enrolment,
                    n.workflow, n.state, n.reason, n.detail, n.content, n.enrolled_at, n.priority,
-                   greatest(now(), n.not_before), greatest(coalesce($15, now()), n.not_before),
+                   n.found_by, greatest(now(), n.not_before), greatest(coalesce($15, now()), n.not_before),
                    1, 1, 1, 0
               FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[],
                           $7::text[], $8::text[], $9::text[], $10::text[], $11::json[],
-                          $12::timestamptz[], $13::smallint[], $14::timestamptz[])
+                          $12::timestamptz[], $13::smallint[], $14::timestamptz[], $16::text[])
                    AS n(realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                        state, reason, detail, content, enrolled_at, priority, not_before)
+                        state, reason, detail, content, enrolled_at, priority, not_before, found_by)
             ON CONFLICT ON CONSTRAINT documents_key DO UPDATE
                SET workflow = excluded.workflow, state = excluded.state, reason = excluded.reason,
                    detail = excluded.detail, content = excluded.content, desired = NULL,
+                   found_by = excluded.found_by,
                    enrolled_at = excluded.enrolled_at, ready_at = excluded.ready_at,
                    version = d.version + 1, attempts = 0,
                    next_attempt_at = excluded.next_attempt_at,
@@ -300,6 +304,7 @@ class IntakeTransaction:
             [d.priority for d in documents],
             [instant(d.not_before) if d.not_before else None for d in documents],
             instant(heard_at) if heard_at > 0 else None,
+            [finding.of_content(d.content) for d in documents],
         )
         ids = {_document_key(row): row[6] for row in rows}
         if ended := [ids[d.key] for d in documents if _is_given_up(d) and d.key in ids]:

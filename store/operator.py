@@ -34,7 +34,7 @@ from reconciler.operator.views import (
     ReplayView,
     Selection,
 )
-from store import audit, documents, hubspot_problems, replays, summaries
+from store import audit, documents, finding, hubspot_problems, replays, summaries
 from store.dead_letters import DeadLetterStore
 from store.intake import decode_object, insert_outcomes
 
@@ -131,35 +131,12 @@ class OperatorStore:
 
     async def named(self, text: str, types: Sequence[ObjectType], limit: int) -> list[SourceObject]:
         """Objects with the text in their name, last changed first."""
-        rows = await self.pool.fetch(
-            """
-            SELECT state FROM objects
-             WHERE object_type = ANY($1::text[]) AND state::text ILIKE $2
-               AND coalesce(state->'properties'->>'dealname',
-                            state->'properties'->>'hs_title') ILIKE $3
-             ORDER BY changed_at DESC LIMIT $4
-            """,
-            list(types),
-            documents.pattern_in_json(text),  # costs less than taking each object apart
-            documents.pattern(text),
-            limit,
-        )
-        return [decode_object(row[0]) for row in rows]
+        found = await finding.objects_named(self.pool, text, types, limit)
+        return [decode_object(state) for state in found]
 
     async def portals(self) -> list[int]:
-        """Every portal of which an object is known; one index probe for each."""
-        rows = await self.pool.fetch(
-            """
-            WITH RECURSIVE portals(id) AS (
-                (SELECT portal_id FROM objects ORDER BY portal_id LIMIT 1)
-                UNION ALL
-                SELECT (SELECT portal_id FROM objects WHERE portal_id > p.id
-                         ORDER BY portal_id LIMIT 1)
-                  FROM portals AS p WHERE p.id IS NOT NULL)
-            SELECT id FROM portals WHERE id IS NOT NULL
-            """
-        )
-        return [row[0] for row in rows]
+        """Every portal of which an object is known."""
+        return [row[0] for row in await self.pool.fetch(finding.PORTALS)]
 
     # --- dead letters ------------------------------------------------------------------------------
 

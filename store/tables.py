@@ -45,6 +45,11 @@ def _text(default: str | None = None, *, nullable: bool = False) -> Column[str]:
     )
 
 
+def _found_by() -> Column[str]:
+    """What a person searches by (`store.finding`); compared byte by byte."""
+    return Column(Text(collation="C"), nullable=False, server_default=text("''"))
+
+
 class InstallationRow(SQLModel, table=True):
     """One row: the identity of this database, so that Kafka's notes of another are not taken for
     its own, and which process is the relay of its outcomes."""
@@ -60,6 +65,14 @@ class SourceObjectRow(SQLModel, table=True):
     """A HubSpot object folded from its changes; `version` makes concurrent folds notice each other."""
 
     __tablename__ = "objects"
+    __table_args__ = (
+        Index(
+            "objects_found_by",
+            "found_by",
+            postgresql_include=["portal_id", "object_type", "object_id"],
+            postgresql_where=text("found_by <> ''"),
+        ),
+    )
     portal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     object_type: str = Field(sa_column=Column(Text, primary_key=True))
     object_id: str = Field(sa_column=Column(Text, primary_key=True))
@@ -67,6 +80,7 @@ class SourceObjectRow(SQLModel, table=True):
     state: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
     changed_at: datetime = Field(sa_column=_instant(nullable=False))
     updated_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    found_by: str = Field(sa_column=_found_by())
 
 
 class ObjectLinkRow(SQLModel, table=True):
@@ -102,6 +116,17 @@ class DocumentRow(SQLModel, table=True):
             "next_attempt_at",
             postgresql_include=["action"],
             postgresql_where=text("state = 'wanted'"),
+        ),
+        Index(
+            "documents_found_by",
+            "found_by",
+            postgresql_include=["document_id"],
+            postgresql_where=text("found_by <> ''"),
+        ),
+        Index(
+            "documents_number",
+            "document_number",
+            postgresql_where=text("document_number IS NOT NULL"),
         ),
         Index(
             "documents_giving_way",
@@ -170,6 +195,7 @@ class DocumentRow(SQLModel, table=True):
     retried_at: datetime | None = Field(sa_column=_instant())
     guard_off: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     ready_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+    found_by: str = Field(sa_column=_found_by())
 
 
 class OperationRow(SQLModel, table=True):

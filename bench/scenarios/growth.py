@@ -22,17 +22,18 @@ FIRST_COPY = 1_000_000_000
 """Far from the ids of the feed, but of the same length as most."""
 
 _OBJECTS = """
-    INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at)
+    INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at, found_by)
     SELECT portal_id, object_type, n::text, version, replace(state::text, object_id, n::text)::json,
-           changed_at
+           changed_at, replace(found_by, object_id, n::text)
       FROM objects, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
 """
 _DOCUMENTS = """
     INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
                            state, content, enrolled_at, generation, revision, version, attempts,
-                           quickbooks_entity, quickbooks_id)
+                           quickbooks_entity, quickbooks_id, found_by)
     SELECT realm_id, action, portal_id, object_type, n::text, enrolment, workflow, 'created',
-           content, enrolled_at, 1, 1, 2, 1, 'Invoice', n::text
+           content, enrolled_at, 1, 1, 2, 1, 'Invoice', n::text,
+           replace(found_by, object_id, n::text)
       FROM documents, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
 """
 _CHUNK = 100_000

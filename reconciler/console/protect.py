@@ -28,6 +28,7 @@ from reconciler.console.context import (
 from reconciler.console.people import Person
 from reconciler.console.rendering import error_page
 from reconciler.console.sessions import COOKIE, Session
+from reconciler.operator.ports import SearchTooSlow
 
 _log = structlog.get_logger("reconciler.console")
 
@@ -65,6 +66,8 @@ async def answer_safely(request: web.Request, handler: Handler) -> web.StreamRes
         response = await handler(request)
     except web.HTTPException as error:
         response = await error_page(request, error.status, error.text or error.reason)
+    except SearchTooSlow as error:
+        response = await error_page(request, 503, str(error))
     except Exception:
         _log.exception("console page failed", path=request.path, method=request.method)
         response = await error_page(request, 500, "The page could not be made; the log says why.")

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from reconciler.errors import ReconcilerError
 from reconciler.model import (
     DocumentKey,
     DocumentState,
@@ -32,6 +33,16 @@ from reconciler.operator.views import (
     Selection,
 )
 from reconciler.ports.outcomes import NewOutcome
+
+
+class SearchTooSlow(ReconcilerError):
+    """Postgres did not find a text in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"Postgres did not find this within {seconds:g} s. Search for something rarer, open an "
+            "object by its type and HubSpot id (`deal 123`), or try again when it is less busy."
+        )
 
 
 class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):

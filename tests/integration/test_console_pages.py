@@ -126,6 +126,16 @@ async def test_search_by_customer_lists_documents(ada: Visitor, ledger: asyncpg.
     assert any(f"{BASE}/documents/" in href for href in page.links) or "/documents/" in page.path
 
 
+async def test_a_search_that_takes_too_long_is_given_up(
+    ada: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says what to search by instead."""
+    monkeypatch.setattr("store.finding.WITHIN_SECONDS", 1e-6)
+    page = await ada.get(f"{BASE}/search?q=grain")
+    assert page.status == 503
+    assert "did not find this within" in page.text
+
+
 async def test_an_unknown_id_is_told_apart_from_one_without_documents(ada: Visitor) -> None:
     """A record that was never read says so, and what to check."""
     page = await ada.get(f"{BASE}/search?q=deal+999")

@@ -160,6 +160,7 @@ STATEMENTS = (
       retried_at TIMESTAMP WITH TIME ZONE,
       guard_off BOOLEAN DEFAULT false NOT NULL,
       ready_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      found_by TEXT COLLATE "C" DEFAULT '' NOT NULL,
       PRIMARY KEY (document_id),
       CONSTRAINT documents_key UNIQUE (portal_id, object_type, object_id, action, realm_id, enrolment)
     ) WITH (fillfactor = 80)
@@ -173,6 +174,13 @@ STATEMENTS = (
     CREATE INDEX documents_in_quickbooks ON documents (realm_id, quickbooks_entity, quickbooks_id)
       INCLUDE (action, state)
       WHERE quickbooks_id IS NOT NULL
+    """,
+    """
+    CREATE INDEX documents_found_by ON documents (found_by) INCLUDE (document_id)
+      WHERE found_by <> ''
+    """,
+    """
+    CREATE INDEX documents_number ON documents (document_number) WHERE document_number IS NOT NULL
     """,
     """
     CREATE INDEX documents_giving_way ON documents (realm_id)
@@ -224,8 +232,14 @@ STATEMENTS = (
       state JSON NOT NULL,
       changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
       updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+      found_by TEXT COLLATE "C" DEFAULT '' NOT NULL,
       PRIMARY KEY (portal_id, object_type, object_id)
     ) WITH (fillfactor = 80)
+    """,
+    """
+    CREATE INDEX objects_found_by ON objects (found_by)
+      INCLUDE (portal_id, object_type, object_id)
+      WHERE found_by <> ''
     """,
     """
     CREATE TABLE object_links (

@@ -1,0 +1,141 @@
+"""“Where is my invoice?”: documents and objects by what a person has in hand.
+
+Names and addresses are kept beside the JSON in `found_by`, ready to be compared. A search reads
+that column's covering index and nothing else of the tables, which is a few percent of them. Why: see
+`docs/decisions.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+
+from reconciler.model import SOURCE_TYPES, SourceObject
+from reconciler.operator.ports import SearchTooSlow
+
+MOST_FOUND = 5_000
+"""A text that more documents or objects share is looked for page by page instead."""
+
+WITHIN_SECONDS = 10.0
+"""A search that takes longer is given up: it would keep a connection of the service's."""
+
+_LONGEST = 150
+"""Characters of each part that are kept; an entry of an index has to fit in a third of a page."""
+
+
+class _Customer(msgspec.Struct):
+    display_name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+
+
+class _Content(msgspec.Struct):
+    """Of a document's content what it is found by."""
+
+    private_note: str = ""
+    customer: _Customer | None = None
+
+
+_decode = msgspec.json.Decoder(_Content).decode
+
+
+def of_content(content: str | None) -> str:
+    """What a document is found by: its customer, and the note that names its object."""
+    if content is None:
+        return ""
+    found = _decode(content)
+    who = found.customer or _Customer()
+    person = f"{who.first_name} {who.last_name}"
+    return _joined(who.display_name, person, who.email, found.private_note)
+
+
+def of_object(obj: SourceObject) -> str:
+    """What an object is found by: its name."""
+    if obj.key.type not in SOURCE_TYPES:
+        return ""
+    return _joined(obj.properties.get("dealname") or obj.properties.get("hs_title") or "")
+
+
+def pattern(text: str) -> str:
+    """What LIKE finds a part of `found_by` by."""
+    escaped = _plain(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+async def document_ids(pool: asyncpg.Pool, text: str) -> list[int] | None:
+    """The documents that a text finds; None if there are too many to name."""
+    rows = await _found(pool, _DOCUMENTS, pattern(text), MOST_FOUND, text, list(SOURCE_TYPES))
+    return None if any(row[1] for row in rows) else [row[0] for row in rows]
+
+
+async def objects_named(
+    pool: asyncpg.Pool, text: str, types: Sequence[str], limit: int
+) -> list[str]:
+    """States of objects with the text in their name, last changed first unless they are very many."""
+    rows = await _found(pool, _OBJECTS, pattern(text), MOST_FOUND, list(types), limit)
+    return [row[0] for row in rows]
+
+
+async def _found(pool: asyncpg.Pool, query: str, *arguments: object) -> list[asyncpg.Record]:
+    try:
+        rows: list[asyncpg.Record] = await pool.fetch(query, *arguments, timeout=WITHIN_SECONDS)
+    except TimeoutError as error:
+        raise SearchTooSlow(WITHIN_SECONDS) from error
+    return rows
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(filter(None, (_plain(part)[:_LONGEST] for part in parts)))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+PORTALS = """
+    WITH RECURSIVE portals(id) AS (
+        (SELECT portal_id FROM objects ORDER BY portal_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT portal_id FROM objects WHERE portal_id > p.id ORDER BY portal_id LIMIT 1)
+          FROM portals AS p WHERE p.id IS NOT NULL)
+    SELECT id FROM portals WHERE id IS NOT NULL
+"""
+"""Every portal of which an object is known; one index probe for each."""
+
+IS_FOUND = """(d.found_by LIKE $11 OR d.document_number = $12 OR d.object_id = $12
+       OR o.found_by LIKE $11)"""
+"""Whether a document *d* of the object *o* is one of those that `document_ids` looks for."""
+
+_DOCUMENTS = f"""
+WITH told AS MATERIALIZED (
+    SELECT document_id FROM documents
+     WHERE found_by LIKE $1 AND found_by <> '' LIMIT $2),
+named AS MATERIALIZED (
+    SELECT portal_id, object_type, object_id FROM objects
+     WHERE found_by LIKE $1 AND found_by <> '' LIMIT $2),
+portals AS MATERIALIZED ({PORTALS}),
+found AS (
+    SELECT document_id FROM told
+    UNION
+    SELECT document_id FROM named JOIN documents USING (portal_id, object_type, object_id)
+    UNION
+    SELECT document_id FROM documents WHERE document_number = $3
+    UNION
+    SELECT d.document_id
+      FROM portals AS p CROSS JOIN unnest($4::text[]) AS t(type)
+      JOIN documents AS d
+        ON d.portal_id = p.id AND d.object_type = t.type AND d.object_id = $3)
+SELECT document_id,
+       $2 IN ((SELECT count(*) FROM told), (SELECT count(*) FROM named))
+  FROM found"""
+
+_OBJECTS = """
+WITH named AS MATERIALIZED (
+    SELECT portal_id, object_type, object_id FROM objects
+     WHERE found_by LIKE $1 AND found_by <> '' AND object_type = ANY($3::text[])
+     LIMIT $2)
+SELECT state FROM named JOIN objects USING (portal_id, object_type, object_id)
+ ORDER BY changed_at DESC LIMIT $4"""
