@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import structlog
 
 from reconciler.amendments import (
     as_dated,
@@ -24,7 +25,7 @@ from reconciler.amendments import (
     update_entity,
 )
 from reconciler.directory import Directory
-from reconciler.errors import Disconnected, LookAgain, QuickBooksError, RetryLater
+from reconciler.errors import UNFORESEEN, Disconnected, LookAgain, QuickBooksError, RetryLater
 from reconciler.lifecycle import (
     Block,
     NoAnswer,
@@ -54,10 +55,12 @@ from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode
 from reconciler.quickbooks.protocol import Verb, read
-from reconciler.reasons import WORDS, Blocked, Reason
+from reconciler.reasons import WORDS, Blocked, Reason, unforeseen
 from reconciler.record import compared
 from reconciler.resolve import resolve
 from reconciler.workflows import OnChange
+
+_log = structlog.get_logger("reconciler.amend")
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 _encode_content = msgspec.json.Encoder().encode
@@ -137,6 +140,10 @@ class Amender:
             return await self._operation(changed, policy)
         except _Refused as refused:
             await self._report(changed, Reason.CHANGE_REFUSED, str(refused))
+        except UNFORESEEN as error:
+            _log.error("change not prepared", document=str(document.key), exc_info=error)
+            why = unforeseen(error, document.key.object_type).detail
+            await self._report(changed, Reason.CHANGE_REFUSED, why)
         except RetryLater as error:
             later = self.clock() + error.retry_after
             await self._amend(changed.amendment("open", next_attempt_at=later))

@@ -22,7 +22,7 @@ def dated(content: DocumentContent, day: str) -> DocumentContent:
 
 
 def on_first_open_day(content: DocumentContent, closed: date | None) -> DocumentContent:
-    """Dated on the day after *closed* if its own is in closed books."""
-    if closed is None or date.fromisoformat(content.txn_date) > closed:
+    """Dated on the day after *closed*, if there is one and its own is in closed books."""
+    if closed in (None, date.max) or date.fromisoformat(content.txn_date) > closed:
         return content
     return dated(content, (closed + timedelta(days=1)).isoformat())

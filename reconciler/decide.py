@@ -25,7 +25,7 @@ from reconciler.model import (
     ObjectType,
     SourceObject,
 )
-from reconciler.reasons import WORDS, Blocked, NotEnrolled, Reason, Stop, Waiting
+from reconciler.reasons import WORDS, Blocked, NotEnrolled, Reason, Stop, Waiting, unforeseen
 from reconciler.refunds import refund_shares, refund_steps
 from reconciler.source import suspects
 from reconciler.workflows import ActionSettings, PartialRefunds, Workflow
@@ -377,12 +377,7 @@ def _unreadable(
     error: Exception,
 ) -> list[Verdict | Unwanted]:
     """A blocked document of each action that may want one; where some are sent, of the others."""
-    stop = Blocked(
-        Reason.UNFORESEEN,
-        object=obj.key.type,
-        error=f"{type(error).__name__}: {error}"[:200],
-        suspects="".join(f" Look at {each}." for each in suspects(obj)[:3]),
-    )
+    stop = unforeseen(error, obj.key.type, suspects(obj)[:3])
     found: dict[DocumentKey, Verdict | Unwanted] = {}
     for workflow in workflows:
         if not _may_enrol(workflow, obj):

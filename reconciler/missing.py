@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.calls import send
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
-from reconciler.errors import Disconnected, QuickBooksError, Refused
+from reconciler.errors import UNFORESEEN, Disconnected, QuickBooksError, Refused
 from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
 from reconciler.locate import is_wanted
 from reconciler.model import Customer, ProductReference
@@ -28,7 +28,7 @@ from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
 from reconciler.quickbooks.references import Reference
-from reconciler.reasons import Blocked, Reason
+from reconciler.reasons import Blocked, Reason, unforeseen
 from reconciler.resolve import Book, Resolved, customer_key, item_key
 
 _CALLED = {"Customer": "customer", "Item": "product"}
@@ -106,6 +106,8 @@ class ReferenceMaker:
                     fresh.append((each, self._operation(each, key, book)))
                 except Blocked as stop:  # no name is left for it
                     refused[each.entity, each.key] = stop
+                except UNFORESEEN as error:
+                    refused[each.entity, each.key] = unforeseen(error, _CALLED[each.entity])
         for start in range(0, len(fresh), MAX_BATCH_ITEMS):
             again += await self._create(fresh[start : start + MAX_BATCH_ITEMS], book, refused)
         return again

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 
 from reconciler.directory import Directory
+from reconciler.errors import UNFORESEEN
 from reconciler.missing import ReferenceMaker, missing_keys
 from reconciler.model import DocumentContent, DocumentState
 from reconciler.outcomes import outcome
@@ -22,9 +24,11 @@ from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
-from reconciler.reasons import Blocked
+from reconciler.reasons import Blocked, unforeseen
 from reconciler.resolve import Book, Resolved, resolve
 from reconciler.writes import first_write
+
+_log = structlog.get_logger("reconciler.prepare")
 
 _decode = msgspec.json.Decoder(DocumentContent).decode
 
@@ -91,11 +95,12 @@ class Preparer:
             failed += [(each, stop) for each, found in again if (stop := _refusal(found, refused))]
             resolved = [(each, found) for each, found in again if not _refusal(found, refused)]
             blocked += failed
-        ready = [(each, found) for each, found in resolved if found.is_complete]
         postponed = [each for each, found in resolved if not found.is_complete]
+        ready, failed = _prepared(resolved, book)
+        blocked += failed
         if blocked or postponed:
             await self._record(blocked, postponed)
-        return [self._prepared(each, found, book) for each, found in ready]
+        return ready
 
     async def _should_look_again(
         self,
@@ -115,10 +120,6 @@ class Preparer:
             replace(each, content=self.policies.dated(self.lease.realm_id, each.content, closed))
             for each in candidates
         ]
-
-    def _prepared(self, each: Candidate, resolved: Resolved, book: Book) -> Prepared:
-        operation = first_write(each.document, each.content, resolved, book, each.estimate_id)
-        return Prepared(each.document, each.content, resolved, operation)
 
     async def _give_way(self, cleared: Cleared) -> None:
         """Those that would bill a sale again are blocked; those that follow another wait for it."""
@@ -189,7 +190,30 @@ def resolve_all(
             resolved.append((each, resolve(each.document.key.action, each.content, book)))
         except Blocked as stop:
             blocked.append((each, stop))
+        except UNFORESEEN as error:
+            blocked.append((each, _unforeseen(each, error)))
     return resolved, blocked
+
+
+def _prepared(
+    resolved: Sequence[tuple[Candidate, Resolved]], book: Book
+) -> tuple[list[Prepared], list[tuple[Candidate, Blocked]]]:
+    """Those that are complete with their first write, and those that can't be written down."""
+    ready, blocked = [], []
+    for each, found in resolved:
+        if not found.is_complete:
+            continue
+        try:
+            write = first_write(each.document, each.content, found, book, each.estimate_id)
+            ready.append(Prepared(each.document, each.content, found, write))
+        except UNFORESEEN as error:
+            blocked.append((each, _unforeseen(each, error)))
+    return ready, blocked
+
+
+def _unforeseen(each: Candidate, error: Exception) -> Blocked:
+    _log.error("document not prepared", document=str(each.document.key), exc_info=error)
+    return unforeseen(error, each.document.key.object_type)
 
 
 def _candidate(document: DueDocument, estimates: Mapping[int, str]) -> Candidate:

@@ -8,7 +8,7 @@ tests/integration/test_explain_reasons.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
@@ -363,6 +363,16 @@ class Blocked(Stop):
     """A person must do something."""
 
     words = BLOCKED
+
+
+def unforeseen(error: Exception, object_type: str, suspects: Sequence[str] = ()) -> Blocked:
+    """What nobody thought of kept an object from being decided, or its document from being made."""
+    return Blocked(
+        Reason.UNFORESEEN,
+        object=object_type,
+        error=f"{type(error).__name__}: {error}"[:200],
+        suspects="".join(f" Look at {each}." for each in suspects),
+    )
 
 
 class NotEnrolled(Stop):

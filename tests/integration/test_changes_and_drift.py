@@ -96,6 +96,15 @@ async def test_a_change_is_reported(working: Open) -> None:
         assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
 
 
+async def test_a_change_that_cannot_be_worked_with_is_told(working: Open) -> None:
+    """What nobody foresaw in one change is shown on its document, and ends nothing."""
+    async with working(OnChange.UPDATE) as work:
+        await work.desire(await made(work, sale()), sale("Infinity"))
+        await work.run_until(has(work, change="refused", reason="change_refused"))
+        assert "ValueError" in (await work.document())["detail"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+
+
 async def test_another_enrolment_instant_is_no_change(working: Open) -> None:
     """A document dated another day, and all else the same, is left alone without a word."""
     async with working(OnChange.UPDATE) as work:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Disconnected
-from reconciler.model import Action
+from reconciler.model import Action, DocumentContent
 from reconciler.policies import Policies
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule, Reaction
 from reconciler.workflows import ClosedBooks
@@ -133,6 +133,28 @@ async def test_what_is_too_big_by_itself_blocks(work: Work) -> None:
     assert max(row["attempts"] for row in await work.documents()) <= 6
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(sale("Infinity"), id="an amount that is none"),
+        pytest.param(sale(txn_date="9999-99-99"), id="a date that is none"),
+    ],
+)
+async def test_what_nobody_foresaw_blocks_one_document(work: Work, odd: DocumentContent) -> None:
+    """However it got into the ledger: it is blocked, and the others of its batch are made."""
+    await work.want([odd, sale("70.00", "Grace Hopper", "grace@x.org")])
+
+    async def settled() -> bool:
+        return {row["state"] for row in await work.documents()} <= {"blocked", "created"}
+
+    await work.run_until(settled)
+    blocked, made = await work.documents()
+    assert (blocked["state"], blocked["reason"]) == ("blocked", "unforeseen")
+    assert "Error" in blocked["detail"]
+    assert made["state"] == "created"
+    assert [row["TotalAmt"] for row in await work.books("Invoice")] == [70]
+
+
 async def test_closed_books_block(work: Work) -> None:
     """By default a document dated in closed books waits for a person, and nothing is made."""
     await prefer(work, AccountingInfoPrefs={"BookCloseDate": "2026-11-21"})
@@ -164,6 +186,17 @@ async def test_closed_books_redate(
         await work.run_until(work.all_created)
         (invoice,) = await work.books("Invoice")
     assert invoice["TxnDate"] == "2026-11-22"
+
+
+async def test_books_closed_for_ever_block(sandbox: Sandbox, database_dsn: str) -> None:
+    """Where no day is open there is none to date it on, and one document waits for a person."""
+    realm = await sandbox.company()
+    policies = Policies(closed_books={realm: ClosedBooks.FIRST_OPEN_DAY})
+    async with at_work(sandbox, database_dsn, realm, policies=policies) as work:
+        await prefer(work, AccountingInfoPrefs={"BookCloseDate": "9999-12-31"})
+        await work.want([sale()])
+        await work.run_until(reached(work, "blocked"))
+        assert (await work.document())["reason"] == "books_closed"
 
 
 async def _nothing() -> None:
