@@ -82,16 +82,14 @@ class Preparer:
         if not given:
             return []
         book = await self.directory.book_for([each.content for each in given])
-        candidates = self._dated(given, book)
-        resolved, blocked = resolve_all(candidates, book)
+        resolved, blocked = self._resolved(given, book)
         if await self._should_look_again(resolved, blocked):
             book = await self.directory.book_for([each.content for each in given])
-            candidates = self._dated(given, book)
-            resolved, blocked = resolve_all(candidates, book)
+            resolved, blocked = self._resolved(given, book)
         incomplete = [each for each, found in resolved if not found.is_complete]
         if incomplete:
             refused = await self.maker.create_missing([found for _, found in resolved], book)
-            again, failed = resolve_all([each for each, _ in resolved], book)
+            again, failed = self._resolved([each for each, _ in resolved], book)
             failed += [(each, stop) for each, found in again if (stop := _refusal(found, refused))]
             resolved = [(each, found) for each, found in again if not _refusal(found, refused)]
             blocked += failed
@@ -114,12 +112,22 @@ class Preparer:
             return False
         return await self.directory.refresh_before_creating()
 
-    def _dated(self, candidates: Sequence[Candidate], book: Book) -> list[Candidate]:
-        closed = book.facts.book_close_date
-        return [
-            replace(each, content=self.policies.dated(self.lease.realm_id, each.content, closed))
-            for each in candidates
-        ]
+    def _resolved(
+        self, candidates: Sequence[Candidate], book: Book
+    ) -> tuple[list[tuple[Candidate, Resolved]], list[tuple[Candidate, Blocked]]]:
+        """What each, dated as it may be, refers to in the company, or why it is blocked."""
+        resolved, blocked = [], []
+        realm_id, closed = self.lease.realm_id, book.facts.book_close_date
+        for each in candidates:
+            try:
+                content = self.policies.dated(realm_id, each.content, closed)
+                found = resolve(each.document.key.action, content, book)
+                resolved.append((replace(each, content=content), found))
+            except Blocked as stop:
+                blocked.append((each, stop))
+            except UNFORESEEN as error:
+                blocked.append((each, _unforeseen(each, error)))
+        return resolved, blocked
 
     async def _give_way(self, cleared: Cleared) -> None:
         """Those that would bill a sale again are blocked; those that follow another wait for it."""
@@ -178,21 +186,6 @@ def _refusal(found: Resolved, refused: Mapping[tuple[str, str], Blocked]) -> Blo
     if found.is_complete or not refused:
         return None
     return next((refused[key] for key in missing_keys(found) if key in refused), None)
-
-
-def resolve_all(
-    candidates: Sequence[Candidate], book: Book
-) -> tuple[list[tuple[Candidate, Resolved]], list[tuple[Candidate, Blocked]]]:
-    """What each refers to in the company, or why it is blocked."""
-    resolved, blocked = [], []
-    for each in candidates:
-        try:
-            resolved.append((each, resolve(each.document.key.action, each.content, book)))
-        except Blocked as stop:
-            blocked.append((each, stop))
-        except UNFORESEEN as error:
-            blocked.append((each, _unforeseen(each, error)))
-    return resolved, blocked
 
 
 def _prepared(

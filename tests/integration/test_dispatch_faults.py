@@ -140,19 +140,25 @@ async def test_what_is_too_big_by_itself_blocks(work: Work) -> None:
         pytest.param(sale(txn_date="9999-99-99"), id="a date that is none"),
     ],
 )
-async def test_what_nobody_foresaw_blocks_one_document(work: Work, odd: DocumentContent) -> None:
+async def test_what_nobody_foresaw_blocks_one_document(
+    sandbox: Sandbox, database_dsn: str, odd: DocumentContent
+) -> None:
     """However it got into the ledger: it is blocked, and the others of its batch are made."""
-    await work.want([odd, sale("70.00", "Grace Hopper", "grace@x.org")])
+    realm = await sandbox.company()
+    policies = Policies(closed_books={realm: ClosedBooks.FIRST_OPEN_DAY})
+    async with at_work(sandbox, database_dsn, realm, policies=policies) as work:
+        await prefer(work, AccountingInfoPrefs={"BookCloseDate": "2026-11-01"})
+        await work.want([odd, sale("70.00", "Grace Hopper", "grace@x.org")])
 
-    async def settled() -> bool:
-        return {row["state"] for row in await work.documents()} <= {"blocked", "created"}
+        async def settled() -> bool:
+            return {row["state"] for row in await work.documents()} <= {"blocked", "created"}
 
-    await work.run_until(settled)
-    blocked, made = await work.documents()
-    assert (blocked["state"], blocked["reason"]) == ("blocked", "unforeseen")
-    assert "Error" in blocked["detail"]
-    assert made["state"] == "created"
-    assert [row["TotalAmt"] for row in await work.books("Invoice")] == [70]
+        await work.run_until(settled)
+        blocked, made = await work.documents()
+        assert (blocked["state"], blocked["reason"]) == ("blocked", "unforeseen")
+        assert "Error" in blocked["detail"]
+        assert made["state"] == "created"
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [70]
 
 
 async def test_closed_books_block(work: Work) -> None:
