@@ -31,21 +31,39 @@ async def page(
     pool: asyncpg.Pool, wanted: DocumentFilter, after: int | None, limit: int
 ) -> list[StoredDocument]:
     """Newest first, before an id. Raises `SearchTooSlow`."""
-    ids = await finding.document_ids(pool, wanted.text) if wanted.text else None
-    by_text, texts = "", tuple[object, ...]()
-    if ids is not None:
-        by_text, texts = "AND d.document_id = ANY($11::bigint[])", (ids,)
-    elif wanted.text:
-        by_text, texts = f"AND {finding.IS_FOUND}", (finding.pattern(wanted.text), wanted.text)
+    if not wanted.text:
+        return await _page(pool, wanted, after, limit)
+    is_text_all = wanted == DocumentFilter(text=wanted.text)
+    shown = list[StoredDocument]()
+    while True:
+        found = await finding.documents(pool, wanted.text, after)
+        newest = sorted(found.ids, reverse=True)
+        among = newest[:limit] if is_text_all else newest
+        shown += await _page(pool, wanted, after, limit - len(shown), among)
+        after = found.more_below
+        if len(shown) == limit or after is None:
+            return shown
+
+
+async def _page(
+    pool: asyncpg.Pool,
+    wanted: DocumentFilter,
+    after: int | None,
+    limit: int,
+    among: Sequence[int] | None = None,
+) -> list[StoredDocument]:
+    among_these = (
+        "" if among is None else "JOIN unnest($11::bigint[]) AS n(document_id) USING (document_id)"
+    )
     rows = await pool.fetch(
         f"""
-        SELECT {_COLUMNS} FROM {_FROM}
+        SELECT {_COLUMNS} FROM {_FROM} {among_these}
          WHERE ($1::bigint IS NULL OR d.document_id < $1)
            AND (cardinality($2::text[]) = 0 OR d.state = ANY($2::text[]))
            AND ($3 = '' OR d.reason = $3) AND ($4 = '' OR d.detail = $4)
            AND ($5 = '' OR d.action = $5) AND ($6 = '' OR d.realm_id = $6)
            AND ($7 = '' OR d.workflow = $7) AND ($8 = '' OR d.object_type = $8)
-           AND ($9 = '' OR d.object_id = $9) {by_text}
+           AND ($9 = '' OR d.object_id = $9)
          ORDER BY d.document_id DESC LIMIT $10
         """,
         after,
@@ -58,7 +76,7 @@ async def page(
         wanted.object_type or "",
         wanted.object_id,
         limit,
-        *texts,
+        *([] if among is None else [among]),
     )
     return [_document(row) for row in rows]
 

@@ -8,6 +8,7 @@ that column's covering index and nothing else of the tables, which is a few perc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -15,11 +16,13 @@ import msgspec
 from reconciler.model import SOURCE_TYPES, SourceObject
 from reconciler.operator.ports import SearchTooSlow
 
-MOST_FOUND = 5_000
-"""A text that more documents or objects share is looked for page by page instead."""
+MOST_AT_ONCE = 20_000
+"""Of documents that share a text the newest are looked at first, so many at a time."""
 
 WITHIN_SECONDS = 10.0
 """A search that takes longer is given up: it would keep a connection of the service's."""
+
+_HIGHEST = 2**63 - 1
 
 _LONGEST = 150
 """Characters of each part that are kept; an entry of an index has to fit in a third of a page."""
@@ -65,17 +68,34 @@ def pattern(text: str) -> str:
     return f"%{escaped}%"
 
 
-async def document_ids(pool: asyncpg.Pool, text: str) -> list[int] | None:
-    """The documents that a text finds; None if there are too many to name."""
-    rows = await _found(pool, _DOCUMENTS, pattern(text), MOST_FOUND, text, list(SOURCE_TYPES))
-    return None if any(row[1] for row in rows) else [row[0] for row in rows]
+class Found(NamedTuple):
+    """Documents that a text finds, and below which id there are more; None if these are all."""
+
+    ids: list[int]
+    more_below: int | None
+
+
+async def documents(pool: asyncpg.Pool, text: str, below: int | None) -> Found:
+    """The newest of those below an id: by customer, object, document number or HubSpot id.
+
+    Of objects that share a name only so many are looked at; the others' documents are found by
+    their own note of that name, unless they have no content yet.
+    """
+    rows = await _found(
+        pool, _DOCUMENTS, pattern(text), MOST_AT_ONCE, text, list(SOURCE_TYPES), below or _HIGHEST
+    )
+    told = [row[0] for row in rows if row[1]]
+    if len(told) < MOST_AT_ONCE:
+        return Found([row[0] for row in rows], None)
+    lowest = min(told)
+    return Found([row[0] for row in rows if row[0] >= lowest], lowest)
 
 
 async def objects_named(
     pool: asyncpg.Pool, text: str, types: Sequence[str], limit: int
 ) -> list[str]:
     """States of objects with the text in their name, last changed first unless they are very many."""
-    rows = await _found(pool, _OBJECTS, pattern(text), MOST_FOUND, list(types), limit)
+    rows = await _found(pool, _OBJECTS, pattern(text), MOST_AT_ONCE, list(types), limit)
     return [row[0] for row in rows]
 
 
@@ -105,21 +125,16 @@ PORTALS = """
 """
 """Every portal of which an object is known; one index probe for each."""
 
-IS_FOUND = """(d.found_by LIKE $11 OR d.document_number = $12 OR d.object_id = $12
-       OR o.found_by LIKE $11)"""
-"""Whether a document *d* of the object *o* is one of those that `document_ids` looks for."""
-
 _DOCUMENTS = f"""
 WITH told AS MATERIALIZED (
     SELECT document_id FROM documents
-     WHERE found_by LIKE $1 AND found_by <> '' LIMIT $2),
+     WHERE found_by LIKE $1 AND found_by <> '' AND document_id < $5
+     ORDER BY document_id DESC LIMIT $2),
 named AS MATERIALIZED (
     SELECT portal_id, object_type, object_id FROM objects
      WHERE found_by LIKE $1 AND found_by <> '' LIMIT $2),
 portals AS MATERIALIZED ({PORTALS}),
-found AS (
-    SELECT document_id FROM told
-    UNION
+others AS (
     SELECT document_id FROM named JOIN documents USING (portal_id, object_type, object_id)
     UNION
     SELECT document_id FROM documents WHERE document_number = $3
@@ -128,9 +143,10 @@ found AS (
       FROM portals AS p CROSS JOIN unnest($4::text[]) AS t(type)
       JOIN documents AS d
         ON d.portal_id = p.id AND d.object_type = t.type AND d.object_id = $3)
-SELECT document_id,
-       $2 IN ((SELECT count(*) FROM told), (SELECT count(*) FROM named))
-  FROM found"""
+SELECT document_id, true FROM told
+UNION ALL
+SELECT document_id, false FROM others
+ WHERE document_id < $5 AND document_id NOT IN (SELECT document_id FROM told)"""
 
 _OBJECTS = """
 WITH named AS MATERIALIZED (

@@ -89,7 +89,7 @@ async def test_a_text_that_very_many_share_is_found_page_by_page(
 ) -> None:
     """None is left out, the newest come first."""
     await copy(store.pool, 30)
-    monkeypatch.setattr(finding, "MOST_FOUND", 10)
+    monkeypatch.setattr(finding, "MOST_AT_ONCE", 10)
     wanted = DocumentFilter(text="ada byron")
     ids, after = list[int](), None
     while page := await store.documents(wanted, after, 7):
@@ -103,7 +103,7 @@ async def test_a_search_reads_no_table_through(store: OperatorStore) -> None:
     """Only indexes, which hold a few percent of what is stored."""
     await copy(store.pool, MANY)
     for query, arguments in (
-        (finding._DOCUMENTS, ("%alan%", 5000, "alan", list(SOURCE_TYPES))),
+        (finding._DOCUMENTS, ("%alan%", 5000, "alan", list(SOURCE_TYPES), 10**9)),
         (finding._OBJECTS, ("%alan%", 5000, list(SOURCE_TYPES), 25)),
     ):
         rows = await store.pool.fetch(f"EXPLAIN {query}", *arguments)
