@@ -7,7 +7,8 @@ now. Claimed rows come due again by themselves, ever later, for as long as a doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -19,11 +20,26 @@ GRACE = timedelta(seconds=2)
 """The facts may be on their way by themselves: in the next records, or on a companion topic."""
 
 
+OFTEN_ENOUGH = 2.0
+"""Seconds between two looks that are not to be spared."""
+
+LOOKING_SHARE = 0.05
+"""Of the time: looking through the documents that wait takes longer the more there are."""
+
+
 class HydrationQueue:
     """Bound to the pool and to one portal, as a token is."""
 
-    def __init__(self, pool: asyncpg.Pool, portal_id: int, facts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        portal_id: int,
+        facts: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
+        self._clock = clock
+        self._looks_at = float("-inf")
         self._portal_id = portal_id
         self._facts = list(facts)
 
@@ -33,8 +49,7 @@ class HydrationQueue:
         The delay doubles with every time an object is asked for, up to twelve hours.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._enter_waiting(connection)
-            await self._rest_satisfied(connection)
+            await self._look_through(connection)
             rows = await connection.fetch(
                 """
                 UPDATE hydrations AS h
@@ -82,6 +97,16 @@ class HydrationQueue:
             [key.id for key in keys],
             problem,
         )
+
+    async def _look_through(self, connection: Connection) -> None:
+        """Which objects are wanted now, and which no more; not again at once where that takes long."""
+        started = self._clock()
+        if started < self._looks_at:
+            return
+        await self._enter_waiting(connection)
+        await self._rest_satisfied(connection)
+        now = self._clock()
+        self._looks_at = now + max(0.0, (now - started) / LOOKING_SHARE - OFTEN_ENOUGH)
 
     async def _enter_waiting(self, connection: Connection) -> None:
         """Objects of documents that wait for such facts, and that nobody is asking for."""

@@ -94,6 +94,17 @@ async def due_now(pool: asyncpg.Pool) -> None:
     )
 
 
+async def test_looking_through_very_many_is_spared(pool: asyncpg.Pool) -> None:
+    """A look that took a second is not taken again within twenty; what was found is given out."""
+    seconds = iter([0.0, 1.0, 10.0, 30.0, 31.0])
+    queue = HydrationQueue(pool, PORTAL, FACTS, clock=lambda: next(seconds))
+    await waiting(pool, "1")
+    assert [key.id for key in await queue.claim(10)] == ["1"]
+    await waiting(pool, "2")
+    assert await queue.claim(10) == []
+    assert [key.id for key in await queue.claim(10)] == ["2"]
+
+
 async def test_an_object_is_fetched_whole(
     server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
 ) -> None:
