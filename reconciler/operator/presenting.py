@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -109,11 +110,11 @@ def customer_name(customer: Customer) -> str:
 def words_of(stored: StoredDocument, company: str, content: DocumentContent | None) -> Words:
     """What a document's state means."""
     if stored.state is DocumentState.CREATED:
-        return _created(stored, company)
+        return _created(stored, company, content.currency if content else "")
     if stored.state is DocumentState.SENDING:
         return Words(f"It was sent to {company}; the answer is not recorded yet.")
     if stored.state is DocumentState.WANTED:
-        amount = f" for {content.total} {content.currency}".rstrip() if content else ""
+        amount = _amount(content.total, content.currency) if content else ""
         tried = f" Tried {stored.attempts} times." if stored.attempts else ""
         why = split(stored.reason, stored.detail)
         sentence = f"It is to be created in {company}{amount}.{tried} {why.sentence}"
@@ -125,9 +126,13 @@ def words_of(stored: StoredDocument, company: str, content: DocumentContent | No
     return split(stored.reason, stored.detail)
 
 
-def _created(stored: StoredDocument, company: str) -> Words:
+def _amount(total: Decimal, currency: str) -> str:
+    return f" for {total:,.2f} {currency}".rstrip()
+
+
+def _created(stored: StoredDocument, company: str, currency: str) -> Words:
     number = stored.document_number or f"id {stored.quickbooks_id}"
-    total = f" for {stored.total}" if stored.total is not None else ""
+    total = _amount(stored.total, currency) if stored.total is not None else ""
     sentence = f"{stored.quickbooks_entity} {number}{total} is in {company}."
     if stored.drift:
         return Words(f"{sentence} {stored.drift}")

@@ -54,6 +54,7 @@ def test_explain_says_what_exists_and_why_others_are_not_wanted(service: WholeSe
     by_workflow = {each["workflow"]: each for each in found["actions"]}
     created = by_workflow["invoice"]
     assert created["state"] == "created"
+    assert " USD is in " in created["sentence"]
     assert created["document"]["quickbooks_url"].startswith("https://")
     strict = by_workflow["strict"]
     assert strict["reason"] == "no_match"

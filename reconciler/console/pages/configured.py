@@ -12,7 +12,6 @@ from reconciler.console.pages.asking import number
 from reconciler.console.rendering import render
 from reconciler.operator.views import LintView, WorkflowsView
 from reconciler.operator.workflow_words import enrolment_words
-from reconciler.quickbooks.limits import Limits
 from reconciler.workflows import Company
 from reconciler.workflows.definitions import ClosedBooks, ContactMode
 
@@ -29,7 +28,7 @@ _CLOSED_BOOKS = {
 async def companies(request: web.Request) -> web.Response:
     """Every company."""
     found = await console_of(request).operator.companies()
-    return await render(request, "companies.html", companies=found, limits=Limits())
+    return await render(request, "companies.html", companies=found)
 
 
 async def company(request: web.Request) -> web.Response:
@@ -44,7 +43,7 @@ async def company(request: web.Request) -> web.Response:
     written = next((each for each in configured if each.realm_id == realm_id), None)
     workflows = await console.operator.workflow_file()
     return await render(
-        request, "company.html", company=found, limits=Limits(),
+        request, "company.html", company=found,
         options=options(written) if written else {},
         workflows=[
             (workflow, action)
