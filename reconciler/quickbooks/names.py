@@ -18,9 +18,6 @@ MAX_PERSON_NAME = 100
 MAX_COMPANY_NAME = 100
 MAX_EMAIL = 100
 MAX_PHONE = 30
-MAX_SKU = 100
-MAX_DESCRIPTION = 4000
-MAX_PRIVATE_NOTE = 4000
 MAX_CUSTOMER_MEMO = 1000
 MAX_DOCUMENT_NUMBER = 21
 MAX_PAYMENT_REFERENCE = 21
@@ -197,7 +194,7 @@ def document_number(text: str) -> str:
 
 def payment_reference(text: str) -> str:
     """A PaymentRefNum of at most 21 characters: the end of a longer one, where ids differ."""
-    line = clean_line(text, len(text) * 2)
+    line = clean_line(text, len(text) * 2)[-MAX_PAYMENT_REFERENCE:]
     while utf16_length(line) > MAX_PAYMENT_REFERENCE:
         line = line[1:]
     return line.strip()

@@ -156,6 +156,13 @@ def test_long_references_keep_their_end() -> None:
     assert names.phone_number("1" * 31) == ""
 
 
+@pytest.mark.timeout(5)
+def test_the_longest_reference_holds_nothing_up() -> None:
+    """As long as HubSpot lets a text be."""
+    assert names.payment_reference("é" * 65_536) == "é" * 21
+    assert names.payment_reference("\U0001f600" * 65_536) == "\U0001f600" * 10
+
+
 def test_keys() -> None:
     """Case, spacing and composition do not tell names apart."""
     assert names.name_key(" Ada  BYRON") == names.name_key("ada byron")
