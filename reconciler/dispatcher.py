@@ -8,7 +8,7 @@ whoever lost it; a process also stops calling once its lease may have run out by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -18,6 +18,7 @@ import structlog
 from reconciler.clock import elapsed
 from reconciler.company import CompanyDispatcher
 from reconciler.errors import Disconnected, Fenced, QuickBooksError, first_of
+from reconciler.farewell import quietly
 from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
 from reconciler.ports.dispatch import Lease
@@ -178,7 +179,7 @@ class Dispatcher:
         """Note that a person must act; answers how long until the company is looked at again."""
         error = first_of(group)
         _log.error("company disconnected", realm_id=company.lease.realm_id, error=str(error))
-        await _quietly(company.directory.disconnected(_sentence(error)))
+        await quietly(company.directory.disconnected(_sentence(error)))
         is_lapsed = isinstance(error, Disconnected) and reaction(error) is Reaction.PARK
         return PARKED_LOOK if is_lapsed else self.company_retry
 
@@ -193,7 +194,7 @@ class Dispatcher:
         leases = [owned.lease for owned in self.owned.values()]
         self.owned.clear()
         if leases:
-            await _quietly(self.leases.give_back(leases))
+            await quietly(self.leases.give_back(leases))
 
 
 def _sentence(error: BaseException) -> str:
@@ -201,11 +202,3 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, QuickBooksError):
         return f"{error.message} {error.remedy}".strip()
     return str(error)
-
-
-async def _quietly(work: Awaitable[None]) -> None:
-    """At the end of a company's work the store may be gone too; its lease then runs out."""
-    try:
-        await work
-    except Exception as error:
-        _log.warning("not noted", error=repr(error))

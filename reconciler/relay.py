@@ -8,16 +8,13 @@ noted here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
-import structlog
-
+from reconciler.farewell import quietly
 from reconciler.ports.outcomes import UnpublishedOutcome
-
-_log = structlog.get_logger("reconciler.relay")
 
 MOST_AT_ONCE = 500
 
@@ -69,7 +66,7 @@ class Relay:
                 self._last = await self._catch_up(publisher)
                 await self._publish(publisher, lasting / 3, poll)
         finally:
-            await _quietly(self._outbox.give_up_relay())
+            await quietly(self._outbox.give_up_relay())
 
     async def _publish(self, publisher: Publisher, prolong: timedelta, poll: timedelta) -> None:
         clock = asyncio.get_running_loop().time
@@ -107,11 +104,3 @@ class Relay:
         await self._outbox.mark_published(last)
         self._crash_point("relay.marked")
         self._published(len(outcomes))
-
-
-async def _quietly(work: Awaitable[None]) -> None:
-    """The store may be gone when relaying ends; the lease then runs out."""
-    try:
-        await work
-    except Exception as error:
-        _log.warning("not noted", error=repr(error))

@@ -303,7 +303,6 @@ async def _update_documents(connection: Connection, changes: Sequence[DocumentUp
                next_attempt_at = coalesce(n.next_attempt_at, d.next_attempt_at),
                revision = d.revision + CASE WHEN n.next_revision THEN 1 ELSE 0 END,
                version = d.version + 1,
-               attempts = CASE WHEN n.state = 'created' THEN d.attempts ELSE d.attempts + n.tried END,
                quickbooks_entity = coalesce(n.quickbooks_entity, d.quickbooks_entity),
                quickbooks_id = coalesce(n.quickbooks_id, d.quickbooks_id),
                sync_token = coalesce(n.sync_token, d.sync_token),
@@ -313,10 +312,10 @@ async def _update_documents(connection: Connection, changes: Sequence[DocumentUp
                                   ELSE ltrim(d.concessions || ' ' || n.concession) END
           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
                       $6::bool[], $7::text[], $8::text[], $9::text[], $10::text[], $11::numeric[],
-                      $12::int[], $13::int[], $14::text[])
+                      $12::int[], $13::text[])
                AS n(document_id, state, reason, detail, next_attempt_at, next_revision,
-                    quickbooks_entity, quickbooks_id, sync_token, document_number, total, tried,
-                    version, concession)
+                    quickbooks_entity, quickbooks_id, sync_token, document_number, total, version,
+                    concession)
          WHERE d.document_id = n.document_id
            AND (n.version IS NULL OR d.version = n.version)
         RETURNING d.document_id
@@ -332,7 +331,6 @@ async def _update_documents(connection: Connection, changes: Sequence[DocumentUp
         [u.sync_token for u in changes],
         [u.document_number for u in changes],
         [u.total for u in changes],
-        [1 if u.is_another_attempt else 0 for u in changes],
         [u.version for u in changes],
         [u.concession for u in changes],
     )

@@ -29,8 +29,8 @@ class ReferenceStore:
         """What is stored about the company."""
         row = await self._pool.fetchrow(
             """
-            SELECT realm_id, name, facts, connection, connection_detail, paused_until,
-                   references_loaded_at, references_changed_since
+            SELECT realm_id, name, facts, connection, connection_detail, references_loaded_at,
+                   references_changed_since
               FROM companies WHERE realm_id = $1
             """,
             realm_id,

@@ -48,7 +48,7 @@ async def companies(pool: asyncpg.Pool) -> list[StoredCompany]:
     rows = await pool.fetch(
         """
         SELECT c.realm_id, c.name, c.connection, c.connection_detail, coalesce(c.lease_owner, ''),
-               c.lease_until, c.paused_until, c.tokens_expire_at, c.references_loaded_at,
+               c.lease_until, c.tokens_expire_at, c.references_loaded_at,
                c.references_changed_since, c.facts,
                coalesce((SELECT json_object_agg(entity, n) FROM
                    (SELECT entity, count(*) AS n FROM quickbooks_references AS r
@@ -66,9 +66,9 @@ async def companies(pool: asyncpg.Pool) -> list[StoredCompany]:
 def _company(row: asyncpg.Record) -> StoredCompany:
     return StoredCompany(
         realm_id=row[0], name=row[1], connection=row[2], connection_detail=row[3],
-        lease_owner=row[4], lease_until=row[5], paused_until=row[6], tokens_expire_at=row[7],
-        references_loaded_at=row[8], references_changed_since=row[9], facts=row[10],
-        references=msgspec.json.decode(row[11]), writes_last_minute=row[12], writes_today=row[13],
+        lease_owner=row[4], lease_until=row[5], tokens_expire_at=row[6],
+        references_loaded_at=row[7], references_changed_since=row[8], facts=row[9],
+        references=msgspec.json.decode(row[10]), writes_last_minute=row[11], writes_today=row[12],
     )  # fmt: skip
 
 

@@ -380,7 +380,6 @@ class CompanyRow(SQLModel, table=True):
     facts: dict[str, object] | None = Field(sa_column=Column(JSON, nullable=True))
     connection: str = Field(sa_column=_text("connected"))
     connection_detail: str = Field(sa_column=_text(""))
-    paused_until: datetime | None = Field(sa_column=_instant())
     sealed_tokens: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     tokens_expire_at: datetime | None = Field(sa_column=_instant())
     references_loaded_at: datetime | None = Field(sa_column=_instant())

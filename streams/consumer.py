@@ -32,7 +32,7 @@ from streams.pacing import pace_fetches
 from streams.positions import TopicGone, check_identity, check_range, starting_position
 from streams.progress import Lag, Progress
 from streams.protocol import commit_as_member
-from streams.records import Batch, Partition, PartitionLog, Record, Slice
+from streams.records import Batch, Partition, PartitionLog, Slice, record_of
 
 _POLL_GRACE_SECONDS = 1.0
 _BACKOFF_SECONDS = 0.2
@@ -199,7 +199,7 @@ class IntakeConsumer:
     async def _slices(self, polled: Mapping[Any, Any]) -> AsyncIterator[Slice]:
         for partition, held in self._assignment.held.items():
             key = TopicPartition(*partition)
-            records = tuple(_record(record) for record in polled.get(key, ()))
+            records = tuple(record_of(record) for record in polled.get(key, ()))
             position = await self._consumer.position(key)
             if position == held.next_offset:
                 continue
@@ -347,18 +347,6 @@ class IntakeConsumer:
             await consumer.stop()
             raise
         return consumer
-
-
-def _record(record: Any) -> Record:
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        record.headers,
-    )
 
 
 async def _bounded(work: Awaitable[None], limit: timedelta, what: str) -> None:

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.pacing import pace_fetches
-from streams.records import Partition, Record
+from streams.records import Partition, Record, record_of
 
 _POLL_MS = 1000
 _MOST_EMPTY_POLLS = 30
@@ -51,7 +51,7 @@ async def read_ranges(
         while left:
             polled = await _poll(consumer, max_records)
             records = [
-                _record(each)
+                record_of(each)
                 for key, found in polled.items()
                 if key in left
                 for each in found
@@ -100,15 +100,3 @@ async def _poll(consumer: Any, max_records: int) -> Any:
         return await consumer.getmany(timeout_ms=_POLL_MS, max_records=max_records)
     except KafkaError as error:
         raise KafkaUnavailable(f"reading the topics failed: {error!r}") from error
-
-
-def _record(record: Any) -> Record:
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        record.headers,
-    )

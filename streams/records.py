@@ -5,7 +5,7 @@ Pure data, so that nothing outside `streams` sees a type of the client library.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,13 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def record_of(read: Any) -> Record:
+    """What the client library gave."""
+    return Record(
+        read.topic, read.partition, read.offset, read.timestamp, read.key, read.value, read.headers
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,10 +118,6 @@ class Past:
         """Whether this process runs it."""
         return _key(kind, request) in self._running
 
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._running)
-
     def stop(self, kind: str, request: Request) -> bool:
         """Interrupt it, as Ctrl-C does; False if it does not run here."""
         child = self._running.get(_key(kind, request))

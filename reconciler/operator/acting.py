@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import msgspec
 
 from reconciler.decide import Recorded, Unwanted, Verdict, examine
+from reconciler.ledger import by_source
 from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.observed import LOST
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
+from reconciler.ports.intake import LedgerEntry
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.switching import why_off
 from reconciler.workflows import Workflow
@@ -114,16 +116,16 @@ async def _ledger(
     store: OperatorStore, keys: Sequence[ObjectKey]
 ) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
     """What is recorded of these objects: documents of one object depend on each other."""
-    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = defaultdict(dict)
-    for each in await store.documents_of(keys) if keys else ():
-        found[each.key.source][each.key] = Recorded(
-            each.state, each.workflow, each.state not in _CLOSED and not each.quickbooks_id,
-            each.content, int(each.enrolled_at.timestamp() * 1000),
-        )  # fmt: skip
-    return found
+    documents = await store.documents_of(keys) if keys else []
+    return defaultdict(dict, by_source({each.key: _entry(each) for each in documents}))
 
 
-_CLOSED = (DocumentState.SENDING, DocumentState.CREATED, DocumentState.DISMISSED)
+def _entry(stored: StoredDocument) -> LedgerEntry:
+    return LedgerEntry(
+        stored.key, stored.document_id, stored.workflow, stored.state, stored.reason,
+        stored.detail, int(stored.enrolled_at.timestamp() * 1000), stored.content, stored.desired,
+        is_in_quickbooks=bool(stored.quickbooks_id),
+    )  # fmt: skip
 
 
 async def _apply(

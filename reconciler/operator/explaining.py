@@ -175,8 +175,6 @@ def _why_not_yet(question: Question, document: DocumentSummary) -> tuple[str, st
             f"The company is {company.connection}: {company.connection_detail}".rstrip(": "),
             "Connect the company to QuickBooks again.",
         )
-    if company.paused_until is not None and company.paused_until > question.now:
-        return f"QuickBooks asked us to wait until {day(company.paused_until)}.", ""
     if company.lease_until is None or company.lease_until < question.now:
         return "No process works for this company now.", "Start the service, or see why it stopped."
     if document.reason:

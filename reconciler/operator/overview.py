@@ -133,7 +133,7 @@ def _never_seen(realm_id: str) -> StoredCompany:
     return StoredCompany(
         realm_id=realm_id, name="", connection="unknown",
         connection_detail="No process has worked for it yet.", lease_owner="", lease_until=None,
-        paused_until=None, tokens_expire_at=None, references_loaded_at=None,
+        tokens_expire_at=None, references_loaded_at=None,
         references_changed_since=None, facts=None, references={}, writes_last_minute=0,
         writes_today=0,
     )  # fmt: skip
@@ -150,7 +150,6 @@ def _company(
         connection_detail=row.connection_detail,
         lease_owner=row.lease_owner,
         lease_until=row.lease_until,
-        paused_until=row.paused_until,
         tokens_expire_at=row.tokens_expire_at,
         references_loaded_at=row.references_loaded_at,
         references_changed_since=row.references_changed_since,

@@ -92,7 +92,6 @@ class StoredCompany(msgspec.Struct, frozen=True, kw_only=True):
     connection_detail: str
     lease_owner: str
     lease_until: datetime | None
-    paused_until: datetime | None
     tokens_expire_at: datetime | None
     references_loaded_at: datetime | None
     references_changed_since: datetime | None

@@ -127,7 +127,6 @@ class DocumentUpdate(msgspec.Struct, frozen=True):
     document_number: str | None = None
     total: Decimal | None = None
     version: int | None = None
-    is_another_attempt: bool = False
     concession: str = ""
 
 

@@ -33,7 +33,6 @@ class CompanyRecord(NamedTuple):
     facts: str | None
     connection: str
     connection_detail: str
-    paused_until: datetime | None
     references_loaded_at: datetime | None
     references_changed_since: datetime | None
 

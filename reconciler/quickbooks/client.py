@@ -27,7 +27,6 @@ from reconciler.quickbooks.protocol import Request
 from reconciler.quickbooks.tokens import TokenSource
 
 PRODUCTION = "https://quickbooks.api.intuit.com"
-SANDBOX = "https://sandbox-quickbooks.api.intuit.com"
 
 NOT_SENT_RETRY = timedelta(seconds=5)
 READ_RETRY = timedelta(seconds=10)

@@ -27,17 +27,9 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Our DocNumber is kept on sales forms; if off QuickBooks counts by itself."""
     custom_purchase_numbers: bool = False
     using_sales_tax: bool = False
-    partner_tax_enabled: bool | None = None
-    """True: automated sales tax, set up; False: automated, not set up; None: legacy tax."""
     allow_discount: bool = False
-    allow_deposit: bool = False
-    allow_shipping: bool = False
-    class_per_transaction: bool = False
-    class_per_line: bool = False
-    track_departments: bool = False
     book_close_date: date | None = None
     """Documents dated on or before it are refused (fault 6210)."""
-    subscription_status: str = ""
     custom_fields: dict[str, str] = {}
     """Definition ids of the text fields on sales forms, by name in lower case."""
 
@@ -57,7 +49,6 @@ def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> 
     tax = _part(preferences, "TaxPrefs")
     accounting = _part(preferences, "AccountingInfoPrefs")
     currency = _part(preferences, "CurrencyPrefs")
-    automated = tax.get("PartnerTaxEnabled")
     return CompanyFacts(
         realm_id=realm_id,
         name=str(company_info.get("CompanyName") or company_info.get("LegalName") or ""),
@@ -69,17 +60,8 @@ def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> 
             _part(preferences, "VendorAndPurchasesPrefs"), "UseCustomTxnNumbers"
         ),
         using_sales_tax=_flag(tax, "UsingSalesTax"),
-        partner_tax_enabled=None if automated is None else _flag(tax, "PartnerTaxEnabled"),
         allow_discount=_flag(sales, "AllowDiscount"),
-        allow_deposit=_flag(sales, "AllowDeposit"),
-        allow_shipping=_flag(sales, "AllowShipping"),
-        class_per_transaction=_flag(accounting, "ClassTrackingPerTxn"),
-        # Both spellings are met: the entity page has the longer one.
-        class_per_line=_flag(accounting, "ClassTrackingPerTxnLine")
-        or _flag(accounting, "ClassTrackingPerLine"),
-        track_departments=_flag(accounting, "TrackDepartments"),
         book_close_date=_date(accounting.get("BookCloseDate")),
-        subscription_status=_named_value(company_info, "SubscriptionStatus"),
         custom_fields=_custom_fields(sales),
     )
 
@@ -123,11 +105,3 @@ def _date(value: Any) -> date | None:
         return date.fromisoformat(str(value)[:10])
     except ValueError:
         return None
-
-
-def _named_value(company_info: Payload, name: str) -> str:
-    pairs = company_info.get("NameValue")
-    for pair in pairs if isinstance(pairs, list) else []:
-        if isinstance(pair, dict) and pair.get("Name") == name:
-            return str(pair.get("Value") or "")
-    return ""

@@ -21,7 +21,6 @@ from reconciler.errors import ConfigurationError, Disconnected, QuickBooksError,
 
 SCOPE = "com.intuit.quickbooks.accounting"
 DISCOVERY = "https://developer.intuit.com/.well-known/openid_configuration/"
-SANDBOX_DISCOVERY = "https://developer.intuit.com/.well-known/openid_sandbox_configuration/"
 
 RETRY_AFTER = timedelta(seconds=30)
 _RECONNECT = "Connect the company again: reconciler connect."

@@ -8,7 +8,6 @@ rows of name lists unless told otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 MAX_PAGE = 1000
 
@@ -89,11 +88,6 @@ def count(entity: str, conditions: Iterable[str] = ()) -> str:
     where = " AND ".join(conditions)
     clause = f" WHERE {where}" if where else ""
     return f"SELECT COUNT(*) FROM {entity}{clause}"
-
-
-def updated_since(since: datetime) -> str:
-    """The condition for rows changed at or after an aware instant."""
-    return f"MetaData.LastUpdatedTime >= {quote(since.isoformat())}"
 
 
 def next_page(start: int, received: int, limit: int = MAX_PAGE) -> int | None:

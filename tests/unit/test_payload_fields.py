@@ -83,7 +83,7 @@ LONG = 'Ünï’"code: \t' * 900
 
 FACTS = CompanyFacts(
     realm_id="1", name="Books", country="US", multicurrency=True, custom_txn_numbers=True,
-    using_sales_tax=True, allow_discount=True, class_per_transaction=True, track_departments=True,
+    using_sales_tax=True, allow_discount=True,
 )  # fmt: skip
 ACCOUNT = Reference(
     entity="Account", id="35", sync_token="0", active=True, name="Sales", kind="Income"

@@ -116,17 +116,12 @@ def test_nothing_changed(data: dict[str, Any]) -> None:
 INFO = {
     "CompanyName": "Engines Inc.",
     "Country": "US",
-    "NameValue": [{"Name": "SubscriptionStatus", "Value": "PAID"}],
 }
 PREFERENCES = {
     "SalesFormsPrefs": {"CustomTxnNumbers": True, "AllowDiscount": True},
-    "TaxPrefs": {"UsingSalesTax": True, "PartnerTaxEnabled": True},
+    "TaxPrefs": {"UsingSalesTax": True},
     "CurrencyPrefs": {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": "USD"}},
-    "AccountingInfoPrefs": {
-        "ClassTrackingPerTxnLine": True,
-        "TrackDepartments": True,
-        "BookCloseDate": "2025-12-31",
-    },
+    "AccountingInfoPrefs": {"BookCloseDate": "2025-12-31"},
     "VendorAndPurchasesPrefs": {"UseCustomTxnNumbers": True},
 }
 
@@ -137,10 +132,6 @@ def test_company() -> None:
     assert facts.is_supported
     assert facts.custom_txn_numbers
     assert facts.custom_purchase_numbers
-    assert facts.partner_tax_enabled is True
-    assert facts.class_per_line
-    assert not facts.class_per_transaction
-    assert facts.subscription_status == "PAID"
     assert facts.is_closed(date(2025, 12, 31))
     assert not facts.is_closed(date(2026, 1, 1))
 
@@ -149,7 +140,6 @@ def test_company_that_tells_nothing() -> None:
     """A setting left out counts as off, an unknown country as unsupported."""
     facts = read_company("934", {}, {})
     assert not facts.is_supported
-    assert facts.partner_tax_enabled is None
     assert facts.home_currency == "USD"
     assert not facts.is_closed(date(2000, 1, 1))
     assert not read_company("934", {"Country": "CA"}, {}).is_supported

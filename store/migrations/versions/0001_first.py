@@ -94,7 +94,6 @@ STATEMENTS = (
       facts JSON,
       connection TEXT DEFAULT 'connected' NOT NULL,
       connection_detail TEXT DEFAULT '' NOT NULL,
-      paused_until TIMESTAMP WITH TIME ZONE,
       sealed_tokens BYTEA,
       tokens_expire_at TIMESTAMP WITH TIME ZONE,
       references_loaded_at TIMESTAMP WITH TIME ZONE,
