@@ -396,13 +396,14 @@ def _unreadable(
 def _unsent(
     key: DocumentKey, ledger: Mapping[DocumentKey, Recorded], *, repeats: bool
 ) -> list[DocumentKey]:
-    """The documents of an action that are still open, or its next one."""
+    """The documents of an action that are still open, or its next one. One that was sent stands,
+    whatever its verdict."""
     recorded = [known for known in ledger if known._replace(enrolment=1) == key]
     if not recorded:
         return [key]
     last = max(known.enrolment for known in recorded)
-    following = [key._replace(enrolment=last + 1)] if repeats else []
-    return [known for known in recorded if ledger[known].is_open] or following
+    following = key._replace(enrolment=last + 1 if repeats else last)
+    return [known for known in recorded if ledger[known].is_open] or [following]
 
 
 def _may_enrol(workflow: Workflow, obj: SourceObject) -> bool:
