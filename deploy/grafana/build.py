@@ -38,6 +38,12 @@ def once(metric: str, labels: str = R, by: str = "", how: str = "sum") -> str:
     return f"{how}{grouping} (max without (instance) ({metric}{{{labels}}}))"
 
 
+def down_to_zero(metric: str, labels: str, by: str, how: str = "sum") -> str:
+    """As `once`; what was there and is gone is 0, for a legend goes on showing the last value of a line that ends."""
+    gone = f"0 * max by ({by}) (max_over_time({metric}{{{labels}}}[$__range]))"
+    return f"{once(metric, labels, by, how)} or {gone}"
+
+
 def named(expression: str) -> str:
     """With the company's name as a label beside its realm id, which nobody knows by heart."""
     names = f"max by (realm_id, name) (reconciler_company_info{{{R}}})"
@@ -80,13 +86,13 @@ def overview() -> Dashboard:
         stat("Companies connected", f"sum(max without (instance) (reconciler_company_connected{{{R}}})) / count(max without (instance) (reconciler_company_connected{{{R}}}))", "Share of companies whose connection works.", "percentunit", (("red", 0), ("green", 1))),
         row("What is stuck?"),
         table("Waiting and blocked, by reason", f"sort_desc({once('reconciler_ledger_documents', STUCK, 'state, reason')})", "Blocked needs a person: docs/reasons or `reconciler explain` says what to do. Waiting needs a fact from HubSpot.", value="documents", empty="Nothing waits and nothing is blocked"),
-        graph("Documents by state", [(once("reconciler_ledger_documents", f'{R}, state!="created"', "state"), "{{state}}")], "All but the created ones.", stacked=True),
-        graph("Oldest, by state", [(once("reconciler_ledger_oldest_seconds", R, "state", "max"), "{{state}}")], "Blocked ones grow old with people; due and sending ones must not.", "s"),
+        graph("Documents by state", [(down_to_zero("reconciler_ledger_documents", f'{R}, state!="created"', "state"), "{{state}}")], "All but the created ones.", stacked=True),
+        graph("Oldest, by state", [(down_to_zero("reconciler_ledger_oldest_seconds", R, "state", "max"), "{{state}}")], "Blocked ones grow old with people; due and sending ones must not.", "s"),
         row("Why?"),
         graph("QuickBooks's answers that are not ok", [(rate("reconciler_quickbooks_calls_total", f'{R}, outcome!="ok"', "outcome, status, code"), "{{outcome}} {{status}} {{code}}")], "By class of error, HTTP status and Intuit's fault code.", PER_SECOND, empty="All answers were ok"),
         graph("Waiting for limits", [(rate("reconciler_quickbooks_throttle_seconds_total", R, "cause"), "{{cause}}")], "Seconds of waiting per second: limits are ours, kept in advance; silence follows HTTP 429.", "s"),
         graph("Retries and lost answers", [(rate("reconciler_retries_total", J, "kind"), "{{kind}}"), (rate("reconciler_unknown_outcomes_total"), "no answer"), (rate("reconciler_fenced_writes_total"), "fenced")], "What is being tried again.", PER_SECOND),
-        table("Alerts", 'ALERTS{alertname=~"Reconciler.*"}', "What Prometheus holds against us now; docs/operations.md has a section on each.", empty="None", size=(24, 6)),
+        table("Alerts", 'ALERTS{alertname=~"Reconciler.*"}', "What Prometheus holds against us now; docs/operations.md has a section on each.", empty="–", size=(24, 6)),
     ])  # fmt: skip
 
 
@@ -104,9 +110,9 @@ def company() -> Dashboard:
         graph("Latency", quantiles(LATENCY, R), "From Kafka record to document. Backfills are left out.", "s", width=12),
         row("What is stuck, and why?"),
         table("Waiting and blocked", f"sort_desc({once('reconciler_ledger_documents', STUCK, 'action, state, reason')})", "By action, state and reason.", value="documents", empty="Nothing waits and nothing is blocked", size=(12, 9)),
-        graph("Documents by state", [(once("reconciler_ledger_documents", f'{R}, state!="created"', "state"), "{{state}}")], "All but the created ones.", width=12, stacked=True),
+        graph("Documents by state", [(down_to_zero("reconciler_ledger_documents", f'{R}, state!="created"', "state"), "{{state}}")], "All but the created ones.", width=12, stacked=True),
         graph("Drift", [(once("reconciler_documents_drifted", R, "drift"), "{{drift}}")], "What people did in QuickBooks to documents of ours.", width=12, empty="None"),
-        graph("Oldest, by state", [(once("reconciler_ledger_oldest_seconds", R, "state", "max"), "{{state}}")], "", "s", width=12),
+        graph("Oldest, by state", [(down_to_zero("reconciler_ledger_oldest_seconds", R, "state", "max"), "{{state}}")], "", "s", width=12),
         row("What does QuickBooks say?"),
         graph("Calls", [(rate("reconciler_quickbooks_calls_total", R, "operation, outcome"), "{{operation}} {{outcome}}")], "Per second.", PER_SECOND),
         graph("Duration of calls", [(quantile(0.5, "reconciler_quickbooks_call_duration_seconds", J, "operation"), "{{operation}} p50"), (quantile(0.99, "reconciler_quickbooks_call_duration_seconds", J, "operation"), "{{operation}} p99")], "Of all companies together.", "s"),

@@ -148,7 +148,10 @@ def table(
     empty: str = "",
     size: tuple[int, int] = (8, 9),
 ) -> Panel:
-    """Rows by label, largest first; the number's column is called *value*, or left out."""
+    """Rows by label, largest first; the number's column is called *value*, or left out.
+
+    Grafana shows *empty* in an empty cell too.
+    """
     panel = _panel("table", title, about, "short", size, empty)
     panel["targets"] = [_target(expression, "", "A", instant=True, format="table")]
     hidden = dict.fromkeys(("Time", "__name__", "job", *hide, *(() if value else ("Value",))), True)

@@ -107,7 +107,7 @@ def _save(pictures: Path) -> None:
         return
     images = Path("docs/images")
     images.mkdir(parents=True, exist_ok=True)
-    chosen = {_file(name, "", "light") for name in PAGES if name != "preview"}
+    chosen = {_file(name, "", "light") for name in PAGES}
     chosen |= {_file("overview", "", "dark"), _file("document", "", "dark")}
     chosen |= {_file("overview", "narrow", "light"), _file("blocked", "narrow", "dark")}
     for name in chosen:

@@ -10,7 +10,7 @@ import { prepared, Visualization } from './panels';
 import { Prometheus, type Choice } from './prometheus';
 
 const [CELL, GAP, COLUMNS] = [30, 8, 24]; // Grafana's grid, in px
-const SETTLING = 1500; // ms, for fonts and icons to come and sizes to be measured
+const STILL = 2000; // ms without a change, after which fonts and icons have come and sizes are measured
 
 interface Filled {
   panel: Panel;
@@ -82,6 +82,17 @@ function Top({ title, choices, range }: { title: string; choices: Choice[]; rang
   );
 }
 
+function still(): Promise<void> {
+  return new Promise((done) => {
+    let waiting = setTimeout(done, STILL);
+    const again = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(done, STILL);
+    };
+    new MutationObserver(again).observe(document, { subtree: true, childList: true, attributes: true });
+  });
+}
+
 async function draw(): Promise<Shown[]> {
   const dashboard: Dashboard = await (await fetch(`dashboards/${asked.get('dashboard')}.json`)).json();
   const raw = { from: asked.get('from') ?? dashboard.time.from, to: asked.get('to') ?? dashboard.time.to };
@@ -103,7 +114,7 @@ async function draw(): Promise<Shown[]> {
       <PortalContainer />
     </ThemeContext.Provider>
   );
-  await new Promise((done) => setTimeout(done, SETTLING));
+  await still();
   return all.filter(({ panel }) => panel.type !== 'row').map(({ panel, error }) => {
     const element = document.querySelector(`[data-panel="${panel.id}"]`)!;
     return { title: panel.title, error, empty: element.querySelector('[data-empty]') !== null, cut: cut(element) };

@@ -46,7 +46,8 @@ export class Prometheus {
   async frames(target: Target, variables: Record<string, string>, width: number): Promise<DataFrame[]> {
     const step = rangeUtil.calculateInterval(this.range, width, this.scrapeInterval).intervalMs / 1000;
     const scrape = rangeUtil.intervalToSeconds(this.scrapeInterval);
-    const values = { ...variables, __rate_interval: `${Math.max(step + scrape, 4 * scrape)}s` };
+    const range = Math.ceil((this.range.to.valueOf() - this.range.from.valueOf()) / 1000);
+    const values = { ...variables, __rate_interval: `${Math.max(step + scrape, 4 * scrape)}s`, __range: `${range}s` };
     const expression = target.expr.replace(/\$(\w+)/g, (_, name: keyof typeof values) => values[name]);
     if (target.format === 'table') {
       return [table(await this.instant(expression), target.refId)];

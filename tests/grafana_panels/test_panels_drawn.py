@@ -43,9 +43,9 @@ pytestmark = [
 ]
 
 MISFORTUNES = (
-    {"kind": "status_before_commit", "status": 503, "rate": 0.12, "seed": 1},
-    {"kind": "throttle", "rate": 0.04, "seed": 2},
-    {"kind": "drop_after_commit", "rate": 0.04, "seed": 3},
+    {"kind": "status_before_commit", "status": 503, "rate": 0.05, "seed": 1},
+    {"kind": "throttle", "rate": 0.02, "seed": 2, "count": 1},
+    {"kind": "drop_after_commit", "rate": 0.02, "seed": 3},
 )
 """What QuickBooks does now and then, so that the panels about it are seen at work."""
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -130,6 +131,22 @@ def test_a_figure_is_a_number_or_nothing(loaded: Prometheus, query: Query) -> No
     idle = {**VARIABLES, "realm": COMPANIES[1].split(":")[0]}
     result = loaded.query(substituted(query.expression, idle))
     assert "NaN" not in [series["value"][1] for series in result]
+
+
+@needs_prometheus
+def test_a_state_in_which_nothing_is_any_more_is_shown_as_0(loaded: Prometheus) -> None:
+    """Not as it last was, which is what the legend says of a line that ends."""
+    (query,) = [
+        each
+        for each in queries()
+        if (each.dashboard, each.panel) == ("Overview", "Documents by state")
+    ]
+    expression = substituted(query.expression, {**VARIABLES, "__range": "10m"})
+    ended = (
+        time.time() + 400
+    )  # Prometheus takes a series for ended five minutes after its last point
+    result = loaded.query(f"last_over_time(({expression})[1s:1s] @ {ended:.0f})")
+    assert {series["value"][1] for series in result} == {"0"}
 
 
 @needs_prometheus
