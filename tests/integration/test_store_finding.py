@@ -70,6 +70,14 @@ async def test_a_document_is_found_by(text: str, objects: list[str], store: Oper
     assert await found(store, text) == objects
 
 
+async def test_no_name_is_too_odd_or_too_long_to_be_kept(store: OperatorStore) -> None:
+    """Postgres holds no NUL in a text, and an index no entry longer than a third of a page."""
+    wide = "𝔘" * 400
+    work = IntakeAtWork(store.pool, FILE, group="later")
+    await work.take(deal("1005", f"Nil\0 {wide}", firstname=wide, lastname=wide, email=wide))
+    assert await found(store, "nil") == ["1005"]
+
+
 async def test_an_object_is_found_by_its_name(store: OperatorStore) -> None:
     """Whatever became of it, last changed first."""
     hits = await store.named("grain", SOURCE_TYPES, 25)
