@@ -146,14 +146,12 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
                change = CASE WHEN n.content IS NULL AND NOT n.drop THEN d.change ELSE '' END,
                state_since = CASE WHEN d.state = n.state AND d.reason = n.reason
                                   THEN d.state_since ELSE now() END,
-               found_by = CASE WHEN n.drop THEN '' WHEN n.content IS NULL THEN d.found_by
-                               ELSE n.found_by END,
                version = d.version + 1, attempts = 0, priority = 0, next_attempt_at = now(),
                retried_at = now(), guard_off = d.guard_off OR n.guard_off
           FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
-                      $7::json[], $8::bool[], $9::bool[], $10::text[])
+                      $7::json[], $8::bool[], $9::bool[])
                AS n(document_id, version, state, reason, detail, workflow, content, drop,
-                    guard_off, found_by)
+                    guard_off)
          WHERE d.document_id = n.document_id AND d.version = n.version
            AND d.state NOT IN ('sending', 'created')
         RETURNING d.document_id
@@ -167,9 +165,16 @@ async def change(connection: Connection, changes: Sequence[DocumentChange]) -> s
         [each.content for each in changes],
         [each.drop_content for each in changes],
         [each.guard_off for each in changes],
-        [finding.of_content(each.content) for each in changes],
     )
     changed = {row[0] for row in rows}
+    await finding.note(
+        connection,
+        {
+            each.document_id: each.content
+            for each in changes
+            if each.document_id in changed and (each.content or each.drop_content)
+        },
+    )
     await wake_followers(connection, changed)
     return changed
 

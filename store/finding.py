@@ -1,13 +1,13 @@
 """“Where is my invoice?”: documents and objects by what a person has in hand.
 
-Names and addresses are kept beside the JSON in `found_by`, ready to be compared. A search reads
-that column's covering index and nothing else of the tables, which is a few percent of them. Why: see
-`docs/decisions.md`.
+Names and addresses are kept ready to be compared: a document's in the narrow table `document_names`,
+which its changes of state leave alone, an object's in a column with a covering index. A search reads
+these and nothing else, which is a few percent of what is stored. Why: see `docs/decisions.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -15,6 +15,7 @@ import msgspec
 
 from reconciler.model import SOURCE_TYPES, SourceObject
 from reconciler.operator.ports import SearchTooSlow
+from store.pool import Connection
 
 MOST_AT_ONCE = 20_000
 """Of documents that share a text the newest are looked at first, so many at a time."""
@@ -75,6 +76,22 @@ class Found(NamedTuple):
     more_below: int | None
 
 
+async def note(connection: Connection, contents: Mapping[int, str | None]) -> None:
+    """Keep what documents (by id) are found by; one without content only by its object."""
+    texts = {document_id: of_content(content) for document_id, content in contents.items()}
+    if texts:
+        await connection.execute(
+            """
+            INSERT INTO document_names AS d (document_id, found_by)
+            SELECT * FROM unnest($1::bigint[], $2::text[])
+            ON CONFLICT (document_id) DO UPDATE SET found_by = excluded.found_by
+             WHERE d.found_by <> excluded.found_by
+            """,
+            list(texts),
+            list(texts.values()),
+        )
+
+
 async def documents(pool: asyncpg.Pool, text: str, below: int | None) -> Found:
     """The newest of those below an id: by customer, object, document number or HubSpot id.
 
@@ -127,8 +144,8 @@ PORTALS = """
 
 _DOCUMENTS = f"""
 WITH told AS MATERIALIZED (
-    SELECT document_id FROM documents
-     WHERE found_by LIKE $1 AND found_by <> '' AND document_id < $5
+    SELECT document_id FROM document_names
+     WHERE found_by LIKE $1 AND document_id < $5
      ORDER BY document_id DESC LIMIT $2),
 named AS MATERIALIZED (
     SELECT portal_id, object_type, object_id FROM objects

@@ -267,21 +267,20 @@ class IntakeTransaction:
             """
             INSERT INTO documents AS d
                    (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                    state, reason, detail, content, enrolled_at, priority, found_by,
+                    state, reason, detail, content, enrolled_at, priority,
                     next_attempt_at, ready_at, generation, revision, version, attempts)
             SELECT n.realm_id, n.action, n.portal_id, n.object_type, n.object_id, n.enrolment,
                    n.workflow, n.state, n.reason, n.detail, n.content, n.enrolled_at, n.priority,
-                   n.found_by, greatest(now(), n.not_before), greatest(coalesce($15, now()), n.not_before),
+                   greatest(now(), n.not_before), greatest(coalesce($15, now()), n.not_before),
                    1, 1, 1, 0
               FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[],
                           $7::text[], $8::text[], $9::text[], $10::text[], $11::json[],
-                          $12::timestamptz[], $13::smallint[], $14::timestamptz[], $16::text[])
+                          $12::timestamptz[], $13::smallint[], $14::timestamptz[])
                    AS n(realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                        state, reason, detail, content, enrolled_at, priority, not_before, found_by)
+                        state, reason, detail, content, enrolled_at, priority, not_before)
             ON CONFLICT ON CONSTRAINT documents_key DO UPDATE
                SET workflow = excluded.workflow, state = excluded.state, reason = excluded.reason,
                    detail = excluded.detail, content = excluded.content, desired = NULL,
-                   found_by = excluded.found_by,
                    enrolled_at = excluded.enrolled_at, ready_at = excluded.ready_at,
                    version = d.version + 1, attempts = 0,
                    next_attempt_at = excluded.next_attempt_at,
@@ -304,9 +303,10 @@ class IntakeTransaction:
             [d.priority for d in documents],
             [instant(d.not_before) if d.not_before else None for d in documents],
             instant(heard_at) if heard_at > 0 else None,
-            [finding.of_content(d.content) for d in documents],
         )
         ids = {_document_key(row): row[6] for row in rows}
+        contents = {ids[d.key]: d.content for d in documents if d.key in ids}
+        await finding.note(self._connection, contents)
         if ended := [ids[d.key] for d in documents if _is_given_up(d) and d.key in ids]:
             await wake_followers(self._connection, ended)
         return ids

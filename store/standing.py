@@ -155,7 +155,6 @@ async def _amend(
         UPDATE documents AS d
            SET content = CASE WHEN n.recreate THEN coalesce(d.desired, d.content)
                               WHEN n.is_written THEN n.desired::json ELSE d.content END,
-               found_by = CASE WHEN n.is_written THEN n.found_by ELSE d.found_by END,
                desired = CASE WHEN n.recreate OR n.is_written AND d.desired::text = n.desired
                               THEN NULL ELSE d.desired END,
                change = CASE WHEN n.recreate THEN ''
@@ -179,18 +178,20 @@ async def _amend(
                                       ELSE coalesce(n.next_attempt_at, d.next_attempt_at) END
           FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                       $8::bool[], $9::text[], $10::numeric[], $11::text[], $12::bool[],
-                      $13::timestamptz[], $14::text[])
+                      $13::timestamptz[])
                AS n(document_id, quickbooks_id, change, reason, detail, desired, is_written,
-                    sync_token, total, drift, recreate, next_attempt_at, found_by)
+                    sync_token, total, drift, recreate, next_attempt_at)
          WHERE d.document_id = n.document_id AND d.quickbooks_id = n.quickbooks_id
            AND d.state = 'created' AND ($1 OR d.change <> 'sending')
         RETURNING d.document_id
         """,
         are_answers,
         *zip(*map(msgspec.structs.astuple, amendments), strict=True),
-        [finding.of_content(each.desired or None) for each in amendments],
     )
-    return {row[0] for row in rows}
+    amended = {row[0] for row in rows}
+    written = {a.document_id: a.desired for a in amendments if a.is_written}
+    await finding.note(connection, {id_: written[id_] for id_ in amended & written.keys()})
+    return amended
 
 
 def _standing(row: asyncpg.Record) -> StandingDocument:

@@ -118,12 +118,6 @@ class DocumentRow(SQLModel, table=True):
             postgresql_where=text("state = 'wanted'"),
         ),
         Index(
-            "documents_found_by",
-            "found_by",
-            postgresql_include=["document_id"],
-            postgresql_where=text("found_by <> ''"),
-        ),
-        Index(
             "documents_number",
             "document_number",
             postgresql_where=text("document_number IS NOT NULL"),
@@ -195,6 +189,13 @@ class DocumentRow(SQLModel, table=True):
     retried_at: datetime | None = Field(sa_column=_instant())
     guard_off: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     ready_at: datetime = Field(sa_column=_instant(nullable=False, default_now=True))
+
+
+class DocumentNameRow(SQLModel, table=True):
+    """What a document is found by: apart from it, so that a change of its state writes none of this."""
+
+    __tablename__ = "document_names"
+    document_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     found_by: str = Field(sa_column=_found_by())
 
 

@@ -28,13 +28,18 @@ _OBJECTS = """
       FROM objects, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
 """
 _DOCUMENTS = """
-    INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
-                           state, content, enrolled_at, generation, revision, version, attempts,
-                           quickbooks_entity, quickbooks_id, found_by)
-    SELECT realm_id, action, portal_id, object_type, n::text, enrolment, workflow, 'created',
-           content, enrolled_at, 1, 1, 2, 1, 'Invoice', n::text,
-           replace(found_by, object_id, n::text)
-      FROM documents, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
+    WITH copied AS (
+        INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment,
+                               workflow, state, content, enrolled_at, generation, revision, version,
+                               attempts, quickbooks_entity, quickbooks_id)
+        SELECT realm_id, action, portal_id, object_type, n::text, enrolment, workflow, 'created',
+               content, enrolled_at, 1, 1, 2, 1, 'Invoice', n::text
+          FROM documents, generate_series($2::bigint, $3::bigint) AS n WHERE object_id = $1
+        RETURNING document_id, object_id)
+    INSERT INTO document_names
+    SELECT c.document_id, replace(found_by, d.object_id, c.object_id)
+      FROM copied AS c, document_names JOIN documents AS d USING (document_id)
+     WHERE d.object_id = $1
 """
 _CHUNK = 100_000
 
@@ -86,5 +91,5 @@ async def _fill(dsn: str, objects: int) -> None:
         span = (FIRST_COPY + first, FIRST_COPY + min(first + _CHUNK, objects) - 1)
         for statement in (_OBJECTS, _DOCUMENTS):
             await connection.execute(statement, str(FIRST_ID), *span, timeout=600)
-    await connection.execute("VACUUM ANALYZE objects, documents", timeout=600)
+    await connection.execute("VACUUM ANALYZE objects, documents, document_names", timeout=600)
     await connection.close()

@@ -1,7 +1,7 @@
 """The first schema: objects, the ledger, operations, outcomes, offsets, dead letters, companies.
 
-Objects, documents and operations leave room in their pages, so that a change of state is a
-heap-only update.
+Objects, documents and operations leave room in their pages, so that the new version of a row stays
+beside the old one.
 
 Revision ID: 0001
 Revises:
@@ -159,7 +159,6 @@ STATEMENTS = (
       retried_at TIMESTAMP WITH TIME ZONE,
       guard_off BOOLEAN DEFAULT false NOT NULL,
       ready_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-      found_by TEXT COLLATE "C" DEFAULT '' NOT NULL,
       PRIMARY KEY (document_id),
       CONSTRAINT documents_key UNIQUE (portal_id, object_type, object_id, action, realm_id, enrolment)
     ) WITH (fillfactor = 80)
@@ -175,8 +174,11 @@ STATEMENTS = (
       WHERE quickbooks_id IS NOT NULL
     """,
     """
-    CREATE INDEX documents_found_by ON documents (found_by) INCLUDE (document_id)
-      WHERE found_by <> ''
+    CREATE TABLE document_names (
+      document_id BIGINT NOT NULL,
+      found_by TEXT COLLATE "C" DEFAULT '' NOT NULL,
+      PRIMARY KEY (document_id)
+    )
     """,
     """
     CREATE INDEX documents_number ON documents (document_number) WHERE document_number IS NOT NULL
