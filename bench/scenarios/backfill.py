@@ -182,14 +182,14 @@ class Stage:
         while fetch_value(self.dsn, _LEFT):
             if service.ended.is_set() or time.monotonic() - started > LONGEST_SECONDS:
                 raise ContestantFailed("the backfill's documents were not created in time")
-            time.sleep(0.5)
+            time.sleep(1.0)
         return time.monotonic() - started
 
     def _until_passed(self, command: subprocess.Popen[str], objects: int) -> None:
         while fetch_value(self.dsn, _PASSED) < objects:
             if command.poll() is not None:
                 raise ContestantFailed("the backfill ended before it could be killed")
-            time.sleep(0.2)
+            time.sleep(1.0)
 
     def _command(self, name: str, *options: str) -> subprocess.Popen[str]:
         """`reconciler NAME` over the service's store, as an operator runs it."""
