@@ -23,7 +23,7 @@ from reconciler.quickbooks.protocol import query, read
 from reconciler.quickbooks.queries import MAX_PAGE, equals, next_page, resembles, select
 from reconciler.quickbooks.references import Reference, read_reference
 
-NAME_LISTS = {"Customer": "DisplayName", "Item": "Name"}
+_NAMED_BY = {"Customer": "DisplayName", "Item": "Name"}
 
 
 async def locate(quickbooks: QuickBooks, op: Operation) -> BatchResult | None:
@@ -57,7 +57,7 @@ async def _search(quickbooks: QuickBooks, op: Operation) -> Answer | None:
 
 def is_ours(op: Operation, entity: dict[str, Any]) -> bool:
     """Whether an object in the books is the one *op* was to make."""
-    if op.entity in NAME_LISTS:
+    if op.entity in _NAMED_BY:
         return is_wanted(op, read_reference(op.entity, entity))
     return op.marker in str(entity.get("PrivateNote", ""))
 
@@ -83,7 +83,7 @@ def is_wanted(op: Operation, found: Reference) -> bool:
 
 
 def _conditions(entity: str, wanted: dict[str, Any]) -> Iterable[str]:
-    if name := NAME_LISTS.get(entity):
+    if name := _NAMED_BY.get(entity):
         if condition := resembles(name, wanted[name]):
             yield condition
         return
@@ -97,7 +97,7 @@ async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) ->
 
     QuickBooks replays an answer even for an object that is gone (LanternOps/breeze pull 4624).
     """
-    if op.entity in NAME_LISTS:
+    if op.entity in _NAMED_BY:
         return answer
     try:
         return await quickbooks.send(read(op.entity, str(answer.entity(op.entity).get("Id"))))
