@@ -71,21 +71,25 @@ def changed_links(
 
 
 def _named(obj: SourceObject, companions: frozenset[ObjectType]) -> set[ObjectKey]:
+    named = sales_named(obj)
     if companions:
-        wanted = companions.union(SOURCE_TYPES)
-        return {key for key in references(obj) if key.type in wanted}
-    return sales_named(obj)
+        named.update(key for key in references(obj) if key.type in companions)
+    return named
 
 
 def sales_named(obj: SourceObject) -> set[ObjectKey]:
-    """The deals, quotes and payments that an object names."""
-    portal_id, associations = obj.key.portal_id, obj.associations
-    return {
+    """The deals, quotes and payments of the same sale that an object names: those of other types, for
+    HubSpot's associations between two deals say nothing of that, and what it was merged into."""
+    (portal_id, own, _), associations = obj.key, obj.associations
+    named = {
         ObjectKey(portal_id, _SALE_TYPES[name], one)
         for name in associations
-        if name in _SALE_TYPES
+        if name in _SALE_TYPES and _SALE_TYPES[name] is not own
         for one in effective_ids(associations[name])
     }
+    if obj.merged is not None:
+        named.add(obj.key._replace(id=obj.merged[1]))
+    return named
 
 
 def reads_contacts(workflows: Iterable[Workflow]) -> bool:

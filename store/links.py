@@ -2,7 +2,8 @@
 
 Called by `store.intake` (written in the transaction of the object that names the other) and by
 dispatch (which documents bill the same sale). A link says that one object's association list, or
-its line items, name the other; who says it does not matter to readers.
+its line items, name the other, or, between two of one type, that one was merged into the other; who
+says it does not matter to readers.
 """
 
 from __future__ import annotations
@@ -96,9 +97,10 @@ async def precedents(
     """What stands before each of these documents: sales of the same thing, and its estimate.
 
     A sale (invoice, sales receipt, paid invoice) is of the same thing in the same company when its
-    source is the same object, or one that this one descends from or that descends from it: deal,
-    quote, payment, in this order. Two quotes of one deal, or two payments, are two sales. Left out
-    are sales that were not sent and are not among *document_ids*, and documents whose guard is off.
+    source is the same object, one that was merged with it, or one that this one descends from or
+    that descends from it: deal, quote, payment, in this order. Two quotes of one deal, or two
+    payments, are two sales. Left out are sales that were not sent and are not among *document_ids*,
+    and documents whose guard is off.
     """
     rows = await pool.fetch(_PRECEDENTS, list(document_ids))
     return [
@@ -135,11 +137,10 @@ _SALES = "('invoice', 'sales_receipt', 'paid_invoice')"
 _NEIGHBOURS = """
     SELECT l.target_type AS type, l.target_id AS id FROM object_links AS l
      WHERE l.portal_id = {one}.portal_id AND l.source_type = {one}.type AND l.source_id = {one}.id
-       AND l.target_type IN ('deal', 'quote', 'payment') AND l.target_type <> {one}.type
+       AND l.target_type IN ('deal', 'quote', 'payment')
     UNION
     SELECT l.source_type, l.source_id FROM object_links AS l
-     WHERE l.portal_id = {one}.portal_id AND l.target_type = {one}.type AND l.target_id = {one}.id
-       AND l.source_type <> {one}.type"""
+     WHERE l.portal_id = {one}.portal_id AND l.target_type = {one}.type AND l.target_id = {one}.id"""
 
 _SALE_LINKS = f"""
 SELECT k.portal_id, k.type, k.id, n.type, n.id
@@ -148,14 +149,15 @@ SELECT k.portal_id, k.type, k.id, n.type, n.id
 
 _KIN = f"""
 near AS (
-    SELECT s.document_id, s.realm_id, s.portal_id, s.type AS own_type, n.type, n.id
+    SELECT s.document_id, s.realm_id, s.portal_id, s.type AS own_type, s.id AS own_id, n.type, n.id
       FROM sales AS s CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="s")}) AS n),
 kin AS (
     SELECT document_id, realm_id, portal_id, type, id FROM near
     UNION
     SELECT q.document_id, q.realm_id, q.portal_id, n.type, n.id
       FROM near AS q CROSS JOIN LATERAL ({_NEIGHBOURS.format(one="q")}) AS n
-     WHERE q.type = 'quote' AND n.type <> q.own_type)"""
+     WHERE (n.type, n.id) <> (q.own_type, q.own_id)
+       AND (q.type = 'quote' AND n.type <> q.own_type OR q.type IN (n.type, q.own_type)))"""
 
 _ANY_GIVES_WAY = f"SELECT EXISTS (SELECT FROM documents AS d WHERE {GIVES_WAY.format(one='d')})"
 

@@ -18,7 +18,6 @@ from reconciler.model import (
     DocumentContent,
     DocumentKey,
     ObjectKey,
-    ObjectType,
     SourceObject,
 )
 from reconciler.operator.foretelling import (
@@ -107,7 +106,7 @@ class Planner:
         own = list(dict.fromkeys(each.document.key.source for each in self.prospects))
         await self._learn_links(own)
         near = {other for key in own for other in self.links.get(key, ())}
-        await self._learn_links([key for key in near if key.type is ObjectType.QUOTE])
+        await self._learn_links(sorted(near))
         others = {other for key in own for other in kin(key, self.links)}.difference(own)
         for keys in _chunks(sorted(others)):
             self._note_ledger(await replays.ledger_of(self.session.pool, keys))

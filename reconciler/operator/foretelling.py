@@ -18,7 +18,7 @@ from reconciler.precedence import NAMES, SALES
 from reconciler.reasons import Blocked, Reason, Stop, Waiting
 
 Links = Mapping[ObjectKey, Collection[ObjectKey]]
-"""Deals, quotes and payments that name an object or are named by it."""
+"""Deals, quotes and payments that name an object, are named by it or were merged with it."""
 
 
 class Prospect(NamedTuple):
@@ -60,10 +60,15 @@ def expected_if_planned(document: PlannedDocument, not_before: int, now: int) ->
 
 def kin(key: ObjectKey, links: Links) -> set[ObjectKey]:
     """Objects of the same sale as another one: as `store.links.precedents` finds them."""
-    near = {one for one in links.get(key, ()) if one.type is not key.type}
-    quotes = [one for one in near if one.type is ObjectType.QUOTE]
-    beyond = {one for quote in quotes for one in links.get(quote, ())}
-    return near | {one for one in beyond if one.type not in (key.type, ObjectType.QUOTE)}
+    near = set(links.get(key, ()))
+    beyond = {
+        one
+        for middle in near
+        for one in links.get(middle, ())
+        if (middle.type is ObjectType.QUOTE and one.type is not key.type)
+        or middle.type in (one.type, key.type)
+    }
+    return (near | beyond) - {key}
 
 
 @dataclass

@@ -14,7 +14,7 @@ from reconciler.operator.views import Selection
 from reconciler.workflows import load
 from tests.company_at_work import Work, at_work, now, plan
 from tests.console import operator_of
-from tests.feeds import Associated, History, Step
+from tests.feeds import Associated, History, Step, Written, record, rest
 from tests.intake_at_work import PORTAL, IntakeAtWork
 from tests.sandbox_process import Sandbox
 
@@ -208,6 +208,43 @@ async def test_what_is_refused_bills_nothing(opened: Open) -> None:
         assert rows == {
             "invoice": ("blocked", "quickbooks_refused"), "sales_receipt": ("created", "")
         }  # fmt: skip
+
+
+def merge(survivor: str, *gone: str, at: int) -> tuple[ObjectType, Written]:
+    """HubSpot's event for deals that are merged into a new one."""
+    event = {
+        "subscriptionType": "deal.merge", "portalId": PORTAL, "occurredAt": at, "eventId": at,
+        "primaryObjectId": int(gone[0]), "mergedObjectIds": [int(id_) for id_ in gone],
+        "newObjectId": int(survivor),
+    }  # fmt: skip
+    return ObjectType.DEAL, record(event, at)
+
+
+@pytest.mark.parametrize("billed_first", [True, False], ids=["billed before", "in one batch"])
+async def test_merged_deals_are_not_billed_again(opened: Open, *, billed_first: bool) -> None:
+    """What was billed for one of them stands for the deal that they became, also over two merges, and
+    for that deal's quotes."""
+    async with opened() as (work, intake):
+        before, event = deal("1"), merge("3", "1", "2", at=LATER)
+        if billed_first:
+            await intake.take(before, deal("2", won=False))
+            await work.run_until(nothing_wanted(work))
+            await intake.take_records([event])
+        else:
+            await intake.take_records([*_records(before), event])
+        await intake.take(deal("3", at=LATER), quote("7", at=LATER, deals="3"))
+        await work.run_until(nothing_wanted(work))
+        await intake.take_records([merge("4", "3", at=LATER + DAY)])
+        await intake.take(deal("4", at=LATER + DAY))
+        await work.run_until(nothing_wanted(work))
+        rows = {row["object_id"]: (row["state"], row["reason"]) for row in await work.documents()}
+        assert await bills(work) == 1
+        assert rows["1" if billed_first else "3"] == ("created", "")
+        assert rows["4"] == rows["7"] == ("blocked", "already_billed")
+
+
+def _records(history: History) -> list[tuple[ObjectType, Written]]:
+    return [(history.key.type, each) for each in rest(history)]
 
 
 async def test_two_processes_take_in_two_linked_objects_at_once(opened: Open) -> None:
