@@ -1,7 +1,7 @@
 """Documents that are ready to be sent, in the order in which they go: live ones, then a backfill's.
 
-Kept by `company`. A backfill takes at most a quarter of the time, in making its documents ready,
-and never all of Intuit's limits, so that a live document is looked at soon and finds room at once.
+Kept by `company`. A backfill takes a small part of the time, in making its documents ready, and
+never all of Intuit's limits, so that a live document is looked at soon and finds room at once.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LIVE_AT_ONCE = 10 * MAX_BATCH_ITEMS
 BACKFILL_AT_ONCE = MAX_BATCH_ITEMS
 """The same of a backfill: few, because a live document waits until they are on their way."""
 
-BACKFILL_SHARE = 0.25
-"""Of the time: making a backfill's documents ready is followed by leaving it for three times as long.
+BACKFILL_SHARE = 0.15
+"""Of the time: making a backfill's documents ready is followed by leaving it for the rest of it.
 Intuit's limits let far less through."""
 
 KEPT_FOR_LIVE = 0.1
