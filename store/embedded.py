@@ -225,8 +225,12 @@ def _launch(server: EmbeddedPostgres) -> "subprocess.Popen[bytes]":
     deadline = time.monotonic() + START_SECONDS
     while True:
         process = _spawn(server)
-        if _accepts(server.directory / "data", process, deadline):
-            return process
+        try:
+            if _accepts(server.directory / "data", process, deadline):
+                return process
+        except BaseException:
+            _end(process, signal.SIGINT)
+            raise
         _end(process, signal.SIGKILL)
         if time.monotonic() > deadline or not _was_held_by_the_last(server.directory):
             raise PostgresStartError(f"PostgreSQL did not start:\n{_log_tail(server.directory)}")

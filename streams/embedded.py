@@ -88,7 +88,12 @@ def _launch(home: Path, port: int) -> "subprocess.Popen[bytes]":
     command = [str(_binary()), "start", "--only", "kafka"]
     command += ["--kafka-port", str(port), "--data-dir", str(home / "data")]
     process = child.spawn(command, log)
-    if not child.answers_in_time(process, port, START_SECONDS):
+    try:
+        has_started = child.answers_in_time(process, port, START_SECONDS)
+    except BaseException:
+        child.end(process, signal.SIGKILL)
+        raise
+    if not has_started:
         child.end(process, signal.SIGKILL)
         tail = log.read_text(errors="replace")[-2000:]
         raise BrokerStartError(f"the embedded broker did not answer on port {port}:\n{tail}")

@@ -87,19 +87,24 @@ def start_sandbox(directory: Path, companies: Sequence[str], *options: str, port
     arguments = ["--port", str(port), *options]
     for company in companies:
         arguments += ["--company", company]
-    child = _start(
-        "sandbox", [sys.executable, "-m", "reconciler.sandbox", *arguments], port, directory, {}
-    )
-    child.wait_until("/admin/health")
-    return child
+    command = [sys.executable, "-m", "reconciler.sandbox", *arguments]
+    return _answering(_start("sandbox", command, port, directory, {}))
 
 
 def start_hubspot(directory: Path, *options: str) -> Child:
     """A HubSpot API server; objects come in through its admin API."""
     port = free_port()
     command = [sys.executable, "-m", "reconciler.hubspot_sandbox", "--port", str(port), *options]
-    child = _start("hubspot", command, port, directory, {})
-    child.wait_until("/admin/health")
+    return _answering(_start("hubspot", command, port, directory, {}))
+
+
+def _answering(child: Child) -> Child:
+    """A sandbox once it is ready; it does not stay when that can't be awaited."""
+    try:
+        child.wait_until("/admin/health")
+    except BaseException:
+        child.stop()
+        raise
     return child
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import asyncpg
 from rich.console import Console
@@ -49,6 +51,7 @@ class Row:
 
 async def run_demo(*, seed: int, objects: int, stay: bool) -> int:
     """Run it; 0 when the books and the ledger are what the feed calls for."""
+    signal.signal(signal.SIGTERM, _leave)
     console = Console()
     directory = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
     directory.chmod(0o755)  # as root, Postgres runs as another account and must get in
@@ -59,6 +62,12 @@ async def run_demo(*, seed: int, objects: int, stay: bool) -> int:
             return await _run(console, running, generate(seed, objects), seed, stay, started)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Leave every block, wherever it is, so that all that was started ends; only the first time."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 async def _run(
