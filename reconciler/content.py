@@ -84,9 +84,11 @@ def _payment_sale(enrolled: Enrolled) -> DocumentContent:
     _require_collected(enrolled.properties)
     amount = _payment_amount(enrolled)
     customer = _customer(enrolled)
-    lines = lines_of(enrolled.obj, _source_currency(enrolled))
-    if enrolled.settings.action is Action.PAID_INVOICE:
-        _refuse_taxable(lines)
+    lines = lines_of(
+        enrolled.obj,
+        _source_currency(enrolled),
+        may_be_taxable=enrolled.settings.action is not Action.PAID_INVOICE,
+    )
     discount = _order_discount(enrolled, lines, amount)
     return _form(enrolled, customer, lines, discount, _paid_on(enrolled))
 
@@ -113,14 +115,6 @@ def _require_collected(found: Properties) -> None:
     if status == "failed":
         raise NotEnrolled(Reason.PAYMENT_FAILED)
     raise Waiting(Reason.PAYMENT_SETTLED)
-
-
-def _refuse_taxable(lines: tuple[Line, ...]) -> None:
-    """R28: one taxable line refuses the whole paid invoice."""
-    for line in lines:
-        if line.taxable:
-            item = line.product.name or line.product.sku or line.description
-            raise Blocked(Reason.TAXABLE_LINE, item=item)
 
 
 def _payment_amount(enrolled: Enrolled) -> Decimal:

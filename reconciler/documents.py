@@ -3,7 +3,8 @@
 Field names, lengths and rules are those of the Accounting API's entity reference
 (developer.intuit.com/app/developer/qbo/docs/api/accounting/all-entities, minor version 75).
 Amounts are exact: each line's Amount is what the source says, UnitPrice is given only where
-Qty × UnitPrice rounds to it (fault 6070), and the tax is the source's (TotalTax).
+Qty × UnitPrice rounds to it (fault 6070), and the tax is the source's: TotalTax on every form with
+a taxed line, and code NON on lines without tax, so that QuickBooks works out none of its own.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _sales_form(
         "PrivateNote": _note(content, marker),
         "Line": list(_lines(content, resolved, facts)),
     }
-    if facts.using_sales_tax and content.tax:
+    if facts.using_sales_tax and any(line.tax for line in content.lines):
         entity["TxnTaxDetail"] = {"TotalTax": content.tax}
     if content.customer_memo:
         entity["CustomerMemo"] = {"value": clean_text(content.customer_memo, _CUSTOMER_MEMO)}
@@ -131,7 +132,7 @@ def _lines(content: DocumentContent, resolved: Resolved, facts: CompanyFacts) ->
 
 
 def _line(line: Line, item_id: str | None, facts: CompanyFacts) -> Entity:
-    taxed = line.taxable and facts.using_sales_tax
+    taxed = line.tax and facts.using_sales_tax  # taxable at nothing is NON: TAX may be worked out
     detail: Entity = {
         "ItemRef": {"value": item_id},
         "TaxCodeRef": {"value": "TAX" if taxed else "NON"},

@@ -217,7 +217,6 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     unit_price: Decimal | None = None
     description: str = ""
     product: ProductReference = ProductReference()
-    taxable: bool = False
     tax: Decimal = Decimal(0)
 
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     CONTACT_NOT_ELIGIBLE = "contact_not_eligible"
     NO_LINE_ITEMS = "no_line_items"
     TAXABLE_LINE = "taxable_line"
+    NO_TAX_AMOUNT = "no_tax_amount"
     BAD_NUMBER = "bad_number"
     BAD_DATE = "bad_date"
     TOO_LARGE = "too_large"
@@ -168,6 +169,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.TAXABLE_LINE: Words(
         "Line “{item}” is taxable, and a paid invoice may hold only non-taxable lines.",
         "Use a sales receipt action for taxable payments, or correct the line's tax in HubSpot.",
+    ),
+    Reason.NO_TAX_AMOUNT: Words(
+        "Line item {item} is taxable, but HubSpot states no tax amount for it.",
+        "Set the line's tax in HubSpot (0 if none is due), or take its tax rate away.",
     ),
     Reason.BAD_NUMBER: Words(
         "In HubSpot, {where} reads “{value}”, which is not an amount that QuickBooks can hold.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
+from typing import NoReturn
 
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
 from reconciler.reading import associated
@@ -20,6 +21,7 @@ Properties = Mapping[str, str | None]
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 _UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
+_TAX_AMOUNTS, _AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
 
@@ -67,10 +69,13 @@ def cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, ROUND_HALF_UP)
 
 
-def lines_of(obj: SourceObject, currency: str = "") -> tuple[Line, ...]:
+def lines_of(
+    obj: SourceObject, currency: str = "", *, may_be_taxable: bool = True
+) -> tuple[Line, ...]:
     """The lines in the order they stand on the source; `Waiting` or `Blocked` if they can't be read.
 
-    All must be in *currency*, the source's; where it names none, in one and the same.
+    All must be in *currency*, the source's; where it names none, in one and the same. Where they
+    may not be taxable, one that is refuses them all (R28).
     """
     items = associated(obj, "line_items")
     if items is None:
@@ -79,7 +84,7 @@ def lines_of(obj: SourceObject, currency: str = "") -> tuple[Line, ...]:
         raise Blocked(Reason.NO_LINE_ITEMS, object=obj.key.type)
     products = obj.related.get("products", {})
     _check_currencies(obj, items, currency)
-    return tuple([_line(item, products) for item in items])
+    return tuple([_line(item, products, may_be_taxable) for item in items])
 
 
 def _check_currencies(obj: SourceObject, items: Iterable[Related], currency: str) -> None:
@@ -104,7 +109,7 @@ def called(related: Related) -> str:
     return f"“{name}” ({related.id})" if name else related.id
 
 
-def _line(item: Related, products: Mapping[str, Related]) -> Line:
+def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) -> Line:
     found = item.properties
     if found is None:
         raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="price")
@@ -113,15 +118,21 @@ def _line(item: Related, products: Mapping[str, Related]) -> Line:
     quantity = Decimal(1) if stated is None else stated
     price = money(found, "price", where)
     amount = _net_amount(found, quantity, price, item)
-    tax = _tax(found, amount, where)
+    product = _product(found, products)
+    tax = _stated_tax(found, amount, where)
+    if tax or _has_tax_rate(found, where):
+        if not may_be_taxable:
+            name = product.name or product.sku or _description(found)
+            raise Blocked(Reason.TAXABLE_LINE, item=name)
+        if tax is None:
+            _refuse_unstated_tax(item, found)
     return Line(
         amount=amount,
         quantity=quantity,
         unit_price=_unit_price(amount, quantity, price),
         description=_description(found),
-        product=_product(found, products),
-        taxable=tax != ZERO or bool(found.get("hs_tax_rate_group_id")),
-        tax=tax,
+        product=product,
+        tax=tax or ZERO,
     )
 
 
@@ -221,13 +232,27 @@ def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> De
     return net.normalize() if cents(quantity * net) == amount else None
 
 
-def _tax(found: Properties, amount: Decimal, where: str) -> Decimal:
-    for name in ("hs_tax_amount", "hs_auto_tax_amount", "tax"):
-        tax = money(found, name, where)
+def _stated_tax(found: Properties, amount: Decimal, where: str) -> Decimal | None:
+    """The tax that HubSpot states, zero if it says so everywhere; None if it says nowhere."""
+    stated = [money(found, name, where) for name in _TAX_AMOUNTS]
+    for tax in stated:
         if tax:
             return cents(tax)
-    after = money(found, "hs_post_tax_amount", where)
-    return ZERO if after is None else cents(after) - amount
+    after = money(found, _AFTER_TAX, where)
+    if after is not None:
+        return cents(after) - amount
+    return None if stated.count(None) == len(stated) else ZERO
+
+
+def _has_tax_rate(found: Properties, where: str) -> bool:
+    return bool(found.get("hs_tax_rate_group_id") or money(found, "hs_tax_rate", where))
+
+
+def _refuse_unstated_tax(item: Related, found: Properties) -> NoReturn:
+    """QuickBooks would work out a tax of its own. HubSpot's may still arrive, or is empty there."""
+    if found.keys().isdisjoint((*_TAX_AMOUNTS, _AFTER_TAX)):
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="tax amount")
+    raise Blocked(Reason.NO_TAX_AMOUNT, item=called(item))
 
 
 def first_contact(obj: SourceObject) -> Related:

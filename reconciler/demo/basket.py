@@ -66,7 +66,7 @@ class BasketLine(NamedTuple):
 
     @property
     def expected(self) -> ExpectedLine:
-        return ExpectedLine(self.amount, self.tax_percent is not None, self.product.key)
+        return ExpectedLine(self.amount, bool(self.tax), self.product.key)
 
     def properties(self, position: int) -> dict[str, str | None]:
         """HubSpot's properties of a line item: strings, or null for what is not set."""

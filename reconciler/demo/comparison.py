@@ -38,11 +38,11 @@ class Line(NamedTuple):
     """A line as it stands in the books, comparable with an expected one."""
 
     amount: Decimal
-    taxable: bool
+    taxed: bool
     product: str
 
     def __str__(self) -> str:
-        return f"{self.amount} {'TAX' if self.taxable else 'NON'} {self.product}".rstrip()
+        return f"{self.amount} {'TAX' if self.taxed else 'NON'} {self.product}".rstrip()
 
 
 class Found(NamedTuple):
@@ -127,7 +127,7 @@ def _field_problems(found: Found, document: ExpectedDocument, row: Entity) -> It
 
 def _expected_lines(document: ExpectedDocument) -> list[Line]:
     return sorted(
-        Line(line.amount, line.taxable, _product(line.product) if line.product else "")
+        Line(line.amount, line.taxed, _product(line.product) if line.product else "")
         for line in document.lines
     )
 
@@ -143,8 +143,8 @@ def _lines(found: Found, document: ExpectedDocument, row: Entity) -> list[Line]:
             case "SalesItemLineDetail":
                 detail = line["SalesItemLineDetail"]
                 item = found.items.get(detail.get("ItemRef", {}).get("value", ""), {})
-                taxable = detail.get("TaxCodeRef", {}).get("value") == "TAX"
-                lines.append(Line(Decimal(line["Amount"]), taxable, _item_key(item, skus)))
+                taxed = detail.get("TaxCodeRef", {}).get("value") == "TAX"
+                lines.append(Line(Decimal(line["Amount"]), taxed, _item_key(item, skus)))
             case "AccountBasedExpenseLineDetail":
                 lines.append(Line(Decimal(line["Amount"]), False, ""))
             case other:

@@ -50,7 +50,7 @@ class ExpectedLine(NamedTuple):
     """One line: net of discounts, before tax. Expenses have lines without a product."""
 
     amount: Decimal
-    taxable: bool = False
+    taxed: bool = False
     product: ProductKey | None = None
 
 

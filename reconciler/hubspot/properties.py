@@ -33,7 +33,7 @@ NEEDED: Mapping[ObjectType, frozenset[str]] = {
         {"amount", "description", "discount", "hs_auto_tax_amount", "hs_discount_percentage",
          "hs_lastmodifieddate", "hs_line_item_currency_code", "hs_position_on_quote",
          "hs_post_tax_amount", "hs_pricing_model", "hs_product_id", "hs_recurring_billing_period", "hs_sku",
-         "hs_tax_amount", "hs_tax_rate_group_id", "name", "price", "quantity",
+         "hs_tax_amount", "hs_tax_rate", "hs_tax_rate_group_id", "name", "price", "quantity",
          "recurringbillingfrequency", "tax"}
     ),
 }  # fmt: skip

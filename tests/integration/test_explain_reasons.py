@@ -298,6 +298,10 @@ PLANTED = {
         "119", [deal("119", "won", properties={"deal_currency_code": "EUR"})],
         "The document is in EUR, but the company books in USD.",
     ),
+    Reason.NO_TAX_AMOUNT: Planted(
+        "136", [_of_line("136", "won", hs_tax_rate_group_id="7", hs_tax_amount="")],
+        "Line item * is taxable, but HubSpot states no tax amount for it.",
+    ),
     Reason.SALES_TAX_OFF: Planted(
         "120", [_of_line("120", "plain", hs_tax_amount="8.00")],
         "The document carries 8.00 of sales tax, but sales tax is off in this QuickBooks company.",

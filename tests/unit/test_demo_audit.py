@@ -77,7 +77,7 @@ class Bookkeeper:
         if line.product is None:
             return {"Amount": line.amount, "DetailType": "AccountBasedExpenseLineDetail"}
         item = self._item(line.product.sku, line.product.name or f"Made for {line.product.sku}")
-        code = "TAX" if line.taxable else "NON"
+        code = "TAX" if line.taxed else "NON"
         detail = {"ItemRef": {"value": item}, "TaxCodeRef": {"value": code}}
         return {
             "Amount": line.amount, "DetailType": "SalesItemLineDetail",

@@ -166,7 +166,7 @@ def test_documents_add_up(feed: Feed) -> None:
         assert document.total > 0
         for line in document.lines:
             assert line.amount.as_tuple().exponent == -2
-        assert (document.tax > 0) <= any(line.taxable for line in document.lines)
+        assert (document.tax > 0) <= any(line.taxed for line in document.lines)
 
 
 def test_one_expectation_per_document(feed: Feed) -> None:
@@ -190,7 +190,7 @@ def test_a_payment_bills_once(feed: Feed) -> None:
     assert max(bills.values()) == 1
     for document in feed.expectation.documents:
         if document.is_paid:
-            assert not any(line.taxable for line in document.lines)
+            assert not any(line.taxed for line in document.lines)
 
 
 def test_payments_say_what_is_expected(feed: Feed) -> None:

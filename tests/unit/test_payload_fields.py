@@ -96,7 +96,7 @@ CUSTOMER = Customer("contact", "301", LONG, LONG, "a" * 80 + "@example.com", LON
 CONTENT = DocumentContent(
     currency="USD", txn_date="2026-11-20", total=Decimal("208.00"), customer=CUSTOMER,
     lines=(
-        Line(Decimal("100.00"), Decimal(3), None, LONG, taxable=True, tax=Decimal("8.00")),
+        Line(Decimal("100.00"), Decimal(3), None, LONG, tax=Decimal("8.00")),
         Line(Decimal("110.00"), Decimal(2), Decimal("55.00"), "plain"),
     ),
     discount=Decimal("10.00"), tax=Decimal("8.00"), due_date="2026-12-20", payment_terms="Net 30",

@@ -220,7 +220,7 @@ def test_r28_one_taxable_line_refuses_the_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "tax", [{"hs_tax_rate_group_id": "7"}, {"hs_auto_tax_amount": "1"}, {"tax": "1"},
+    "tax", [{"hs_tax_rate_group_id": "7"}, {"hs_tax_rate": "8.25"}, {"hs_auto_tax_amount": "1"}, {"tax": "1"},
             {"hs_post_tax_amount": "108.00"}],
 )  # fmt: skip
 def test_r28_any_sign_of_tax_makes_a_line_taxable(tax: dict[str, str]) -> None:
@@ -239,7 +239,46 @@ def test_r28_unknown_taxability_is_settled_by_the_sum() -> None:
 def test_r29_a_receipt_takes_taxable_lines() -> None:
     """R29: a sales receipt of a payment carries the tax that was collected."""
     content = made(RECEIPT, payment(lines=(TAXED,), hs_initial_amount="108.00"))
-    assert (content.total, content.tax, content.lines[0].taxable) == (108, 8, True)
+    assert (content.total, content.tax, content.lines[0].tax) == (108, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "said", [{"hs_tax_amount": "0", "hs_tax_rate": "0"}, {"tax": "0"},
+             {"hs_post_tax_amount": "100.00"}],
+)  # fmt: skip
+def test_r29_a_taxable_line_may_be_taxed_at_nothing(said: dict[str, str]) -> None:
+    """R29: where HubSpot says that the tax of a taxable line is zero, none is billed."""
+    content = made(RECEIPT, payment(lines=({**LINE, "hs_tax_rate_group_id": "7", **said},)))
+    assert (content.total, content.tax) == (100, 0)
+
+
+@pytest.mark.parametrize("rate", [{}, {"hs_tax_rate": "8.25"}])
+@pytest.mark.parametrize("stated", [(), (TAXED,)])
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        ({}, ("waiting", Reason.LINE_ITEM_DETAILS)),
+        ({"hs_tax_amount": None, "tax": ""}, ("blocked", Reason.NO_TAX_AMOUNT)),
+    ],
+    ids=["not heard of", "empty in HubSpot"],
+)
+def test_r29_a_taxable_line_needs_its_tax(
+    amounts: dict[str, str | None],
+    expected: tuple[str, str],
+    stated: tuple[dict[str, str], ...],
+    rate: dict[str, str],
+) -> None:
+    """R29: a tax that HubSpot does not state is no zero, and no rate is worked out in its place.
+
+    It waits while the amount may still arrive; what another line states does not stand for it.
+    """
+    open_ = {**LINE, "hs_tax_rate_group_id": "7", **rate, **amounts}
+    for found in (
+        only(RECEIPT, payment(lines=(*stated, open_), hs_initial_amount="108.00")),
+        only(INVOICE, deal(lines=(*stated, open_))),
+    ):
+        assert state(found) == expected
+        assert "tax amount" in found.detail
 
 
 @pytest.mark.parametrize("create", ["paid_invoice", "sales_receipt"])
