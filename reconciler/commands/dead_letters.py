@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.commands.options import AsJson, By, Limit, OfReason, Why
+from reconciler.commands.options import AsJson, By, Limit, OfUnreadableReason, Why
 from reconciler.commands.output import ago, console, existing, finish, print_json, table
 from reconciler.commands.session import Session, login, run
 from reconciler.operator.views import DeadLetterFilter, Done
@@ -16,7 +16,7 @@ app = typer.Typer(help="Records that could not be understood.", no_args_is_help=
 
 @app.command("list")
 def list_letters(
-    reason: OfReason = "",
+    reason: OfUnreadableReason = "",
     topic: Annotated[str, typer.Option(help="Only of this topic.")] = "",
     resolved: Annotated[bool, typer.Option("--resolved", help="Those resolved instead.")] = False,
     after: Annotated[int, typer.Option(help="Go on after this id.")] = 0,
@@ -63,7 +63,7 @@ def show(dead_letter_id: int, json: AsJson = False) -> None:
 @app.command("re-drive")
 def redrive(
     ids: Annotated[list[int] | None, typer.Argument(help="Dead letter ids.")] = None,
-    reason: Annotated[str, typer.Option(help="All open ones of this reason.")] = "",
+    reason: OfUnreadableReason = "",
     everything: Annotated[bool, typer.Option("--all", help="All open ones.")] = False,
     by: By = "",
     json: AsJson = False,

@@ -21,6 +21,7 @@ from reconciler.commands.output import (
 )
 from reconciler.commands.session import Session, login, run
 from reconciler.commands.status import print_groups
+from reconciler.errors import ConfigurationError
 from reconciler.model import Action, DocumentState, ObjectType
 from reconciler.operator.presenting import day
 from reconciler.operator.views import DocumentFilter, DocumentSummary, Done, Selection
@@ -55,6 +56,8 @@ def documents(
             object_id=object_id, text=text,
         )  # fmt: skip
         page = await session.operator.documents(wanted, after, limit)
+        if not page.documents:
+            _check_workflow(session, workflow)
         if json:
             print_json(page)
             return
@@ -66,9 +69,20 @@ def documents(
 
 
 def realm_of(session: Session, company: str) -> str:
-    """The realm id of a short name; a realm id stays itself."""
-    known = session.workflows.companies.get(company)
-    return known.realm_id if known else company
+    """The realm id of a short name; a realm id stays itself. Raises ConfigurationError."""
+    known = session.workflows.companies
+    if company and company not in known and not company.isdigit():
+        raise ConfigurationError(
+            f"--company: there is no {company!r}; there are {', '.join(known)}"
+        )
+    return known[company].realm_id if company in known else company
+
+
+def _check_workflow(session: Session, name: str) -> None:
+    """One that was taken out of the file may still have documents; of others there can't be any."""
+    known = [each.name for each in session.workflows.workflows]
+    if name and name not in known:
+        raise ConfigurationError(f"--workflow: there is no {name!r}; there are {', '.join(known)}")
 
 
 def _print_documents(found: tuple[DocumentSummary, ...]) -> None:
@@ -121,7 +135,7 @@ def blocked(
 @app.command()
 def retry(
     ids: Annotated[list[int] | None, typer.Argument(help="Document ids.")] = None,
-    reason: Annotated[str, typer.Option(help="All that are blocked for this reason.")] = "",
+    reason: OfReason = "",
     company: Annotated[str, typer.Option(help="Only of this company.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="All that are blocked.")] = False,
     bill_anyway: Annotated[

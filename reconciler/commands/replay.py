@@ -132,10 +132,11 @@ class Replaying:
 
     async def run(self) -> ReplayView:
         """Begin, or go on with one of the same request that was stopped; answers how it ended."""
+        chosen = self._chosen()
         self.view, ranges = await self._begin()
         self.counts.update(self.view.counts)
         with progress_bar(self.quiet) as bar:
-            await self._replay(ranges, bar)
+            await self._replay(ranges, chosen, bar)
         self.view = msgspec.structs.replace(self.view, finished_at=datetime.now(UTC))
         async with self.session.pool.acquire() as connection:
             await replays.save(connection, self.view)
@@ -159,7 +160,7 @@ class Replaying:
         )  # fmt: skip
         return view, ranges
 
-    async def _replay(self, ranges: dict[Partition, Range], bar: Progress) -> None:
+    async def _replay(self, ranges: dict[Partition, Range], chosen: Chosen, bar: Progress) -> None:
         task = bar.add_task("replay", total=self.view.total, completed=self.view.done)
 
         def progress(_positions: Positions, taken: Taken) -> None:
@@ -171,7 +172,7 @@ class Replaying:
         )
         work = Replay(
             intake=replace(intake, priority=self.priority),
-            chosen=self._chosen(),
+            chosen=chosen,
             transaction=self._transaction,
             pace=Pace(self.share),
             progress=progress,
@@ -204,6 +205,9 @@ class Replaying:
         self.view = msgspec.structs.replace(self.view, counts=dict(self.counts))
 
     def _chosen(self) -> Chosen:
+        """Raises ConfigurationError; before anything is recorded."""
+        if strange := [each for each in self.request["objects"] if not _is_id(each)]:
+            raise ConfigurationError(f"--object {strange[0]}: HubSpot ids are numbers")
         name, types = self.request["workflow"], frozenset[ObjectType]()
         if name:
             chosen = chosen_workflows(self.session, name, "")
@@ -223,6 +227,10 @@ class Replaying:
             partition: Range(starts.get(partition, each.start), ends.get(partition, each.end))
             for partition, each in whole.items()
         }
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 async def _offsets_at(

@@ -11,7 +11,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -67,7 +67,7 @@ class Past:
     """What this process runs. `command` begins every child's arguments."""
 
     command: Sequence[str] = (sys.executable, "-m", "reconciler.cli")
-    problems: list[str] = field(default_factory=list)
+    _problems: dict[str, str] = field(default_factory=dict)
     _running: dict[str, Process] = field(default_factory=dict)
     _watching: set[asyncio.Task[None]] = field(default_factory=set)
     _previewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -95,6 +95,7 @@ class Past:
         key = _key(kind, request)
         if key in self._running:
             return False
+        self._problems.clear()
         more = ["--yes"] if kind == "backfill" else []
         options = [*_options(request), f"--share={share}", f"--by={by}", *more, "--json"]
         self._running[key] = child = await self._begin([kind, *options])
@@ -112,7 +113,16 @@ class Past:
         _, complaint = await child.communicate()
         del self._running[key]
         if child.returncode not in (0, _INTERRUPTED, -signal.SIGINT):
-            self.problems.append(_last_words(complaint))
+            self._problems[key] = _last_words(complaint)
+
+    def problem(self, kind: str, request: Request) -> str:
+        """Why it ended here before its end; empty if it did not, or another was begun since."""
+        return self._problems.get(_key(kind, request), "")
+
+    def problems_of_others(self, known: Iterable[tuple[str, Request]]) -> list[str]:
+        """Why others than these ended: they were not even recorded."""
+        keys = {_key(*each) for each in known}
+        return [problem for key, problem in self._problems.items() if key not in keys]
 
     def runs(self, kind: str, request: Request) -> bool:
         """Whether this process runs it."""

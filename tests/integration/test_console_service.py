@@ -175,6 +175,27 @@ async def test_a_backfill_does_what_its_preview_said(working: Working) -> None:
     assert {("Ada Lovelace", "backfill"), ("Ada Lovelace", "replay")} <= set(map(tuple, actors))
 
 
+async def test_one_that_can_not_go_on_shows_why(working: Working, ada: Visitor) -> None:
+    """Beside the stopped one, and also after the page has refreshed itself."""
+    connection = await asyncpg.connect(working.running.postgres_dsn)
+    try:
+        await connection.execute(
+            """
+            INSERT INTO replays (kind, actor, request, positions, total, counts, updated_at)
+            VALUES ('replay', 'ada', '{"since": null, "until": null, "offsets": [], "objects": [],
+                    "workflow": "Nope"}', '{}', 117, '{}', now() - interval '1 hour')
+            """
+        )
+    finally:
+        await connection.close()
+    page = await ada.get(f"{BASE}/replays")
+    await ada.send(f"{BASE}/replays/resume", page.form(f"{BASE}/replays/resume"))
+    for _ in range(2):
+        async with asyncio.timeout(60):
+            while "there is no workflow 'Nope'" not in (await ada.get(f"{BASE}/replays")).text:
+                await asyncio.sleep(0.2)
+
+
 async def _done(visitor: Visitor, number: int) -> Page:
     """The page once so many are done."""
     async with asyncio.timeout(60):

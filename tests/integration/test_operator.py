@@ -224,6 +224,33 @@ def test_doctor_names_what_the_workflows_get_wrong(service: WholeService) -> Non
     assert {"Postgres", "schema", "Kafka", "company us"} <= fine
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("replay", "--workflow", "Nope"), "there is no workflow 'Nope'; the file has invoice"),
+        (("replay", "--object", "zzz"), "--object zzz: HubSpot ids are numbers"),
+        (("dismiss", "1", "--why", " "), "--why"),
+        (("dead-letters", "dismiss", "1", "--why", ""), "--why"),
+        (("documents", "--reason", "bogus"), "product_not_found"),
+        (("documents", "--company", "bogus"), "us, ca"),
+        (("documents", "--workflow", "bogus"), "invoice, strict"),
+        (("export", "--company", "bogus"), "us, ca"),
+        (("retry", "--reason", "nosuch"), "product_not_found"),
+        (("retry", "--company", "bogus"), "us, ca"),
+        (("dead-letters", "list", "--reason", "nope"), "not_json"),
+        (("dead-letters", "re-drive", "--reason", "nope"), "not_json"),
+    ],
+)
+def test_a_wrong_argument_is_told_with_what_there_is(
+    service: WholeService, arguments: tuple[str, ...], told: str
+) -> None:
+    """Exit status 2, and nothing is recorded, done or shown as if there were none."""
+    answer = command(service, *arguments)
+    assert (answer.status, answer.output) == (2, "")
+    assert told in " ".join(answer.errors.replace("│", " ").split())
+    assert service.sql("SELECT FROM replays") == []
+
+
 def test_amounts_are_exact_in_json(service: WholeService) -> None:
     """A total is a number with its cents."""
     page = done(service, "documents", "--object", "300")

@@ -22,11 +22,12 @@ async def replays(request: web.Request) -> web.Response:
     """What runs and ran, and the forms for more."""
     console = console_of(request)
     views = await console.operator.replays()
-    now = console.clock()
-    problems, console.past.problems = console.past.problems, []
+    past, now = console.past, console.clock()
+    unfinished = [(view.kind, view.request) for view in views if view.finished_at is None]
     return await render(
         request, "replays.html", views=[(view, standing(console, view, now)) for view in views],
-        problems=problems, shares=SHARES, workflows=_workflows(console),
+        why_stopped=past.problem, problems=past.problems_of_others(unfinished),
+        shares=SHARES, workflows=_workflows(console),
         companies=list(console.operator.workflows.companies),
     )  # fmt: skip
 
