@@ -30,7 +30,7 @@ from reconciler.quickbooks.loading import (
     load_company,
     load_references,
 )
-from reconciler.quickbooks.names import customer_names, email_key, item_names, name_key
+from reconciler.quickbooks.names import customer_names, email_key, item_names, name_key, names_in
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import query
 from reconciler.quickbooks.queries import resembles, select
@@ -224,7 +224,7 @@ class Directory:
     async def book_for(self, contents: Iterable[DocumentContent]) -> Book:
         """What these documents may refer to, in one query to Postgres."""
         assert self._facts is not None  # ensure_loaded() came first
-        wanted = _Wanted()
+        wanted = _Wanted(self._facts)
         for content in contents:
             wanted.add(content)
         rows = await self.store.find(
@@ -267,23 +267,28 @@ class Directory:
 class _Wanted:
     """The keys under which customers and items of some documents may be found."""
 
+    facts: CompanyFacts
     names: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
     skus: set[str] = field(default_factory=set)
     item_ids: set[str] = field(default_factory=set)
 
     def add(self, content: DocumentContent) -> None:
+        currency = self.facts.stated_currency(content.currency)
         if customer := content.customer:
             full_name = (
                 customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
             )
-            names = customer_names(full_name or customer.email, customer.email, customer.hubspot_id)
+            names = customer_names(
+                full_name or customer.email, customer.email, customer.hubspot_id, currency
+            )
             self.names.update(map(name_key, names))
             if customer.email:
                 self.emails.add(email_key(customer.email))
-        for name in (content.vendor, content.fixed_product):
-            if name:
-                self.names.add(name_key(name))
+        if content.vendor:
+            self.names.update(map(name_key, names_in(content.vendor, currency)))
+        if content.fixed_product:
+            self.names.add(name_key(content.fixed_product))
         self.item_ids.update(content.product_map.values())
         for line in content.lines:
             product = line.product
@@ -302,14 +307,15 @@ async def stored_book(
     known = await store.company(realm_id)
     if known is None or known.facts is None:
         return None
-    wanted = _Wanted()
+    facts = _decode_facts(known.facts)
+    wanted = _Wanted(facts)
     for content in contents:
         wanted.add(content)
     rows = await store.find(
         realm_id, list(wanted.names), list(wanted.emails), list(wanted.skus), list(wanted.item_ids)
     )
     small = await store.small_lists(realm_id)
-    return Book(name, _decode_facts(known.facts), [*map(_decode, small), *map(_decode, rows)])
+    return Book(name, facts, [*map(_decode, small), *map(_decode, rows)])
 
 
 @lru_cache(maxsize=4096)

@@ -76,7 +76,7 @@ def payment_of(
             {"Amount": content.total, "LinkedTxn": [{"TxnId": invoice_id, "TxnType": "Invoice"}]}
         ],
     }
-    _set_currency(entity, content, facts)
+    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
     _set_money_received(entity, content, resolved)
     return entity
 
@@ -102,7 +102,7 @@ def _sales_form(
         entity["CustomField"] = _custom_fields(content, resolved)
     _set_ref(entity, "ClassRef", resolved.class_id)
     _set_ref(entity, "DepartmentRef", resolved.department_id)
-    _set_currency(entity, content, facts)
+    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
     return entity
 
 
@@ -180,18 +180,18 @@ def _purchase(
     if resolved.vendor_id:
         entity["EntityRef"] = {"value": resolved.vendor_id, "type": "Vendor"}
     _set_ref(entity, "DepartmentRef", resolved.department_id)
-    _set_currency(entity, content, facts)
+    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
     return entity
 
 
 # --- customers and items --------------------------------------------------------------------------
 
 
-def customer_entity(customer: Customer, book: Book) -> Entity:
+def customer_entity(customer: Customer, currency: str, book: Book) -> Entity:
     """A new customer under the first of its names that nobody in the company bears yet."""
     full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
     full_name = full_name or customer.email
-    names = customer_names(full_name, customer.email, customer.hubspot_id)
+    names = customer_names(full_name, customer.email, customer.hubspot_id, currency)
     entity: Entity = {"DisplayName": _free_name(names, book.name_is_taken, "customer", full_name)}
     _set(entity, "GivenName", person_name(customer.first_name))
     _set(entity, "FamilyName", person_name(customer.last_name))
@@ -202,6 +202,7 @@ def customer_entity(customer: Customer, book: Book) -> Entity:
         entity["PrimaryPhone"] = {"FreeFormNumber": phone}
     if customer.hubspot_id:
         entity["Notes"] = f"HubSpot {customer.source} {customer.hubspot_id}"
+    _set_ref(entity, "CurrencyRef", currency)
     return entity
 
 
@@ -237,11 +238,6 @@ def _set_money_received(entity: Entity, content: DocumentContent, resolved: Reso
     _set_ref(entity, "PaymentMethodRef", resolved.payment_method_id)
     _set_ref(entity, "DepositToAccountRef", resolved.deposit_account_id)
     _set(entity, "PaymentRefNum", payment_reference(content.payment_reference))
-
-
-def _set_currency(entity: Entity, content: DocumentContent, facts: CompanyFacts) -> None:
-    if facts.multicurrency:
-        entity["CurrencyRef"] = {"value": content.currency or facts.home_currency}
 
 
 def _note(content: DocumentContent, marker: str) -> str:

@@ -69,7 +69,7 @@ def is_gone(error: LookAgain) -> bool:
 
 def is_wanted(op: Operation, found: Reference) -> bool:
     """Whether an active entry of a name list is the one that *op* was to make: a namesake with
-    another address, or a product with another SKU, is a stranger."""
+    another address or currency, or a product with another SKU, is a stranger."""
     wanted = read_reference(op.entity, decode(op.request))
     return (
         found.active
@@ -77,6 +77,7 @@ def is_wanted(op: Operation, found: Reference) -> bool:
         and found.name_key == wanted.name_key
         and found.email_key == wanted.email_key
         and found.sku == wanted.sku
+        and wanted.currency in ("", found.currency)
         and name_key(found.given_name) == name_key(wanted.given_name)
         and name_key(found.family_name) == name_key(wanted.family_name)
     )

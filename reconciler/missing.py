@@ -18,7 +18,7 @@ from reconciler.documents import customer_entity, item_entity
 from reconciler.errors import UNFORESEEN, Disconnected, QuickBooksError, Refused
 from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
 from reconciler.locate import is_wanted
-from reconciler.model import Customer, ProductReference
+from reconciler.model import ProductReference
 from reconciler.operations import for_one_call, marker, reference_operation_key, request_id
 from reconciler.ports.dispatch import DispatchLedger, Lease, Operation, OperationResult
 from reconciler.quickbooks.answers import Answer, BatchResult
@@ -29,7 +29,7 @@ from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
 from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason, unforeseen
-from reconciler.resolve import Book, Resolved, customer_key, item_key
+from reconciler.resolve import Book, MissingCustomer, Resolved, item_key
 
 _CALLED = {"Customer": "customer", "Item": "product"}
 
@@ -46,13 +46,13 @@ class Missing:
 
     entity: str
     key: str
-    wanted: Customer | ProductReference
+    wanted: MissingCustomer | ProductReference
     without_email: bool = False
 
     def body(self, book: Book) -> dict[str, Any]:
-        if not isinstance(self.wanted, Customer):
+        if not isinstance(self.wanted, MissingCustomer):
             return item_entity(self.wanted, book)
-        body = customer_entity(self.wanted, book)
+        body = customer_entity(self.wanted.customer, self.wanted.currency, book)
         if self.without_email:
             body.pop("PrimaryEmailAddr", None)
         return body
@@ -247,10 +247,8 @@ def missing_keys(resolved: Resolved) -> list[tuple[str, str]]:
 def _distinct(documents: Sequence[Resolved]) -> list[Missing]:
     found: dict[tuple[str, str], Missing] = {}
     for resolved in documents:
-        if resolved.missing_customer is not None:
-            customer = Missing(
-                "Customer", customer_key(resolved.missing_customer), resolved.missing_customer
-            )
+        if (wanted := resolved.missing_customer) is not None:
+            customer = Missing("Customer", wanted.key, wanted)
             found.setdefault((customer.entity, customer.key), customer)
         for product in resolved.missing_items:
             item = Missing("Item", item_key(product), product)

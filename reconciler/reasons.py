@@ -64,6 +64,7 @@ class Reason(StrEnum):
     ACCOUNT_NOT_FOUND = "account_not_found"
     LIST_ENTRY_NOT_FOUND = "list_entry_not_found"
     CURRENCY_MISMATCH = "currency_mismatch"
+    OTHER_CURRENCY = "other_currency"
     SALES_TAX_OFF = "sales_tax_off"
     DISCOUNTS_OFF = "discounts_off"
     BOOKS_CLOSED = "books_closed"
@@ -264,6 +265,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.CURRENCY_MISMATCH: Words(
         "The document is in {currency}, but the company books in {home}.",
         "Turn on multicurrency in QuickBooks, or bill in the company's currency.",
+    ),
+    Reason.OTHER_CURRENCY: Words(
+        "{kind} “{item}” is kept in {theirs} in QuickBooks, and the document is in {currency}.",
+        "A currency can't be changed there: create “{name}” in {currency}; it is then used.",
     ),
     Reason.SALES_TAX_OFF: Words(
         "The document carries {tax} of sales tax, but sales tax is off in this QuickBooks company.",

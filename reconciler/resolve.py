@@ -13,7 +13,7 @@ from datetime import date
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
 from reconciler.quickbooks.company import CompanyFacts
-from reconciler.quickbooks.names import email_key, name_key, person_name
+from reconciler.quickbooks.names import email_key, name_key, names_in, person_name
 from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 
@@ -103,6 +103,15 @@ class Book:
 
 
 @dataclass(frozen=True)
+class MissingCustomer:
+    """A customer to be created; `currency` is "" where the company has but one."""
+
+    key: str
+    customer: Customer
+    currency: str
+
+
+@dataclass(frozen=True)
 class Resolved:
     """The ids a document needs; None or an entry in `missing_*` for what must be created first."""
 
@@ -117,7 +126,7 @@ class Resolved:
     department_id: str = ""
     payment_method_id: str = ""
     custom_field_ids: tuple[str, ...] = ()
-    missing_customer: Customer | None = None
+    missing_customer: MissingCustomer | None = None
     missing_items: tuple[ProductReference, ...] = ()
 
     @property
@@ -140,7 +149,7 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
         customer_id=customer_id,
         item_ids=tuple([item.id if item else None for item in items]),
         term_id=_term(content, book),
-        deposit_account_id=_account(deposit, ACCOUNTS_FOR_DEPOSITS, book).id if deposit else "",
+        deposit_account_id=_deposit_account(deposit, content, book),
         class_id=_listed("Class", content.class_name, book),
         department_id=_listed("Department", content.department, book),
         payment_method_id=_payment_method(content, book),
@@ -151,10 +160,12 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
 
 
 def _resolve_expense(content: DocumentContent, book: Book) -> Resolved:
+    currency = book.facts.stated_currency(content.currency)
+    expenses = _account(content.expense_account, ACCOUNTS_FOR_EXPENSES, currency, book)
     return Resolved(
-        bank_account=_account(content.bank_account, ACCOUNTS_FOR_PURCHASES, book),
-        expense_account_id=_account(content.expense_account, ACCOUNTS_FOR_EXPENSES, book).id,
-        vendor_id=_listed("Vendor", content.vendor, book),
+        bank_account=_account(content.bank_account, ACCOUNTS_FOR_PURCHASES, currency, book),
+        expense_account_id=expenses.id,
+        vendor_id=_vendor(content.vendor, currency, book),
         class_id=_listed("Class", content.class_name, book),
         department_id=_listed("Department", content.department, book),
     )
@@ -162,10 +173,9 @@ def _resolve_expense(content: DocumentContent, book: Book) -> Resolved:
 
 def resolve_payment(content: DocumentContent, customer_id: str, book: Book) -> Resolved:
     """What the Payment of a paid invoice refers to; the customer is the invoice's."""
-    deposit = content.deposit_account
     return Resolved(
         customer_id=customer_id,
-        deposit_account_id=_account(deposit, ACCOUNTS_FOR_DEPOSITS, book).id if deposit else "",
+        deposit_account_id=_deposit_account(content.deposit_account, content, book),
         payment_method_id=_payment_method(content, book),
     )
 
@@ -188,36 +198,62 @@ def _check_company(content: DocumentContent, book: Book) -> None:
         raise Blocked(Reason.DISCOUNTS_OFF)
 
 
+# --- currencies ----------------------------------------------------------------------------------
+
+
+def _named_in(entity: str, name: str, currency: str, book: Book) -> list[Reference]:
+    """The active entries that a document in *currency* may mean by *name*, in whatever currency."""
+    named = (row for each in names_in(name, currency) for row in book.named(entity, each))
+    return [row for row in named if row.active]
+
+
+def _is_kept_in(currency: str, row: Reference, book: Book) -> bool:
+    return not currency or currency == (row.currency or book.facts.home_currency)
+
+
+def _check_currency(rows: list[Reference], name: str, currency: str, book: Book) -> None:
+    """Raises `Blocked` where there is someone or something of that name, but in other currencies."""
+    if rows:
+        raise Blocked(
+            Reason.OTHER_CURRENCY, kind=rows[0].entity, item=rows[0].name, currency=currency,
+            theirs=rows[0].currency or book.facts.home_currency, name=names_in(name, currency)[-1],
+        )  # fmt: skip
+
+
 # --- customers -----------------------------------------------------------------------------------
 
 
-def _customer(content: DocumentContent, book: Book) -> tuple[str | None, Customer | None]:
-    customer = content.customer
+def _customer(content: DocumentContent, book: Book) -> tuple[str | None, MissingCustomer | None]:
+    customer, currency = content.customer, book.facts.stated_currency(content.currency)
     if customer is None:
         return None, None
-    if found := find_customer(customer, book):
+    if found := find_customer(customer, currency, book):
         return found.id, None
     if customer.source == "fixed":
-        raise Blocked(Reason.CUSTOMER_NOT_FOUND, item=customer.display_name)
-    return None, customer
+        name = customer.display_name
+        _check_currency(_named_in("Customer", name, currency, book), name, currency, book)
+        raise Blocked(Reason.CUSTOMER_NOT_FOUND, item=name)
+    key = customer_key(customer, currency, book.facts)
+    return None, MissingCustomer(key, customer, currency)
 
 
-def find_customer(customer: Customer, book: Book) -> Reference | None:
-    """The active customer that *customer* means (R7); the lowest id where several do."""
-    made = book.made.get(("Customer", customer_key(customer)))
+def find_customer(customer: Customer, currency: str, book: Book) -> Reference | None:
+    """The active customer in *currency* that *customer* means (R7); the lowest id of several."""
+    made = book.made.get(("Customer", customer_key(customer, currency, book.facts)))
     if made and made.active:
         return made
     if customer.source == "contact":
         if customer.email:
-            same = [row for row in book.with_email(customer.email) if _same_person(row, customer)]
+            rows = book.with_email(customer.email)
         else:
             full_name = f"{customer.first_name} {customer.last_name}".strip()
-            rows = book.named("Customer", full_name)
-            same = [row for row in rows if not row.email_key and _same_person(row, customer)]
+            named = _named_in("Customer", full_name, currency, book)
+            rows = [row for row in named if not row.email_key]
+        same = [row for row in rows if _same_person(row, customer)]
     else:
-        same = book.named("Customer", customer.display_name)
-    active = [row for row in same if row.active]
-    return min(active, key=lambda row: (len(row.id), row.id), default=None)
+        same = _named_in("Customer", customer.display_name, currency, book)
+    usable = [row for row in same if row.active and _is_kept_in(currency, row, book)]
+    return min(usable, key=lambda row: (len(row.id), row.id), default=None)
 
 
 def _same_person(row: Reference, customer: Customer) -> bool:
@@ -227,12 +263,14 @@ def _same_person(row: Reference, customer: Customer) -> bool:
     )
 
 
-def customer_key(customer: Customer) -> str:
-    """What makes two customers the same one: what they are matched by."""
+def customer_key(customer: Customer, currency: str, facts: CompanyFacts) -> str:
+    """What makes two customers the same one: what they are matched by, and a foreign currency."""
     if customer.source == "contact":
         person = (customer.email, customer.first_name, customer.last_name)
-        return "|".join(part.casefold() for part in person)
-    return name_key(customer.display_name)
+        key = "|".join(part.casefold() for part in person)
+    else:
+        key = name_key(customer.display_name)
+    return key if currency in ("", facts.home_currency) else f"{key}|{currency}"
 
 
 def item_key(product: ProductReference) -> str:
@@ -284,12 +322,33 @@ def _label(product: ProductReference) -> str:
 # --- accounts, terms and other lists -------------------------------------------------------------
 
 
-def _account(name: str, kinds: tuple[str, ...], book: Book) -> Reference:
-    for row in book.named("Account", name):
-        if row.active and row.kind in kinds:
+def _deposit_account(name: str, content: DocumentContent, book: Book) -> str:
+    if not name:
+        return ""
+    currency = book.facts.stated_currency(content.currency)
+    return _account(name, ACCOUNTS_FOR_DEPOSITS, currency, book).id
+
+
+def _account(name: str, kinds: tuple[str, ...], currency: str, book: Book) -> Reference:
+    """One in the home currency serves every document, any other only those in its own."""
+    rows = [row for row in _named_in("Account", name, currency, book) if row.kind in kinds]
+    for row in rows:
+        if any(_is_kept_in(each, row, book) for each in (currency, book.facts.home_currency)):
             return row
+    _check_currency(rows, name, currency, book)
     item = f"account “{name}” of type {' or '.join(kinds)}"
     raise Blocked(Reason.ACCOUNT_NOT_FOUND, item=item)
+
+
+def _vendor(name: str, currency: str, book: Book) -> str:
+    if not name:
+        return ""
+    rows = _named_in("Vendor", name, currency, book)
+    for row in rows:
+        if _is_kept_in(currency, row, book):
+            return row.id
+    _check_currency(rows, name, currency, book)
+    return _listed("Vendor", name, book)
 
 
 def income_account(book: Book) -> Reference:

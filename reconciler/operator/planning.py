@@ -167,6 +167,6 @@ def stopped(document: PlannedDocument, stop: Stop) -> PlannedDocument:
 
 
 def _creates(found: Resolved) -> tuple[str, ...]:
-    customer = found.missing_customer
-    people = [f"customer {customer_name(customer)}"] if customer else []
+    new = found.missing_customer
+    people = [f"customer {customer_name(new.customer)} {new.currency}".rstrip()] if new else []
     return (*people, *(f"product {item.name or item.sku}" for item in found.missing_items))

@@ -38,6 +38,10 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
         """Only US companies are: taxes elsewhere need a code on every line."""
         return self.country.upper() in {"US", "USA", "UNITED STATES"}
 
+    def stated_currency(self, currency: str) -> str:
+        """What a document in *currency* states; "" with multicurrency off, where there is but one."""
+        return (currency or self.home_currency) if self.multicurrency else ""
+
     def is_closed(self, day: date) -> bool:
         """Whether the books are closed for a document of that date."""
         return self.book_close_date is not None and day <= self.book_close_date

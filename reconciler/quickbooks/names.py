@@ -135,14 +135,21 @@ def name_key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
-def customer_names(name: str, email: str, hubspot_id: str) -> Iterator[str]:
+def customer_names(name: str, email: str, hubspot_id: str, currency: str = "") -> Iterator[str]:
     """Legal DisplayNames to try in order for one customer, the first preferred.
 
     Always the same for the same customer, and the last one is the customer's own: names are
-    unique over customers, vendors and employees, also inactive ones (fault 6240).
+    unique over customers, vendors and employees, also inactive ones (fault 6240). *currency* is
+    given where a company keeps several: who is billed in two of them is two customers.
     """
     base = display_name(name) or display_name(email)
-    return _candidates(base, [email, f"HubSpot {hubspot_id}"], MAX_DISPLAY_NAME)
+    own = f"HubSpot {hubspot_id} {currency}".rstrip()
+    return _candidates(base, [currency, email, own], MAX_DISPLAY_NAME)
+
+
+def names_in(name: str, currency: str) -> tuple[str, ...]:
+    """What the entry of a list that has a currency may be called: “Acme”, or “Acme (EUR)”."""
+    return (name, f"{name} ({currency})") if currency else (name,)
 
 
 def item_names(name: str, sku: str, hubspot_id: str) -> Iterator[str]:

@@ -79,6 +79,12 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str = ""
     data: dict[str, Any] = {}
 
+    @property
+    def currency(self) -> str:
+        """That of a customer, vendor or account, fixed for ever; "" where QuickBooks tells none."""
+        given = self.data.get("CurrencyRef")
+        return _text(given, "value") if isinstance(given, dict) else ""
+
 
 def read_reference(entity: str, row: Payload) -> Reference:
     """One row of a query, or the object that a write answered, as a Reference."""

@@ -32,8 +32,8 @@ from tests.snapshots import LINE, Facts, Record, deal, payment
 from tests.whole_service import NewService, WholeService
 from tests.workflow_files import ACCOUNTS, Workflow, among, deals_in, workflow, workflow_file
 
-REALMS = [f"93414500000003{n}" for n in range(21, 28)]
-US, CANADA, CLOSED, PLAIN, TAXING, SILENT, FORMER = REALMS
+REALMS = [f"93414500000003{n}" for n in range(21, 29)]
+US, CANADA, CLOSED, PLAIN, TAXING, SILENT, FORMER, TRADING = REALMS
 FOR_YEARS = {"delay": "520 weeks"}
 
 
@@ -52,6 +52,7 @@ COMPANIES = {
     },
     "taxing": {"realm_id": TAXING},
     "silent": {"realm_id": SILENT},
+    "trading": {"realm_id": TRADING},
 }
 ON = [
     deals_in("won"),
@@ -64,6 +65,7 @@ ON = [
     deals_in("closed", company="closed"),
     deals_in("plain", company="plain"),
     deals_in("taxed", company="taxing"),
+    deals_in("abroad", company="trading", customer={"fixed": "Old Friend"}),
     deals_in("offered", "estimate"),
     workflow(
         "not lost",
@@ -319,6 +321,10 @@ PLANTED = {
         "131", [deal("131", "offered")],
         "QuickBooks refused the document. It breaks a rule of QuickBooks. QuickBooks says: *",
     ),
+    Reason.OTHER_CURRENCY: Planted(
+        "139", [deal("139", "abroad", properties={"deal_currency_code": "EUR"})],
+        "Customer “Old Friend” is kept in USD in QuickBooks, and the document is in EUR.",
+    ),
     Reason.NAME_TAKEN: Planted(
         "132", [deal("132", "won", contacts=[GRACE])],
         "The customer “Grace Hopper” can't be created in QuickBooks: others bear the names "
@@ -357,6 +363,9 @@ async def _prepare(sandbox: Sandbox) -> None:
     await sandbox.admin("POST", f"edit/{US}/Item/{old['Id']}", {"Active": False})
     for name in NAMES_OF_GRACE:
         await sandbox.enter(US, "Vendor", {"DisplayName": name})
+    trading = {"CurrencyPrefs": {"MultiCurrencyEnabled": True}}
+    await sandbox.admin("POST", f"preferences/{TRADING}", trading)
+    await sandbox.enter(TRADING, "Customer", {"DisplayName": "Old Friend"})
     await plan(sandbox, US, kind="fault", entity="Estimate", operation="create")
     await plan(sandbox, SILENT, kind="drop_before_commit", entity="Invoice")
     closing = {"AccountingInfoPrefs": {"BookCloseDate": "2099-12-31"}}

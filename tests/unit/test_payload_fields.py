@@ -155,5 +155,5 @@ def test_payments_customers_and_items_have_known_fields_only() -> None:
     """So have the objects that are written beside documents."""
     check("Payment", payment_of(CONTENT, RESOLVED, FACTS, "12", MARKER))
     book = Book("us", FACTS, [ACCOUNT])
-    check("Customer", customer_entity(CUSTOMER, book))
+    check("Customer", customer_entity(CUSTOMER, "EUR", book))
     check("Item", item_entity(ProductReference("1", LONG, LONG), book))
