@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from store.pool import Connection
+from store.summaries import TO_CHECK
 
 COUNT_EVERY_SECONDS = 5.0
 _LOCK = 7_204_021_993  # the advisory lock of whoever counts; any constant of our own
@@ -38,9 +39,12 @@ _CREATED = """
     SELECT realm_id, action, state, '', count(*) FROM documents
      WHERE quickbooks_id IS NOT NULL AND state = 'created' GROUP BY 1, 2, 3
 """
-_DRIFTED = """
+_DRIFTED = f"""
     SELECT realm_id, split_part(drift, ':', 1), count(*) FROM documents
      WHERE drift IS NOT NULL GROUP BY 1, 2
+     UNION ALL
+    SELECT realm_id, reason, count(*) FROM documents
+     WHERE {TO_CHECK} AND drift IS NULL GROUP BY 1, 2
 """
 # Only what was created since the last look, and what was found before: cheap however large the
 # ledger is. Twice: two creations answered with different ids for one generation of a document.

@@ -139,6 +139,12 @@ class DocumentRow(SQLModel, table=True):
             postgresql_where=text("drift IS NOT NULL"),
         ),
         Index(
+            "documents_to_check",
+            "realm_id",
+            "reason",
+            postgresql_where=text("state = 'created' AND reason NOT IN ('', 'paid_in_quickbooks')"),
+        ),
+        Index(
             "documents_stuck",
             "state",
             "reason",

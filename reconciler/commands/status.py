@@ -32,8 +32,9 @@ def print_overview(view: Overview, out: Console) -> None:
     out.print(
         f"\nCreated in the last hour: {view.created_last_hour}. Waiting to be published: "
         f"{view.unpublished_outcomes}. Outcomes unknown: {view.unknown_operations}. Dead letters: "
-        f"{view.open_dead_letters}. Changed in QuickBooks: {view.drifted}.\n"
+        f"{view.open_dead_letters}.\n"
     )
+    print_groups("Made, to check", view.to_check, out)
     print_groups("Blocked", view.blocked, out)
     print_groups("Waiting", view.waiting, out)
     for problem in view.hubspot_problems:

@@ -49,7 +49,8 @@ class LedgerMetrics:
         )
         self.dead_letters = gauge("dead_letters_open", "Dead letters nobody has dealt with.")
         self.drifted = gauge(
-            "documents_drifted", "Documents that QuickBooks shows otherwise than we wrote them.",
+            "documents_drifted",
+            "Documents that QuickBooks has otherwise than HubSpot says, or than we wrote them.",
             "realm_id", "drift",
         )  # fmt: skip
         self.duplicated = gauge(

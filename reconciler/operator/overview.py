@@ -47,7 +47,9 @@ async def overview(
         oldest_unknown=health.oldest_unknown,
         unpublished_outcomes=health.unpublished_outcomes,
         open_dead_letters=health.open_dead_letters,
-        drifted=health.drifted,
+        to_check=tuple(
+            groups(DocumentState.CREATED, await store.causes(DocumentState.CREATED), names)
+        ),
         hubspot_problems=tuple(
             [hubspot_problem(each) for each in await store.hubspot_problem_groups()]
         ),

@@ -119,7 +119,6 @@ class Health(NamedTuple):
     oldest_unknown: datetime | None
     unpublished_outcomes: int
     open_dead_letters: int
-    drifted: int
 
 
 class StoredHubSpotProblem(NamedTuple):

@@ -437,7 +437,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     oldest_unknown: datetime | None
     unpublished_outcomes: int
     open_dead_letters: int
-    drifted: int
+    to_check: tuple[BlockedGroup, ...]
+    """What was made and is not, or not any more, as HubSpot says."""
     hubspot_problems: tuple[HubSpotProblem, ...]
     companies: tuple[CompanyView, ...]
     reading: tuple[Reading, ...]

@@ -441,3 +441,11 @@ def test_a_created_document_whose_total_differs_says_so(
     assert told.state == "created"
     assert "QuickBooks made it 108.00 where HubSpot says 105.00." in told.sentence
     assert told.fix
+
+
+def test_what_was_made_otherwise_is_on_the_first_page(service: WholeService) -> None:
+    """It is neither blocked nor waiting, and still somebody must look at it."""
+    (group,) = done(service, "status")["to_check"]
+    assert (group["reason"], group["documents"]) == ("total_differs", 1)
+    (cause,) = group["causes"]
+    assert cause["fix"]

@@ -73,7 +73,10 @@ def correct(seen: Overview) -> Answer:
         plural(count, *names)
         for count, names in (
             (seen.open_dead_letters, ("dead letter",)),
-            (seen.drifted, ("document differs in QuickBooks", "documents differ in QuickBooks")),
+            (
+                sum(group.documents for group in seen.to_check),
+                ("document differs from HubSpot", "documents differ from HubSpot"),
+            ),
             (seen.unknown_operations, ("unanswered write",)),
         )
         if count

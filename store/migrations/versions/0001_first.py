@@ -194,6 +194,10 @@ STATEMENTS = (
     CREATE INDEX documents_drifted ON documents (realm_id) WHERE drift IS NOT NULL
     """,
     """
+    CREATE INDEX documents_to_check ON documents (realm_id, reason)
+      WHERE state = 'created' AND reason NOT IN ('', 'paid_in_quickbooks')
+    """,
+    """
     CREATE INDEX documents_stuck ON documents (state, reason, realm_id, action, state_since)
       WHERE state IN ('waiting', 'blocked', 'dismissed')
     """,
