@@ -61,7 +61,10 @@ class Feeding:
         self.hubspot: HubSpotMetrics = self.metrics.hubspot
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Listen for signals, wait for Kafka, create missing topics, serve health and metrics."""
+        """Listen for signals, wait for Kafka, create missing topics, serve health and metrics.
+
+        It is not ready before `started`: what it is for is opened after this.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         settings = self.settings
@@ -69,8 +72,14 @@ class Feeding:
         async with Cluster(kafka_connection(settings), patience) as cluster:
             if settings.create_topics:
                 await cluster.ensure_topics(settings.topics.values(), partitions=3)
+        self.health.not_ready["start"] = "not everything is opened yet"
         pages = monitoring(self.health, self._exposition)
         await stack.enter_async_context(serve(pages, settings.http_host, settings.http_port))
+
+    def started(self, what: str, **about: object) -> None:
+        """All is opened: say so."""
+        del self.health.not_ready["start"]
+        _log.info(f"{what} started", topics=list(self.settings.topics.values()), **about)
 
     async def _exposition(self) -> bytes:
         return self.metrics.exposition()
@@ -94,7 +103,7 @@ async def run_gateway(settings: Settings) -> None:
         port = await stack.enter_async_context(
             serve(app, settings.gateway_host, settings.gateway_port)
         )
-        _log.info("gateway started", port=port, topics=list(settings.topics.values()))
+        feeding.started("gateway", port=port)
         await feeding.stopping.wait()
         feeding.health.stopping = True
     _log.info("gateway stopped")
@@ -124,7 +133,7 @@ async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             polling = tasks.create_task(_poll(feeding, poller))
-            _log.info("journal poller started", topics=list(settings.topics.values()))
+            feeding.started("journal poller")
             await feeding.stopping.wait()
             feeding.health.stopping = True
             polling.cancel()
