@@ -188,7 +188,9 @@ class Service:
         if console is not None:
             console.lags = self.consuming.lags
             mount(site, console)
-        port = await stack.enter_async_context(serve(site, settings.http_host, settings.http_port))
+        port = await stack.enter_async_context(
+            serve(site, settings.http_host, settings.http_port, setting="RECONCILER_HTTP_PORT")
+        )
         _log.info(
             "started", owner=self.owner, http_port=port, topics=list(settings.topics.values())
         )

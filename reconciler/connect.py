@@ -146,7 +146,9 @@ async def _redirected(redirect_uri: str, url: str) -> str:
 
     application = web.Application()
     application.router.add_get(where.path or "/", callback)
-    async with serve(application, "127.0.0.1", where.port or 80):
+    async with serve(
+        application, "127.0.0.1", where.port or 80, setting="RECONCILER_QUICKBOOKS_REDIRECT_URI"
+    ):
         await asyncio.to_thread(webbrowser.open, url)
         try:
             async with asyncio.timeout(CONSENT_SECONDS):

@@ -74,7 +74,9 @@ class Feeding:
                 await cluster.ensure_topics(settings.topics.values(), partitions=3)
         self.health.not_ready["start"] = "not everything is opened yet"
         pages = monitoring(self.health, self._exposition)
-        await stack.enter_async_context(serve(pages, settings.http_host, settings.http_port))
+        await stack.enter_async_context(
+            serve(pages, settings.http_host, settings.http_port, setting="RECONCILER_HTTP_PORT")
+        )
 
     def started(self, what: str, **about: object) -> None:
         """All is opened: say so."""
@@ -101,7 +103,9 @@ async def run_gateway(settings: Settings) -> None:
         gateway = Gateway(gateway_settings, producer, feeding.hubspot, feeding.health.not_ready)
         app = await stack.enter_async_context(gateway.opened())
         port = await stack.enter_async_context(
-            serve(app, settings.gateway_host, settings.gateway_port)
+            serve(
+                app, settings.gateway_host, settings.gateway_port, setting="RECONCILER_GATEWAY_PORT"
+            )
         )
         feeding.started("gateway", port=port)
         await feeding.stopping.wait()

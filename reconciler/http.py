@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from reconciler.errors import ConfigurationError
+
 
 @dataclass
 class Health:
@@ -52,9 +54,11 @@ def monitoring(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> we
 
 @asynccontextmanager
 async def serve(
-    app: web.Application, host: str, port: int, *, lingering_seconds: float = 1.0
+    app: web.Application, host: str, port: int, *, setting: str, lingering_seconds: float = 1.0
 ) -> AsyncIterator[int]:
-    """Serve while the block runs; gives the port.
+    """Serve while the block runs; gives the port, which *setting* names.
+
+    Raises ConfigurationError where it can't be listened on.
 
     The rest of a body that was refused is read for `lingering_seconds`, so that a sender that is
     still sending hears the answer, and one that has stopped holds nothing for long.
@@ -63,7 +67,13 @@ async def serve(
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{setting}: {host}:{port} can't be listened on ({error.strerror}); end what uses it, or "
+                "set another"
+            ) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

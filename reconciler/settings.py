@@ -6,6 +6,7 @@ settings` prints this table with its defaults.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -279,6 +280,30 @@ class Settings(BaseSettings):
             )
         return path
 
+    @field_validator("postgres_dsn", "postgres_direct_dsn")
+    @classmethod
+    def _is_an_address_of_postgres(cls, dsn: SecretStr | None) -> SecretStr | None:
+        written = dsn.get_secret_value() if dsn is not None else ""
+        if written and not written.startswith(("postgresql://", "postgres://")):
+            raise ValueError("write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        return dsn
+
+    @field_validator("quickbooks_base_url", "hubspot_base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]+", url):
+            raise ValueError(
+                "write an address that begins with https:// (or http:// for a sandbox)"
+            )
+        return url
+
+    @field_validator("kafka_ca_file")
+    @classmethod
+    def _can_be_read(cls, name: str | None) -> str | None:
+        if name and not Path(name).is_file():
+            raise ValueError(f"there is no file {name}; name the certificates of Kafka's authority")
+        return name
+
     @property
     def topics(self) -> dict[str, str]:
         """Topic by object type, of those that are read."""
@@ -300,7 +325,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [
-            f"RECONCILER_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"RECONCILER_{'_'.join(map(str, problem['loc'])).upper()}: "
+            + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigurationError("\n".join(problems)) from None

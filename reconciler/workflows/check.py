@@ -22,13 +22,13 @@ _WIDTH = 160  # of a line of the file: longer ones are cut
 
 
 def check(path: Path, console: Console, *, as_json: bool = False) -> int:
-    """Print every problem of the file at `path`; 0 if it can be used, 1 if not."""
+    """Print every problem of the file at `path`; 0 if it can be used, 2 if not."""
     text, problems = read_problems(path)
     if as_json:
         print_json(path, problems, console)
     else:
         print_problems(path, text, problems, console)
-    return 1 if any(each.severity == "error" for each in problems) else 0
+    return 2 if any(each.severity == "error" for each in problems) else 0
 
 
 def read_problems(path: Path) -> tuple[str, tuple[Problem, ...]]:

@@ -79,7 +79,7 @@ async def running(kafka: KafkaConnection, topic: str, **options: Any) -> AsyncIt
     async with (
         producer,
         gateway.opened() as app,
-        serve(app, "127.0.0.1", 0) as port,
+        serve(app, "127.0.0.1", 0, setting="port") as port,
         aiohttp.ClientSession() as session,
     ):
         yield Running(f"http://127.0.0.1:{port}{PATH}", gateway, counted, session)

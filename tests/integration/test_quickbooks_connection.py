@@ -169,7 +169,7 @@ async def test_webhooks(
         await pool.execute("INSERT INTO companies (realm_id) VALUES ($1)", US)
         app = web.Application()
         add_webhooks(app, VERIFIER, partial(notice_companies, pool))
-        async with pool.acquire() as listening, serve(app, "127.0.0.1", 0) as port:
+        async with pool.acquire() as listening, serve(app, "127.0.0.1", 0, setting="port") as port:
 
             def hear(*said: object) -> None:
                 heard.append(str(said[-1]))

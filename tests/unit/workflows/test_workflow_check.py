@@ -46,7 +46,7 @@ def test_warnings_are_shown_and_do_not_fail(written: Path) -> None:
 def test_an_error_is_shown_with_its_line_and_a_pointer() -> None:
     """file:line:column, the sentence, the line of the file, and a mark under the place."""
     status, output = run(HERE / "wrong" / "02-tabs.yaml")
-    assert status == 1
+    assert status == 2
     first, line, pointer, summary = output.splitlines()
     assert "02-tabs.yaml:4:1: error: not YAML" in first
     assert line.startswith("     4 |  us: {realm_id")
@@ -58,7 +58,7 @@ def test_ten_wrong_files_name_each_error_and_line() -> None:
     """Every marked line of every wrong file is printed as file:line:column, with status 1."""
     for path in sorted((HERE / "wrong").glob("*.yaml")):
         status, output = run(path)
-        assert status == 1
+        assert status == 2
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             assert (f"{path}:{number}:" in output) is ("# error: " in line)
 
@@ -66,7 +66,7 @@ def test_ten_wrong_files_name_each_error_and_line() -> None:
 def test_json_for_other_programs() -> None:
     """The same problems as data, with the same status."""
     status, output = run(HERE / "wrong" / "01-quotes-missing.yaml", as_json=True)
-    assert status == 1
+    assert status == 2
     document = json.loads(output)
     [problem] = document["problems"]
     assert (problem["line"], problem["severity"]) == (6, "error")
@@ -76,7 +76,7 @@ def test_json_for_other_programs() -> None:
 def test_a_file_that_cannot_be_read_is_a_problem(written: Path) -> None:
     """A missing file, a folder or bytes that are no text are said in a sentence."""
     status, output = run(written)
-    assert status == 1
+    assert status == 2
     assert f"{written}:1:1: error: can't be read: No such file or directory" in output
     assert "can't be read" in run(written.parent)[1]
     written.write_bytes(b"version: 1\nname: \xff")

@@ -1,0 +1,45 @@
+"""A wrong setting is named with what to write instead, and its value is not repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from reconciler.errors import ConfigurationError
+from reconciler.http import serve
+from reconciler.settings import read_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("POSTGRES_DSN", "user:s3cret@host", "write postgresql://USER"),
+        ("QUICKBOOKS_BASE_URL", "notaurl", "begins with https://"),
+        ("HUBSPOT_BASE_URL", "api.hubapi.com", "begins with https://"),
+        ("KAFKA_CA_FILE", "/no/such.pem", "there is no file /no/such.pem"),
+        ("WORKFLOWS", "/no/such.yaml", "there is no file /no/such.yaml"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    name: str, value: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflows = tmp_path / "workflows.yaml"
+    workflows.touch()
+    monkeypatch.setenv("RECONCILER_WORKFLOWS", str(workflows))
+    monkeypatch.setenv(f"RECONCILER_{name}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    (told,) = str(caught.value).splitlines()
+    assert told.startswith(f"RECONCILER_{name}: ")
+    assert advice in told
+    assert "s3cret" not in told
+
+
+async def test_a_port_in_use_is_named() -> None:
+    """At once, and by its setting."""
+    async with serve(web.Application(), "127.0.0.1", 0, setting="RECONCILER_HTTP_PORT") as port:
+        with pytest.raises(ConfigurationError, match=f"RECONCILER_HTTP_PORT: 127.0.0.1:{port} "):
+            async with serve(web.Application(), "127.0.0.1", port, setting="RECONCILER_HTTP_PORT"):
+                pass
