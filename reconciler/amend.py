@@ -50,7 +50,7 @@ from reconciler.outcomes import outcome
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import Amendment, StandingDocument, StandingLedger
+from reconciler.ports.standing import NOT_DESIRED, Amendment, StandingDocument, StandingLedger
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode
@@ -119,16 +119,18 @@ class Amender:
         due = await self.standing.changed(self.lease.realm_id, AT_ONCE, self.clock())
         operations = []
         for document in due:
-            changed = _changed(document)
-            operation = await self._settle(changed)
+            operation = await self._settle(document)
             if operation is not None and await self.standing.begin_change(
                 self.lease, operation, self.clock() + LOOK_AGAIN
             ):
                 operations.append(operation)
         return operations
 
-    async def _settle(self, changed: Changed) -> Operation | None:
-        document = changed.standing.document
+    async def _settle(self, standing: StandingDocument) -> Operation | None:
+        changed, document = _changed(standing), standing.document
+        if standing.desired == NOT_DESIRED:  # whether to void it is for a person, whatever the policy
+            await self._report(changed, Reason.DELETED_IN_HUBSPOT)
+            return None
         policy = self.policies.of(document.workflow, document.key).on_change
         if changed.written == changed.desired:
             await self._amend(changed.amendment("", is_written=True))
@@ -221,7 +223,8 @@ class Amender:
 
     async def _report(self, changed: Changed, reason: Reason, why: str = "") -> None:
         words = WORDS[reason]
-        detail = f"{words.sentence} {words.fix}".format(what=changed.what, why=why)
+        kind = changed.standing.document.key.object_type
+        detail = f"{words.sentence} {words.fix}".format(what=changed.what, why=why, object=kind)
         word = "refused" if why else "reported"
         await self._amend(
             changed.amendment(word, reason=reason, detail=detail),
@@ -315,7 +318,8 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 
 def _changed(standing: StandingDocument) -> Changed:
     written = _decode(standing.document.content)
-    desired = _decode(standing.desired) if standing.desired else written
+    says_other = standing.desired and standing.desired != NOT_DESIRED
+    desired = _decode(standing.desired) if says_other else written
     return Changed(standing, written, settled(desired, written.txn_date))
 
 

@@ -334,7 +334,10 @@ def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
             step.key, workflow, NotEnrolled(Reason.MATCHED_BEFORE, workflow=workflow.name)
         )
     try:
-        if enrolled.obj.is_deleted or enrolled.obj.merged is not None:
+        if enrolled.obj.merged is not None:
+            other = enrolled.obj.merged[1]
+            raise Blocked(Reason.SOURCE_MERGED, object=step.key.object_type, other=other)
+        if enrolled.obj.is_deleted:
             raise Blocked(Reason.SOURCE_DELETED, object=step.key.object_type)
         if step.is_uncounted:
             raise Blocked(Reason.UNCOUNTED, object=step.key.object_type, most=f"{KEPT_POINTS:,}")

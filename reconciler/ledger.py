@@ -14,6 +14,8 @@ from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Prio
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
 from reconciler.ports.outcomes import NewOutcome
+from reconciler.ports.standing import NOT_DESIRED
+from reconciler.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,6 +45,7 @@ def differences(
     for verdict in verdicts:
         entry = ledger.get(verdict.key)
         content = None if verdict.content is None else _encode(verdict.content).decode()
+        says = NOT_DESIRED if verdict.reason is Reason.SOURCE_DELETED else content
         if entry is None or _is_open(entry):
             document = WantedDocument(
                 verdict.key,
@@ -57,8 +60,8 @@ def differences(
             )
             if entry is None or _differs(document, entry):
                 wanted.append(document)
-        elif content is not None and content != (entry.desired or entry.content):
-            desired[entry.document_id] = content
+        elif says is not None and says != (entry.desired or entry.content):
+            desired[entry.document_id] = says
     return wanted, desired
 
 

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     LINE_CURRENCY = "line_currency"
     REFUND_EXCEEDS = "refund_exceeds"
     SOURCE_DELETED = "source_deleted"
+    SOURCE_MERGED = "source_merged"
     ALREADY_BILLED = "already_billed"
     WORKFLOW_OFF = "workflow_off"
     # blocked: a person must act in QuickBooks
@@ -73,6 +74,7 @@ class Reason(StrEnum):
     # created, and then something happened
     TOTAL_DIFFERS = "total_differs"
     SOURCE_CHANGED = "source_changed"
+    DELETED_IN_HUBSPOT = "deleted_in_hubspot"
     CHANGE_REFUSED = "change_refused"
     GONE_IN_QUICKBOOKS = "gone_in_quickbooks"
     VOIDED_IN_QUICKBOOKS = "voided_in_quickbooks"
@@ -218,8 +220,12 @@ BLOCKED: dict[Reason, Words] = {
         "Correct the payment in HubSpot, or enter the refund in QuickBooks by hand.",
     ),
     Reason.SOURCE_DELETED: Words(
-        "The {object} was deleted or merged in HubSpot before its document was made.",
+        "The {object} was deleted in HubSpot before its document was made.",
         "Restore it in HubSpot, or dismiss the document.",
+    ),
+    Reason.SOURCE_MERGED: Words(
+        "The {object} was merged into {other} in HubSpot before its document was made.",
+        "Dismiss the document: {object} {other} is billed instead, where a workflow calls for it.",
     ),
     Reason.ALREADY_BILLED: Words(
         "{other} of {document} already bills this sale.",
@@ -300,6 +306,10 @@ CREATED: dict[Reason, Words] = {
     Reason.SOURCE_CHANGED: Words(
         "HubSpot now has it otherwise: {what}.",
         "Correct the document in QuickBooks; on_change of the action is for changes to come.",
+    ),
+    Reason.DELETED_IN_HUBSPOT: Words(
+        "The {object} was deleted in HubSpot after this was made.",
+        "Void it in QuickBooks if the sale is off, or restore the {object} in HubSpot.",
     ),
     Reason.CHANGE_REFUSED: Words(
         "HubSpot now has it otherwise ({what}), and the document can't be changed: {why}",

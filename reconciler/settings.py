@@ -6,7 +6,10 @@ settings` prints this table with its defaults.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -322,11 +325,26 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The settings from the environment. Raises ConfigurationError naming every wrong variable."""
     try:
-        return Settings()
+        settings, problems = Settings(), list(_misspelt())
     except ValidationError as error:
         problems = [
             f"RECONCILER_{'_'.join(map(str, problem['loc'])).upper()}: "
             + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False, include_url=False)
         ]
-        raise ConfigurationError("\n".join(problems)) from None
+        raise ConfigurationError("\n".join([*problems, *_misspelt()])) from None
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return settings
+
+
+def _misspelt() -> Iterator[str]:
+    """Variables that are nearly a setting. Others with the prefix may be anybody's: Kubernetes names
+    a service's addresses so."""
+    prefix, known = "RECONCILER_", [name.upper() for name in Settings.model_fields]
+    for variable in sorted(map(str.upper, os.environ)):
+        name = variable.removeprefix(prefix)
+        if name == variable or name in known:
+            continue
+        for meant in get_close_matches(name, known, n=1, cutoff=0.85):
+            yield f"{variable}: there is no such setting; write {prefix}{meant} if that is meant"

@@ -7,6 +7,7 @@ these and nothing else, which is a few percent of what is stored. Why: see `docs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,13 @@ WITHIN_SECONDS = 10.0
 """A search that takes longer is given up: it would keep a connection of the service's."""
 
 _HIGHEST = 2**63 - 1
+
+_NUMBERED = re.compile(
+    r"(?:(?:invoice|estimate|sales receipt|refund receipt|receipt|expense|deal|quote|payment)\b)?"
+    r"[\s:]*(?:(?:no|number)\b\.?|#)?\s*(\S+)",
+    re.IGNORECASE,
+)
+"""What people write before a number or an id."""
 
 _LONGEST = 150
 """Characters of each part that are kept; an entry of an index has to fit in a third of a page."""
@@ -93,13 +101,16 @@ async def note(connection: Connection, contents: Mapping[int, str | None]) -> No
 
 
 async def documents(pool: asyncpg.Pool, text: str, below: int | None) -> Found:
-    """The newest of those below an id: by customer, object, document number or HubSpot id.
+    """The newest of those below an id: by customer, object, or number or HubSpot id (`Invoice 1031`).
 
     Of objects that share a name only so many are looked at; the others' documents are found by
     their own note of that name, unless they have no content yet.
     """
+    numbered = _NUMBERED.fullmatch(text.strip())
+    number = numbered[1] if numbered else text
+    types = list(SOURCE_TYPES)
     rows = await _found(
-        pool, _DOCUMENTS, pattern(text), MOST_AT_ONCE, text, list(SOURCE_TYPES), below or _HIGHEST
+        pool, _DOCUMENTS, pattern(text), MOST_AT_ONCE, number, types, below or _HIGHEST
     )
     told = [row[0] for row in rows if row[1]]
     if len(told) < MOST_AT_ONCE:

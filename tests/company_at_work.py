@@ -121,8 +121,8 @@ class Work:
             await intake.want(wanted)
         self.company.wake()
 
-    async def desire(self, document_id: int, content: DocumentContent) -> None:
-        """Say that HubSpot would now have a document otherwise."""
+    async def desire(self, document_id: int, content: DocumentContent | None) -> None:
+        """Say that HubSpot would now have a document otherwise, or not at all."""
         async with transaction(self.pool) as intake:
             await intake.desire({document_id: _encode(content).decode()})
         self.company.wake()

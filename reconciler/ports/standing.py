@@ -17,6 +17,10 @@ from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationRe
 from reconciler.ports.outcomes import NewOutcome
 
 
+NOT_DESIRED = "null"
+"""What is desired (JSON text) of an object that was deleted in HubSpot after its document was sent."""
+
+
 class StandingDocument(msgspec.Struct, frozen=True):
     """A document that is in QuickBooks, as recorded; contents are JSON text.
 
@@ -39,7 +43,7 @@ class Amendment(msgspec.Struct, frozen=True):
     None leaves a field as it is. `change` is the ledger's word for what became of `desired`, what
     HubSpot said then (JSON text); where it says something else by now, the change stays open.
     With `is_written` the document says so now. `recreate` gives it up: it is wanted anew, as a
-    new generation that says what HubSpot says by then.
+    new generation that says what HubSpot says by then, or dismissed where HubSpot wants none.
     """
 
     document_id: int

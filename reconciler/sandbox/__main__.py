@@ -31,13 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     address = f"http://{options.host}:{options.port}"
     print(f"QuickBooks sandbox on {address}: {', '.join(world.realms)}", flush=True)
     subscriptions = tuple(subscription(one) for one in settings.webhooks)
-    web.run_app(
-        create_app(world, subscriptions, options.data and options.data / "grants.json"),
-        host=options.host,
-        port=options.port,
-        access_log=None,
-        print=None,
-    )
+    try:
+        web.run_app(
+            create_app(world, subscriptions, options.data and options.data / "grants.json"),
+            host=options.host,
+            port=options.port,
+            access_log=None,
+            print=None,
+        )
+    except OSError as error:
+        told = f"can't listen on {address} (--host, --port): {error.strerror}"
+        raise SystemExit(f"reconciler sandbox: {told}") from None
     return 0
 
 

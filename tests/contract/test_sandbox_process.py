@@ -42,6 +42,18 @@ def call(port: int, path: str, body: Any = None) -> Any:
         return json.loads(answer.read())
 
 
+def test_a_port_in_use_is_told() -> None:
+    """By its option, in one line."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        line = [sys.executable, "-m", "reconciler.sandbox", "--port", str(held.getsockname()[1])]
+        done = subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert "(--host, --port): " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @contextlib.contextmanager
 def running(port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A sandbox process that answers."""

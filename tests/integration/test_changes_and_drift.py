@@ -12,14 +12,23 @@ import asyncpg
 import msgspec
 import pytest
 
-from reconciler.model import Action, DocumentContent, Line, ProductReference
+from reconciler.model import (
+    Action,
+    DocumentContent,
+    Line,
+    ObjectKey,
+    ObjectType,
+    ProductReference,
+)
 from reconciler.operator.acting import Acting, retry
 from reconciler.operator.views import Selection
 from reconciler.policies import DocumentPolicy, Policies
 from reconciler.ports.standing import StandingDocument
-from reconciler.workflows import ClosedBooks, OnChange, OnDrift
+from reconciler.workflows import ClosedBooks, OnChange, OnDrift, load
 from store.operator import OperatorStore
 from tests.company_at_work import WORKFLOW, Work, at_work, plan, sale
+from tests.feeds import Associated, History, Step, Written, record
+from tests.intake_at_work import PORTAL, IntakeAtWork
 from tests.sandbox_process import Sandbox
 
 Open = Callable[..., AbstractAsyncContextManager[Work]]
@@ -207,6 +216,76 @@ async def test_a_document_is_voided_and_made_anew(working: Open, action: Action,
         await work.run_until(has(work, generation=2, state="created", total=Decimal("130.00")))
         assert sorted(row["TotalAmt"] for row in await work.books(entity)) == [0, 130]
         assert await work.outcomes() == ["created", "voided", "created"]
+
+
+EVERY_DEAL = """
+version: 1
+portal_id: 4711
+companies: {us: {realm_id: "%s"}}
+workflows:
+  - name: Bill
+    object: deal
+    enrol: [{preset: deal_won}]
+    actions: [{create: invoice, company: us, create_missing_products: yes}]
+"""
+
+
+def event(action: str, at: int) -> tuple[ObjectType, Written]:
+    """HubSpot's word that something happened to the deal."""
+    said = {"subscriptionType": f"deal.{action}", "portalId": PORTAL, "objectId": 1}
+    return ObjectType.DEAL, record(said | {"occurredAt": at, "eventId": at}, at)
+
+
+async def test_a_deal_deleted_after_its_invoice_is_told(working: Open) -> None:
+    """It is shown and published once, the books stay; restored in HubSpot, all is well again."""
+    async with working(OnChange.UPDATE) as work:
+        intake = IntakeAtWork(work.pool, load(EVERY_DEAL % work.realm))
+        properties = {"dealname": "Rollout", "dealstage": "closedwon"}
+        lists: dict[str, Associated] = {
+            "contacts": (("81", {"firstname": "Ada", "lastname": "Byron"}),),
+            "line_items": (("71", {"name": "Rollout", "price": "100.00", "quantity": "1"}),),
+        }
+        key = ObjectKey(PORTAL, ObjectType.DEAL, "1")
+        await intake.take(History(key, (Step(1_769_817_600_000, properties, lists),)))
+        await work.run_until(work.all_created)
+        await intake.take_records([event("deletion", 1_769_900_000_000)])
+        await work.run_until(has(work, change="reported", reason="deleted_in_hubspot"))
+        assert "The deal was deleted in HubSpot" in (await work.document())["detail"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+        await intake.take_records([event("restore", 1_769_990_000_000)])
+        await work.run_until(has(work, change="", reason="", desired=None))
+        assert await work.outcomes() == ["created", "drifted"]
+
+
+async def test_what_was_deleted_in_both_is_not_made_anew(working: Open) -> None:
+    """Nobody wants an invoice back whose deal is gone as well."""
+    async with working(on_drift=OnDrift.RECREATE) as work:
+        id_ = await made(work, sale())
+        await work.desire(id_, None)
+        await work.run_until(has(work, change="reported"))
+        await edit(work, "void", {})
+        await work.run_until(sees(work, "voided_in_quickbooks"))
+        assert (await work.document())["generation"] == 1
+
+
+async def test_a_deal_deleted_while_its_invoice_is_voided_gets_no_other(working: Open) -> None:
+    """The void was on its way already; its answer ends the document."""
+    async with working(OnChange.VOID_AND_RECREATE) as work:
+        id_ = await made(work, sale())
+        late = {"kind": "delay", "phase": "after", "seconds": 1.0, "count": 1}
+        await plan(work.sandbox, work.realm, entity="Invoice", operation="void", **late)
+        await work.desire(id_, DEARER)
+
+        async def deleted() -> None:
+            while not await has(work, change="sending")():
+                await asyncio.sleep(0.02)
+            await work.desire(id_, None)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(deleted())
+            dismissed = has(work, state="dismissed", reason="no_longer_wanted", desired=None)
+            tasks.create_task(work.run_until(dismissed, 10))
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [0]
 
 
 # --- changes in HubSpot while one is on its way ---------------------------------------------------

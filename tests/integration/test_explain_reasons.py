@@ -109,6 +109,14 @@ def _deleted(id_: str) -> Record:
     return kind, json.dumps({**json.loads(value), "archived": True}).encode()
 
 
+def _merged(id_: str, into: str) -> Record:
+    event = {
+        "subscriptionType": "deal.merge", "portalId": 4711, "eventId": 1,
+        "occurredAt": 1_772_532_000_000, "primaryObjectId": int(into), "mergedObjectIds": [int(id_)],
+    }  # fmt: skip
+    return "deal", json.dumps(event).encode()
+
+
 def _payment(id_: str, kind: str, line: Facts = LINE, **properties: Any) -> Record:
     return payment(id_, line, hs_payment_type=kind, **properties)
 
@@ -254,7 +262,11 @@ PLANTED = {
     ),
     Reason.SOURCE_DELETED: Planted(
         "127", [deal("127", "won", contacts=None), _deleted("127")],
-        "The deal was deleted or merged in HubSpot before its document was made.",
+        "The deal was deleted in HubSpot before its document was made.",
+    ),
+    Reason.SOURCE_MERGED: Planted(
+        "140", [deal("140", "won", contacts=None), _merged("140", into="141")],
+        "The deal was merged into 141 in HubSpot before its document was made.",
     ),
     Reason.ALREADY_BILLED: Planted(
         "128", [deal("128", "twice")],

@@ -37,6 +37,22 @@ def test_a_wrong_setting_is_named(
     assert "s3cret" not in told
 
 
+def test_a_misspelt_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is nearly a setting is a mistake; what Kubernetes names like one is not."""
+    workflows = tmp_path / "workflows.yaml"
+    workflows.touch()
+    monkeypatch.setenv("RECONCILER_WORKFLOWS", str(workflows))
+    monkeypatch.setenv("RECONCILER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("RECONCILER_PORT_8080_TCP_PORT", "8080")
+    read_settings()
+    monkeypatch.setenv("RECONCILER_POSTGRES_DNS", "postgresql://user:s3cret@host/db")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value).startswith("RECONCILER_POSTGRES_DNS: there is no such setting")
+    assert "RECONCILER_POSTGRES_DSN" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 async def test_a_port_in_use_is_named() -> None:
     """At once, and by its setting."""
     async with serve(web.Application(), "127.0.0.1", 0, setting="RECONCILER_HTTP_PORT") as port:
