@@ -60,7 +60,18 @@ def _parsed(value: bytes | str) -> Any:
     except msgspec.ValidationError as error:
         raise refused(Reason.NUMBER, "an integer is out of all bounds") from error
     except msgspec.DecodeError as error:
+        if not _is_utf8(value):  # msgspec says so itself, or calls it malformed: as its version is
+            raise refused(Reason.ENCODING, "the text is not valid UTF-8") from error
         raise refused(Reason.NOT_JSON, str(error)[:80]) from error
+
+
+def _is_utf8(value: bytes | str) -> bool:
+    try:
+        if isinstance(value, bytes):
+            value.decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _framed(value: bytes) -> Any:
