@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -79,7 +79,7 @@ class CompanyDispatcher:
     ready: Ready
     _in_the_air: dict[str, int | None] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
-    _stopping: bool = False
+    _told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
     _trouble: QuickBooksError | None = None
     _batch_items: int = MAX_BATCH_ITEMS
 
@@ -87,14 +87,18 @@ class CompanyDispatcher:
         """There may be work, or room for it."""
         self._woken.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._told_to_stop.is_set()
+
     def stop(self) -> None:
         """Finish the calls in the air, begin nothing new."""
-        self._stopping = True
+        self._told_to_stop.set()
         self.wake()
 
     def start_again(self) -> None:
         """After `stop`: `run` may be called once more."""
-        self._stopping = False
+        self._told_to_stop.clear()
 
     def notice(self) -> None:
         """Something changed in QuickBooks: look soon."""
@@ -119,7 +123,7 @@ class CompanyDispatcher:
             raise self._trouble
 
     async def _keep_going(self, calls: asyncio.TaskGroup) -> None:
-        while not self._stopping and self._trouble is None:
+        while not self.is_stopping and self._trouble is None:
             self._woken.clear()
             await self.directory.refresh_when_due()
             sent = await self._send_next(calls)  # first: somebody waits for a new document
@@ -130,13 +134,16 @@ class CompanyDispatcher:
 
     async def _amend(self, calls: asyncio.TaskGroup) -> bool:
         """Send changes of documents that exist; False if there were none to send."""
-        if self._room() == 0 or self.quickbooks.gate.room(Kind()) == 0:
+        if not self._may_amend():
             return False
         operations = await self.amender.next_operations()
         for op in operations:
             self._lift([op])
             calls.create_task(self._send([op], ()))
         return bool(operations)
+
+    def _may_amend(self) -> bool:
+        return self._room() > 0 and self.quickbooks.gate.room(Kind()) > 0
 
     # --- new documents -----------------------------------------------------------------------
 
@@ -239,6 +246,7 @@ class CompanyDispatcher:
             await self.recorder.record(
                 [op], {op.operation_key: found}, group, resumed, adopted=True
             )
+            self._heed([found])
         finally:
             self._landed([op])
 
@@ -258,8 +266,12 @@ class CompanyDispatcher:
             self.around.crash_point("dispatch.answered")
             if resumed:
                 results = await self._checked(resumed, results)
+            if _may_be_overtaken(resumed, results):
+                if not await self._until_landed():
+                    return  # it is taken up again
+                results = await self._checked(resumed, results)
             following = await self._record(operations, results, group, resumed)
-            self._heed(results.values())
+            self._heed(list(results.values()))
             self.around.crash_point("dispatch.recorded")
         finally:
             self._landed(operations)
@@ -300,13 +312,23 @@ class CompanyDispatcher:
                 results[op.operation_key] = await locate(self.quickbooks, op) or result
         return results
 
-    def _heed(self, results: Iterable[BatchResult]) -> None:
+    async def _until_landed(self) -> bool:
+        """Wait until calls without an answer have landed or never will; False if told to stop."""
+        try:
+            async with asyncio.timeout(self.around.policy.landing.total_seconds()):
+                await self._told_to_stop.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _heed(self, results: Sequence[BatchResult]) -> None:
         """What an answer means for the company as a whole."""
         for result in results:
             if isinstance(result, Disconnected):
                 self._trouble = result
             elif isinstance(result, QuickBooksError) and reaction(result) is Reaction.SPLIT_BATCH:
-                self._batch_items = max(1, self._batch_items // 2)
+                # of this batch, not of the limit: others of its size are in the air
+                self._batch_items = max(1, min(self._batch_items, len(results) // 2))
                 return
 
     def _lift(self, operations: Sequence[Operation]) -> None:
@@ -337,7 +359,9 @@ class CompanyDispatcher:
         if self.ready:
             return self.ready.delay if self._room() > 0 else math.inf  # a call that ends wakes us
         rest = self.ready.rest
-        due_at = await self.around.store.next_due_at(self.lease.realm_id, of_backfill=rest == 0)
+        due_at = await self.around.store.next_due_at(
+            self.lease.realm_id, of_backfill=rest == 0, of_changes=self._may_amend()
+        )
         delay = math.inf if due_at is None else (due_at - self.around.clock()).total_seconds()
         return min(delay, rest) if rest > 0 else delay
 
@@ -374,6 +398,22 @@ def _is_among(in_the_air: Mapping[str, int | None], op: Operation) -> bool:
     if op.operation_key in in_the_air:
         return True
     return op.document_id is not None and op.document_id in in_the_air.values()
+
+
+def _may_be_overtaken(
+    resumed: Sequence[UnfinishedOperation], results: Mapping[str, BatchResult]
+) -> bool:
+    """Whether a repetition was refused, and an attempt before it may still land.
+
+    The refusal's cause may be gone by then: the document would be made anew, and that as well.
+    """
+    return any(
+        each.operation.verb == Verb.CREATE
+        and not each.was_answered
+        and isinstance(result := results[each.operation.operation_key], QuickBooksError)
+        and is_refusal(result)
+        for each in resumed
+    )
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:

@@ -260,11 +260,13 @@ class Recorder:
     ) -> None:
         key, now = op.operation_key, self.clock()
         attempts, first_sent_at = (before.attempts, before.first_sent_at) if before else (1, now)
+        # What an attempt before came to stays unknown though this one did nothing.
+        unsent = "begun" if before is None or before.was_answered else "unknown"
         match after(error, attempts, now, self.policy, first_sent_at):
             case SendAgain(at, text):
                 self.observer.retried(op.entity, "send_again")
                 recording.results.append(
-                    OperationResult(key, "begun", error=text, next_attempt_at=at)
+                    OperationResult(key, unsent, error=text, next_attempt_at=at)
                 )
             case NoAnswer(at, text):
                 self.observer.unknown_outcome(op.entity)
@@ -275,7 +277,7 @@ class Recorder:
                 self.observer.retried(op.entity, "park")
                 recording.park = park
                 recording.results.append(
-                    OperationResult(key, "begun", error=text, next_attempt_at=at)
+                    OperationResult(key, unsent, error=text, next_attempt_at=at)
                 )
             case Block() as block:
                 if self._may_concede(op, error, document):

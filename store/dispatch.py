@@ -40,7 +40,7 @@ CHANGE_TO_LOOK_AT = "change = 'open' AND desired IS NOT NULL AND state = 'create
 """HubSpot would now have otherwise what is in QuickBooks, and nobody has looked at that yet."""
 
 _DUE_OPERATIONS = """
-    SELECT operation_id FROM operations
+      FROM operations
      WHERE realm_id = $1 AND state IN ('begun', 'unknown') AND next_attempt_at <= now()"""
 
 _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
@@ -96,10 +96,12 @@ class DispatchStore:
         )
         return [due_document(row) for row in rows]
 
-    async def next_due_at(self, realm_id: str, *, of_backfill: bool = True) -> datetime | None:
+    async def next_due_at(
+        self, realm_id: str, *, of_backfill: bool = True, of_changes: bool = True
+    ) -> datetime | None:
         """When the next document or unfinished operation wants attention; None if nothing does.
 
-        A backfill's documents count only *of_backfill*.
+        A backfill's documents count only *of_backfill*, changed ones only *of_changes*.
         """
         found: datetime | None = await self._pool.fetchval(
             f"""
@@ -109,12 +111,13 @@ class DispatchStore:
                 (SELECT min(next_attempt_at) FROM documents
                   WHERE realm_id = $1 AND state = 'wanted' AND priority = 1 AND $2),
                 (SELECT min(next_attempt_at) FROM documents
-                  WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT}),
+                  WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT} AND $3),
                 (SELECT min(next_attempt_at) FROM operations
                   WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
             """,
             realm_id,
             of_backfill,
+            of_changes,
         )
         return found
 
@@ -184,25 +187,31 @@ class DispatchStore:
 
         What is due, and how old, is told by the database's clock: a process whose clock jumps
         must not believe that QuickBooks still remembers a request id. An operation that is locked
-        is left out: its result is being recorded.
+        is left out: its result is being recorded. What an attempt before was answered is forgotten:
+        should this one get no answer, it has none.
         """
-        if not await self._pool.fetchval(f"SELECT EXISTS ({_DUE_OPERATIONS})", lease.realm_id):
+        if not await self._pool.fetchval(
+            f"SELECT EXISTS (SELECT {_DUE_OPERATIONS})", lease.realm_id
+        ):
             return []
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             rows = await connection.fetch(
                 f"""
                 WITH due AS (
+                    SELECT operation_id, state = 'begun' AND error IS NOT NULL AS was_answered
                     {_DUE_OPERATIONS} ORDER BY next_attempt_at, operation_id LIMIT $3
                        FOR UPDATE SKIP LOCKED),
                 o AS (
-                    UPDATE operations SET next_attempt_at = now() + $2::interval
-                     WHERE operation_id IN (SELECT operation_id FROM due)
-                    RETURNING *)
+                    UPDATE operations AS taken
+                       SET next_attempt_at = now() + $2::interval,
+                           error = CASE WHEN state = 'begun' THEN NULL ELSE error END
+                      FROM due WHERE taken.operation_id = due.operation_id
+                    RETURNING taken.*, due.was_answered)
                 SELECT d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                        o.operation_id, o.operation_key, o.document_id, o.entity, o.verb,
                        o.request_id, o.b_id, o.marker, o.request, o.content, o.state, o.attempts,
-                       o.first_sent_at, now(), d.enrolled_at
+                       o.first_sent_at, now(), o.was_answered, d.enrolled_at
                   FROM o LEFT JOIN documents AS d ON d.document_id = o.document_id
                  ORDER BY o.operation_id
                 """,
@@ -382,6 +391,7 @@ def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
         attempts=row[17],
         first_sent_at=row[18],
         taken_up_at=row[19],
+        was_answered=row[20],
         key=None if row[0] is None else _key(row),
-        enrolled_at=row[20],
+        enrolled_at=row[21],
     )

@@ -56,6 +56,7 @@ BRISK = RetryPolicy(
     first_delay=timedelta(milliseconds=20),
     longest_delay=timedelta(milliseconds=200),
     longest_pause=timedelta(milliseconds=200),
+    landing=timedelta(milliseconds=200),
 )
 """What takes minutes in production takes parts of a second here."""
 
@@ -199,7 +200,7 @@ class Work:
                 await self.company.run()
             except QuickBooksError as error:
                 self.troubles.append(error)
-                if self.company._stopping:
+                if self.company.is_stopping:
                     return
                 await asyncio.sleep(0.1)
             else:

@@ -91,6 +91,8 @@ class UnfinishedOperation(msgspec.Struct, frozen=True):
     attempts: int
     first_sent_at: datetime
     taken_up_at: datetime
+    was_answered: bool
+    """QuickBooks answered each attempt before, and did nothing: none can land any more."""
     key: DocumentKey | None
     enrolled_at: datetime | None
     """When its document was enrolled; None for a customer or product."""
@@ -141,7 +143,9 @@ class DispatchLedger(Protocol):
         self, realm_id: str, live: int, backfill: int, now: datetime
     ) -> list[DueDocument]: ...
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]: ...
-    async def next_due_at(self, realm_id: str, *, of_backfill: bool = True) -> datetime | None: ...
+    async def next_due_at(
+        self, realm_id: str, *, of_backfill: bool = True, of_changes: bool = True
+    ) -> datetime | None: ...
     async def precedents(self, document_ids: Sequence[int]) -> list[tuple[int, Precedent]]: ...
     async def begin(
         self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -305,6 +306,46 @@ async def test_a_look_that_is_refused_says_nothing(
         await work.run_until(work.all_created)
         assert len(await work.books("Invoice")) == 1
         assert len(await work.books("Payment")) == 1
+        assert await work.outcomes() == ["created"]
+
+
+async def test_a_repetition_refused_before_the_first_attempt_lands(
+    sandbox: Sandbox, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal is not believed until then: what landed is adopted, and nothing is made anew."""
+    brisk_waits(monkeypatch)
+    realm = await sandbox.company()
+    second = timedelta(seconds=1)
+    policy = replace(BRISK, first_delay=second, longest_delay=second, landing=3 * second)
+    async with at_work(
+        sandbox, database_dsn, realm, policy=policy, patience=timedelta(seconds=0.5)
+    ) as work:
+        late = {"kind": "delay", "phase": "before", "seconds": 2.5, "count": 1}
+        await work.company.directory.ensure_loaded()
+        await plan(sandbox, realm, entity="Invoice", **late)
+        await work.want([sale()])
+
+        async def unanswered() -> bool:
+            query = "SELECT count(*) FROM operations WHERE state = 'unknown' AND entity = 'Invoice'"
+            return bool(await work.pool.fetchval(query))
+
+        async def is_made() -> bool:
+            return await work.all_created() and bool(await work.documents())
+
+        async def refuse() -> None:
+            while not await unanswered():
+                await asyncio.sleep(0.02)
+            await plan(sandbox, realm, kind="fault", entity="Invoice", count=1)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(refuse())
+            tasks.create_task(work.run_until(is_made, 20))
+        planned = await sandbox.admin("GET", "faults")
+        (hits,) = [
+            each["hits"] for each in planned if (each["realm"], each["kind"]) == (realm, "fault")
+        ]
+        assert hits == 1
+        assert len(await work.books("Invoice")) == 1
         assert await work.outcomes() == ["created"]
 
 

@@ -47,6 +47,7 @@ class OperationRow:
     next_attempt_at: datetime
     state: str = "begun"
     attempts: int = 1
+    error: str | None = None
 
 
 @dataclass
@@ -74,11 +75,13 @@ class Process:
 
     token: int = 0
     renewed_at: datetime = START
-    doing: str = ""  # "" | prepared | begun | looking | to send | waiting | answered
+    doing: str = ""  # "" | prepared | begun | looking | to send | waiting | landing | answered
     operation: str = ""
     version: int = 0
     attempts: int = 1
     answer: QuickBooksError | str | None = None
+    was_answered: bool = True
+    landed_at: datetime = START
 
     def owns(self, now: datetime) -> bool:
         """What `Dispatcher.owns` asks before a write is sent."""
@@ -186,7 +189,7 @@ class Dispatch(RuleBasedStateMachine):
             process = self.processes[who]
             act = {
                 "": self.pick, "prepared": self.begin, "looking": self.look,
-                "to send": self.send, "answered": self.record,
+                "to send": self.send, "landing": self.look_again, "answered": self.record,
             }.get(process.doing)  # fmt: skip
             if act is not None and process.token:
                 act(process)
@@ -202,11 +205,14 @@ class Dispatch(RuleBasedStateMachine):
                 forgotten = may_be_forgotten(row.first_sent_at, self.now, POLICY)
                 process.doing = "looking" if forgotten else "to send"
                 process.operation, process.attempts = row.key, row.attempts
+                process.was_answered = row.state == "begun" and row.error is not None
+                if row.state == "begun":
+                    row.error = None
                 return
         if ledger.state == "wanted" and ledger.next_attempt_at <= self.now:
             process.version = ledger.version
             process.operation = document_operation_key(ledger.document(), DOCUMENT)
-            process.attempts = 1
+            process.attempts, process.was_answered = 1, True
             process.doing = "prepared"
 
     def begin(self, process: Process) -> None:
@@ -228,6 +234,13 @@ class Dispatch(RuleBasedStateMachine):
             process.doing, process.answer = "answered", process.operation
         else:
             process.doing = "to send"
+
+    def look_again(self, process: Process) -> None:
+        """A refused repetition counts once the attempts before it have landed or never will."""
+        if self.now >= process.landed_at:
+            process.doing, process.was_answered = "answered", True
+            if process.operation in self.books:
+                process.answer = process.operation
 
     def send(self, process: Process) -> None:
         """The client asks once more whether the lease may have run out, then the bytes leave."""
@@ -278,6 +291,10 @@ class Dispatch(RuleBasedStateMachine):
 
     def record(self, process: Process) -> None:
         """`store.dispatch.record`: the result, once."""
+        is_refused = isinstance(process.answer, Refused | LookAgain)
+        if is_refused and not process.was_answered:
+            process.doing, process.landed_at = "landing", self.now + POLICY.landing
+            return
         if self.fenced(process):
             return
         process.doing = ""
@@ -289,8 +306,9 @@ class Dispatch(RuleBasedStateMachine):
             return
         assert process.answer is not None
         match after(process.answer, process.attempts, self.now, POLICY):
-            case SendAgain(at, _):
-                row.next_attempt_at, row.attempts = at, row.attempts + 1
+            case SendAgain(at, text):
+                row.state = "begun" if process.was_answered else "unknown"
+                row.error, row.next_attempt_at, row.attempts = text, at, row.attempts + 1
             case NoAnswer(at, _):
                 row.state, row.next_attempt_at = "unknown", at
                 row.attempts += 1
