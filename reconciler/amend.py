@@ -128,7 +128,9 @@ class Amender:
 
     async def _settle(self, standing: StandingDocument) -> Operation | None:
         changed, document = _changed(standing), standing.document
-        if standing.desired == NOT_DESIRED:  # whether to void it is for a person, whatever the policy
+        if (
+            standing.desired == NOT_DESIRED
+        ):  # whether to void it is for a person, whatever the policy
             await self._report(changed, Reason.DELETED_IN_HUBSPOT)
             return None
         policy = self.policies.of(document.workflow, document.key).on_change
@@ -318,8 +320,8 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 
 def _changed(standing: StandingDocument) -> Changed:
     written = _decode(standing.document.content)
-    says_other = standing.desired and standing.desired != NOT_DESIRED
-    desired = _decode(standing.desired) if says_other else written
+    said = standing.desired if standing.desired != NOT_DESIRED else None
+    desired = _decode(said) if said else written
     return Changed(standing, written, settled(desired, written.txn_date))
 
 

@@ -21,7 +21,7 @@ from reconciler.hubspot.hydrate import FACTS, Hydrator, Snapshot
 from reconciler.hubspot.limits import Window
 from reconciler.hubspot.writeback import WriteBacks
 from reconciler.metrics import HubSpotMetrics
-from reconciler.model import ObjectKey
+from reconciler.model import ObjectKey, ObjectType
 from reconciler.operator.presenting import quickbooks_url
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
@@ -71,7 +71,8 @@ class Crm:
 
     async def hydrate(self) -> None:
         """Fetch what decisions lack, until cancelled."""
-        queue = HydrationQueue(self.pool, self.workflows.portal_id, FACTS)
+        types = [ObjectType(kind) for kind in self.settings.topics]
+        queue = HydrationQueue(self.pool, self.workflows.portal_id, FACTS, types)
         producer = RecordProducer(self.kafka, delivery_timeout=DELIVERED_WITHIN)
         async with self._hubspot() as hubspot, producer:
 

@@ -129,7 +129,7 @@ class Dispatcher:
         self.renewed_at = started
         for realm_id in held.keys() - kept:
             self.observer.fenced("dispatch")  # a lease that can't be prolonged is a write refused
-            self._lose(realm_id)
+            self._lose(held[realm_id])
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         free = [realm_id for realm_id in self.realm_ids if realm_id not in self.owned]
@@ -146,7 +146,7 @@ class Dispatcher:
         while not self._is_stopping:
             pause = await self._work_until_trouble(company)
             owned = self.owned.get(company.lease.realm_id)
-            if pause is None or owned is None:
+            if pause is None or owned is None or owned.lease != company.lease:
                 return
             try:
                 async with asyncio.timeout(pause.total_seconds()):
@@ -164,7 +164,7 @@ class Dispatcher:
             await company.run()
         except* Fenced:
             self.observer.fenced("dispatch")
-            self._lose(realm_id)
+            self._lose(company.lease)
         except* Disconnected as group:
             pause = await self._parked(company, group)
         except* QuickBooksError as group:
@@ -183,12 +183,16 @@ class Dispatcher:
         is_lapsed = isinstance(error, Disconnected) and reaction(error) is Reaction.PARK
         return PARKED_LOOK if is_lapsed else self.company_retry
 
-    def _lose(self, realm_id: str) -> None:
-        if owned := self.owned.pop(realm_id, None):
-            _log.warning("company lost", realm_id=realm_id)
-            if owned.task is not asyncio.current_task():
-                owned.task.cancel()
-            self._ended.set()
+    def _lose(self, lease: Lease) -> None:
+        """Leave the company, unless it was lost already and taken anew."""
+        owned = self.owned.get(lease.realm_id)
+        if owned is None or owned.lease.token != lease.token:
+            return
+        del self.owned[lease.realm_id]
+        _log.warning("company lost", realm_id=lease.realm_id)
+        if owned.task is not asyncio.current_task():
+            owned.task.cancel()
+        self._ended.set()
 
     async def _give_back(self) -> None:
         leases = [owned.lease for owned in self.owned.values()]

@@ -57,6 +57,9 @@ _log = structlog.get_logger("reconciler.intake")
 _encode_headers = msgspec.msgpack.Encoder().encode
 _NOTHING: Mapping[DocumentKey, Recorded] = {}
 
+_SENSIBLE_MS = range(946_684_800_000, 4_102_444_800_000)
+"""From 2000 to 2100. Kafka keeps whatever time a producer gives a record, -1 where it gives none."""
+
 
 class Record(RecordAtPosition, Protocol):
     """What intake needs of a Kafka record (`streams.records.Record`)."""
@@ -139,8 +142,7 @@ class Intake:
         an object over partitions): the batch is then read and folded again.
         """
         started = time.perf_counter()
-        heard_at = min((record.timestamp_ms for record in batch.records), default=0)
-        taken = Taken(records=len(batch.records), heard_at=heard_at)
+        taken = Taken(records=len(batch.records), heard_at=_heard_at(batch.records))
         looked = await self._look(batch)
         taken.known = looked.known
         changes = self._decoded(looked.new, batch.topic_ids, taken)
@@ -304,6 +306,12 @@ class Intake:
         realms = {d.key.realm_id for d in wanted if d.state is DocumentState.WANTED}
         if realms:
             await transaction.wake_dispatchers(realms)
+
+
+def _heard_at(records: Sequence[Record]) -> int:
+    """When Kafka got the oldest of them (epoch ms); 0 where that can't be told."""
+    told = (each.timestamp_ms for each in records if each.timestamp_ms in _SENSIBLE_MS)
+    return min(told, default=0)
 
 
 def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> DeadLetter:

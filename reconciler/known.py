@@ -28,6 +28,8 @@ RUN = 1000
 LONGEST_RUN = 16_384
 """Most offsets that a row covers: it tells where to seek the runs that overlap a span."""
 
+_EIGHT_BYTES = 2**64 - 1
+
 _SPARSE = 4  # a compacted topic has more gaps than records: its digests would be mostly zeros
 
 
@@ -140,7 +142,7 @@ def digest(record: RecordAtPosition) -> int:
     """What a record's bytes and time come to; never `UNKNOWN`. Kafka's own time is part of it
     because it stands in for a statement's where that has none."""
     found = hashlib.sha1(record.value or b"", usedforsecurity=False).digest()
-    return int.from_bytes(found[:8], "little") ^ record.timestamp_ms or 1
+    return (int.from_bytes(found[:8], "little") ^ record.timestamp_ms) & _EIGHT_BYTES or 1
 
 
 def _span(advance: Advance, topic_ids: Mapping[str, str]) -> Span:

@@ -55,8 +55,8 @@ class Lanes(Generic[Part]):
         for part in parts:
             by_lane.setdefault(self.lane_of(part) % self.count, []).append(part)
         for lane, own in by_lane.items():
-            if before := self._busy.pop(lane, None):
-                await before
+            if before := self._busy.get(lane):
+                await before  # still among the busy: `idle` waits for it too
             self._busy[lane] = asyncio.create_task(self._run(own), name=f"lane {lane}")
 
     async def _run(self, parts: Sequence[Part]) -> None:

@@ -38,6 +38,7 @@ class Event(StrEnum):
     PICTURE_STALE = "picture stale"
     NO_ANSWER = "no answer"
     RECREATED = "gone from QuickBooks, recreate"
+    GONE_IN_BOTH = "gone from QuickBooks, and deleted in HubSpot"
     DISMISSED = "dismissed by a person"
     NOT_WANTED = "no longer called for"
 
@@ -56,6 +57,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.SENDING, Event.PICTURE_STALE): State.WANTED,
     (State.SENDING, Event.REFUSED): State.BLOCKED,
     (State.CREATED, Event.RECREATED): State.WANTED,
+    (State.CREATED, Event.GONE_IN_BOTH): State.DISMISSED,
     (State.WAITING, Event.DISMISSED): State.DISMISSED,
     (State.BLOCKED, Event.DISMISSED): State.DISMISSED,
     (State.WANTED, Event.DISMISSED): State.DISMISSED,
@@ -66,7 +68,11 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DISMISSED, Event.FACTS_MISSING): State.WAITING,
     (State.DISMISSED, Event.PREREQUISITE_FAILED): State.BLOCKED,
 }
-"""Every move a document may make; there is no way out of CREATED but a policy's new generation."""
+"""Every move a document may make. The only way out of CREATED is that its object in QuickBooks is gone.
+
+The moves are made by five statements: `store.intake.want`, `store.dispatch.begin` and `record`,
+`store.standing.amend`, and `store.documents.change` for people.
+"""
 
 
 @dataclass(frozen=True)

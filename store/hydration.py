@@ -8,7 +8,7 @@ now. Claimed rows come due again by themselves, ever later, for as long as a doc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -28,13 +28,15 @@ LOOKING_SHARE = 0.05
 
 
 class HydrationQueue:
-    """Bound to the pool and to one portal, as a token is."""
+    """Bound to the pool and to one portal, as a token is; *types* are those that have a topic to
+    be put on."""
 
     def __init__(
         self,
         pool: asyncpg.Pool,
         portal_id: int,
         facts: Sequence[str],
+        types: Collection[ObjectType],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
@@ -42,6 +44,7 @@ class HydrationQueue:
         self._looks_at = float("-inf")
         self._portal_id = portal_id
         self._facts = list(facts)
+        self._types = list(types)
 
     async def claim(self, limit: int) -> list[ObjectKey]:
         """Take up to *limit* objects that are due; no other process gets them for a minute.
@@ -58,6 +61,7 @@ class HydrationQueue:
                                                          interval '12 hours')
                   FROM (SELECT portal_id, object_type, object_id FROM hydrations
                          WHERE portal_id = $1 AND next_hydration_at <= now()
+                           AND object_type = ANY($3::text[])
                          ORDER BY next_hydration_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
                  WHERE h.portal_id = due.portal_id AND h.object_type = due.object_type
                    AND h.object_id = due.object_id
@@ -65,6 +69,7 @@ class HydrationQueue:
                 """,
                 self._portal_id,
                 limit,
+                self._types,
             )
         return [ObjectKey(self._portal_id, ObjectType(kind), id_) for kind, id_ in rows]
 

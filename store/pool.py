@@ -131,6 +131,11 @@ async def open_pool(
             f"Postgres did not answer within {wait_seconds:g} s ({type(error).__name__}): "
             "check RECONCILER_POSTGRES_DSN and that the server is running"
         ) from error
+    except ValueError:
+        raise ConfigurationError(
+            "RECONCILER_POSTGRES_DSN can't be read: percent-encode what is special in its password "
+            "(# as %23, / as %2F, @ as %40, : as %3A)"
+        ) from None  # it holds a part of the password
     except asyncpg.PostgresError as error:
         raise ConfigurationError(
             f"Postgres refused the connection ({type(error).__name__}): check user, password and "

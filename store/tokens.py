@@ -7,6 +7,7 @@ releases it when its process dies. What is sealed in the bytes is not this packa
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -25,6 +26,12 @@ SAVE_PATIENCE_SECONDS = 60.0
 """How long a new refresh token is held on to while Postgres is away: without it the company is
 lost, because Intuit has killed the old one."""
 
+AT_ONCE = 8
+"""Connections of one process that hold or wait for such a lock. All its companies refresh now and then."""
+
+LOCK_PATIENCE_SECONDS = 60.0
+"""How long a turn is waited for: twice what a refresh may take. Then the company is tried again later."""
+
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('quickbooks tokens ' || $1, 0))"
 _SAVE = """
     INSERT INTO companies AS c (realm_id, sealed_tokens, tokens_expire_at) VALUES ($1, $2, $3)
@@ -33,25 +40,42 @@ _SAVE = """
 """
 
 
+async def _connect(dsn: str) -> Connection:
+    """A connection that ends by itself when either side is gone: the lock would outlive it for hours."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=LOCK_PATIENCE_SECONDS,
+        command_timeout=LOCK_PATIENCE_SECONDS,
+        server_settings={
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        },
+    )
+
+
 class TokenRows:
     """Bound to a direct address of Postgres: a pooler in transaction mode keeps no session locks."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
     async def locked(self, realm_id: str) -> AsyncIterator[LockedRow]:
-        """Hold the company's lock while the block runs; other processes wait."""
-        connection = await asyncpg.connect(self._dsn)
-        try:
-            await connection.execute(_LOCK, realm_id)
-            yield LockedRow(self._dsn, connection, realm_id)
-        finally:
-            await connection.close(timeout=5)  # releases the lock
+        """Hold the company's lock while the block runs; other processes wait. Raises one of `LOST`
+        where Postgres, or who holds the lock, does not answer."""
+        async with self._turns:
+            connection = await _connect(self._dsn)
+            try:
+                await connection.execute(_LOCK, realm_id)
+                yield LockedRow(self._dsn, connection, realm_id)
+            finally:
+                await connection.close(timeout=5)  # releases the lock
 
     async def sealed(self) -> list[str]:
         """Realm ids of the companies that have tokens."""
-        connection = await asyncpg.connect(self._dsn)
+        connection = await _connect(self._dsn)
         try:
             rows = await connection.fetch(
                 "SELECT realm_id FROM companies WHERE sealed_tokens IS NOT NULL ORDER BY realm_id"
@@ -91,7 +115,7 @@ class LockedRow:
             reraise=True,
         ):
             with attempt:
-                connection = await asyncpg.connect(self._dsn)
+                connection = await _connect(self._dsn)
                 try:
                     await connection.execute(_SAVE, self._realm_id, sealed, expire_at)
                 finally:

@@ -67,7 +67,7 @@ async def exchange(
             status = response.status
             error = failure(status, answer, response.headers.get("Retry-After", ""))
     except (aiohttp.ClientError, TimeoutError) as problem:
-        raise HubSpotBusy(f"no answer ({type(problem).__name__})") from problem
+        raise HubSpotBusy(f"no answer ({type(problem).__name__})") from None  # it names headers
     finally:
         observe(status)
     if error is not None:

@@ -16,7 +16,6 @@ from reconciler.model import Action
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
 
-
 NOT_DESIRED = "null"
 """What is desired (JSON text) of an object that was deleted in HubSpot after its document was sent."""
 

@@ -49,7 +49,3 @@ class Seal:
             raise ConfigurationError(
                 "Stored tokens cannot be unsealed: the key they were sealed with is not listed."
             ) from None
-
-    def reseal(self, sealed: bytes) -> bytes:
-        """The same secret under the newest key, for rotating what is stored."""
-        return self.seal(self.unseal(sealed))

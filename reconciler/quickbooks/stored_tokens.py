@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.errors import ConfigurationError, Disconnected
 from reconciler.quickbooks.oauth import Tokens
 from reconciler.quickbooks.sealing import Seal
 
@@ -40,7 +41,18 @@ class SealedRow:
     seal: Seal
 
     async def read(self) -> Tokens | None:
-        """The tokens as stored now. Raises ConfigurationError when no key opens them."""
+        """The tokens as stored now. Raises Disconnected when no key opens them: other companies'
+        tokens may be sealed with a key that this process has."""
+        try:
+            return await self.unsealed()
+        except ConfigurationError as error:
+            raise Disconnected(
+                message=str(error),
+                remedy="Add that key to RECONCILER_TOKEN_KEYS, or connect the company again.",
+            ) from None
+
+    async def unsealed(self) -> Tokens | None:
+        """The same for who can add the key. Raises ConfigurationError when no key opens them."""
         sealed = await self.row.read()
         return None if sealed is None else Tokens.from_bytes(self.seal.unseal(sealed))
 
@@ -75,6 +87,6 @@ class SealedTokens:
         realm_ids = await self.rows.sealed()
         for realm_id in realm_ids:
             async with self.locked(realm_id) as row:
-                if (tokens := await row.read()) is not None:
+                if (tokens := await row.unsealed()) is not None:
                     await row.save(tokens)
         return len(realm_ids)

@@ -21,7 +21,7 @@ from streams.formats.record import (
     TopicSettings,
     refused,
 )
-from streams.formats.values import portal
+from streams.formats.values import first_instant, portal
 
 _MOST_ENVELOPES = 6
 
@@ -74,7 +74,8 @@ def _context(record: Record, topic: TopicSettings) -> Context:
     if portal_id is None and record.headers:
         named = (value for name, value in record.headers if name.lower() == "portalid")
         portal_id = portal(next(named, b"").decode("ascii", "replace"))
-    return Context(topic.object_type, portal_id, record.timestamp_ms, topic.format == "snapshot")
+    at = first_instant(record.timestamp_ms) or 0  # whatever the producer gave it: µs, or nothing
+    return Context(topic.object_type, portal_id, at, topic.format == "snapshot")
 
 
 def _changes(

@@ -16,7 +16,7 @@ from reconciler.hubspot.client import HubSpot, open_session
 from reconciler.hubspot.hydrate import FACTS, Hydrator, Snapshot
 from reconciler.hubspot.limits import Window
 from reconciler.hubspot.properties import NEEDED
-from reconciler.model import ObjectKey, ObjectType, SourceObject
+from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
 from reconciler.reading import associated
 from store.hydration import HydrationQueue, request_facts
 from streams.formats import TopicSettings, decode
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubSpotServer]:
 
 @pytest.fixture
 def queue(pool: asyncpg.Pool) -> HydrationQueue:
-    return HydrationQueue(pool, PORTAL, FACTS)
+    return HydrationQueue(pool, PORTAL, FACTS, SOURCE_TYPES)
 
 
 class Kept(list[Snapshot]):
@@ -97,11 +97,19 @@ async def due_now(pool: asyncpg.Pool) -> None:
 async def test_looking_through_very_many_is_spared(pool: asyncpg.Pool) -> None:
     """A look that took a second is not taken again within twenty; what was found is given out."""
     seconds = iter([0.0, 1.0, 10.0, 30.0, 31.0])
-    queue = HydrationQueue(pool, PORTAL, FACTS, clock=lambda: next(seconds))
+    queue = HydrationQueue(pool, PORTAL, FACTS, SOURCE_TYPES, clock=lambda: next(seconds))
     await waiting(pool, "1")
     assert [key.id for key in await queue.claim(10)] == ["1"]
     await waiting(pool, "2")
     assert await queue.claim(10) == []
+    assert [key.id for key in await queue.claim(10)] == ["2"]
+
+
+async def test_what_has_no_topic_is_not_asked_for(pool: asyncpg.Pool) -> None:
+    """There is nowhere to put what HubSpot would answer."""
+    queue = HydrationQueue(pool, PORTAL, FACTS, [ObjectType.DEAL])
+    await waiting(pool, "1", object_type="payment")
+    await waiting(pool, "2")
     assert [key.id for key in await queue.claim(10)] == ["2"]
 
 

@@ -131,6 +131,9 @@ async def test_keys_are_rotated(
         assert await row.read() is not None
     with pytest.raises(ConfigurationError, match="cannot be unsealed"):
         await connecting.reseal(settings(enforcing, database_dsn, tmp_path))
+    async with SealedTokens(TokenRows(database_dsn), Seal([KEY])).locked(US) as row:
+        with pytest.raises(Disconnected, match="cannot be unsealed"):  # one company's trouble alone
+            await row.read()
 
 
 async def test_disconnecting_gives_the_grant_back(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from reconciler.errors import ConfigurationError
 from store.pool import LOST, close_pool, open_pool
 
 
@@ -88,3 +89,11 @@ async def test_locks_are_not_kept_by_who_stopped_between_two_messages(database_d
     assert await heir.fetchval(lock, timeout=10) == 1
     await heir.close()
     pool.terminate()
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://u:pa#ss@h/db", "postgresql://u:pa/ss@h:1/db"])
+async def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(dsn: str) -> None:
+    """The part before the sign would else be taken for a port, and named."""
+    with pytest.raises(ConfigurationError, match="percent-encode") as caught:
+        await open_pool(dsn, size=1, wait_seconds=1)
+    assert "pa" not in str(caught.value).replace("password", "").replace("part", "")

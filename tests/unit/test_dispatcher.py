@@ -121,6 +121,15 @@ async def test_a_stop_does_not_wait_for_parked_companies(at_work: AtWork) -> Non
     assert parked.runs == 1
 
 
+async def test_a_company_that_was_taken_anew_is_not_lost_again(at_work: AtWork) -> None:
+    """What comes late of the ownership before concerns nobody."""
+    company = await at_work.begun("working")
+    at_work.dispatcher._lose(company.lease._replace(token=company.lease.token - 1))
+    assert at_work.dispatcher.owns("working")
+    at_work.dispatcher._lose(company.lease)
+    assert not at_work.dispatcher.owns("working")
+
+
 async def test_a_stop_takes_no_more_companies(at_work: AtWork) -> None:
     """While the calls in the air are recorded the leases are kept, and no other is taken."""
     await at_work.begun("working")

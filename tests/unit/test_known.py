@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,15 @@ async def test_the_same_bytes_at_another_time_are_another_statement() -> None:
     await read(KnownRecords("r", store.find), store, cut(log, [RUN]))
     later = [record(offset, b"x", at=8) for offset in range(RUN)]
     assert len(await read(KnownRecords("r", store.find), store, cut(later, [RUN]))) == RUN
+
+
+@pytest.mark.parametrize("at", [-1, 0, 2**63 - 1])
+async def test_whatever_time_kafka_has_of_it_a_record_is_recognised(at: int) -> None:
+    """A producer may give any, or none (-1)."""
+    store = Store()
+    log = [record(offset, b"%d" % offset, at=at) for offset in range(RUN)]
+    assert len(await read(KnownRecords("r", store.find), store, cut(log, [RUN]))) == RUN
+    assert await read(KnownRecords("r", store.find), store, cut(log, [RUN])) == []
 
 
 async def test_partitions_of_one_batch_are_told_apart() -> None:
