@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NO_LINE_ITEMS = "no_line_items"
     TAXABLE_LINE = "taxable_line"
     NO_TAX_AMOUNT = "no_tax_amount"
+    TAX_DISAGREES = "tax_disagrees"
     BAD_NUMBER = "bad_number"
     BAD_DATE = "bad_date"
     TOO_LARGE = "too_large"
@@ -176,6 +177,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.NO_TAX_AMOUNT: Words(
         "Line item {item} is taxable, but HubSpot states no tax amount for it.",
         "Set the line's tax in HubSpot (0 if none is due), or take its tax rate away.",
+    ),
+    Reason.TAX_DISAGREES: Words(
+        "Line item {item} is {amount} before and {after} after tax{stated}.",
+        "Save the line item in HubSpot again, or have the feed carry its amounts as they are now.",
     ),
     Reason.BAD_NUMBER: Words(
         "In HubSpot, {where} reads “{value}”, which is not an amount that QuickBooks can hold.",

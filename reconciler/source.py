@@ -119,7 +119,7 @@ def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) 
     price = money(found, "price", where)
     amount = _net_amount(found, quantity, price, item)
     product = _product(found, products)
-    tax = _stated_tax(found, amount, where)
+    tax = _stated_tax(found, amount, item)
     if tax or _has_tax_rate(found, where):
         if not may_be_taxable:
             name = product.name or product.sku or _description(found)
@@ -232,16 +232,46 @@ def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> De
     return net.normalize() if cents(quantity * net) == amount else None
 
 
-def _stated_tax(found: Properties, amount: Decimal, where: str) -> Decimal | None:
-    """The tax that HubSpot states, zero if it says so everywhere; None if it says nowhere."""
+def _stated_tax(found: Properties, amount: Decimal, item: Related) -> Decimal | None:
+    """The tax that HubSpot states, zero if it says so everywhere; None if it says nowhere.
+
+    A tax amount is believed before the amount after tax. That is a tax by itself only where `amount`
+    is stated too: what is computed from the price may leave out a discount.
+    """
+    where = f"line item {item.id}"
+    stated, after = _tax_amount(found, where), money(found, _AFTER_TAX, where)
+    if after is None:
+        if stated and stated * amount < ZERO:
+            raise _disagreement(item, amount, amount + stated, stated)
+        return stated
+    after = cents(after)
+    tax = after - amount if stated is None else stated
+    if abs(amount + tax - after) <= CENT and (not tax or _is_tax_of(amount, tax, stated, found)):
+        return tax
+    if "amount" not in found:
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="amount")
+    raise _disagreement(item, amount, after, stated)
+
+
+def _is_tax_of(amount: Decimal, tax: Decimal, stated: Decimal | None, found: Properties) -> bool:
+    """Whether a line may bear that tax; one that is only the difference of two amounts, with more care."""
+    is_plausible = stated is not None or bool(found.get("amount") and abs(tax) <= abs(amount))
+    return tax * amount >= ZERO and is_plausible
+
+
+def _tax_amount(found: Properties, where: str) -> Decimal | None:
+    """The first tax amount that is not zero, else zero where one is stated."""
     stated = [money(found, name, where) for name in _TAX_AMOUNTS]
-    for tax in stated:
-        if tax:
-            return cents(tax)
-    after = money(found, _AFTER_TAX, where)
-    if after is not None:
-        return cents(after) - amount
-    return None if stated.count(None) == len(stated) else ZERO
+    known = [cents(tax) for tax in stated if tax is not None]
+    return next((tax for tax in known if tax), known[0]) if known else None
+
+
+def _disagreement(item: Related, amount: Decimal, after: Decimal, tax: Decimal | None) -> Blocked:
+    """One of the figures is stale, or a mistake: which one can't be known."""
+    stated = "" if tax is None else f", and its tax is {tax}"
+    return Blocked(
+        Reason.TAX_DISAGREES, item=called(item), amount=amount, after=after, stated=stated
+    )
 
 
 def _has_tax_rate(found: Properties, where: str) -> bool:

@@ -316,6 +316,10 @@ PLANTED = {
         "136", [_of_line("136", "won", hs_tax_rate_group_id="7", hs_tax_amount="")],
         "Line item * is taxable, but HubSpot states no tax amount for it.",
     ),
+    Reason.TAX_DISAGREES: Planted(
+        "146", [_of_line("146", "won", hs_post_tax_amount="90.00")],
+        "Line item “Consulting” (1461) is 100.00 before and 90.00 after tax.",
+    ),
     Reason.SALES_TAX_OFF: Planted(
         "120", [_of_line("120", "plain", hs_tax_amount="8.00")],
         "The document carries 8.00 of sales tax, but sales tax is off in this QuickBooks company.",

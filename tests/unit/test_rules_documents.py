@@ -252,6 +252,63 @@ def test_r29_a_taxable_line_may_be_taxed_at_nothing(said: dict[str, str]) -> Non
     assert (content.total, content.tax) == (100, 0)
 
 
+ONLY_A_PRICE = {"price": "100.00", "quantity": "1", "name": "Rollout"}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        pytest.param({"amount": "200", "price": "200", "hs_post_tax_amount": "100"},
+                     "is 200.00 before and 100.00 after tax.", id="a stale amount after tax"),
+        pytest.param({"amount": "100", "hs_post_tax_amount": "201"},
+                     "is 100.00 before and 201.00 after tax.", id="more tax than amount"),
+        pytest.param({"amount": "-100", "price": "-100", "hs_post_tax_amount": "-90"},
+                     "is -100.00 before and -90.00 after tax.", id="a tax on a negative line"),
+        pytest.param({**ONLY_A_PRICE, "amount": "", "hs_post_tax_amount": "90"},
+                     "is 100.00 before and 90.00 after tax.", id="no amount in HubSpot"),
+        pytest.param({"hs_tax_amount": "8", "hs_post_tax_amount": "120"},
+                     "is 100.00 before and 120.00 after tax, and its tax is 8.00.", id="three figures"),
+        pytest.param({"hs_tax_amount": "0", "hs_post_tax_amount": "108"},
+                     "is 100.00 before and 108.00 after tax, and its tax is 0.00.", id="a stale zero"),
+        pytest.param({"hs_tax_amount": "-8"},
+                     "is 100.00 before and 92.00 after tax, and its tax is -8.00.", id="below nothing"),
+    ],
+)  # fmt: skip
+def test_r29_a_tax_that_contradicts_the_line_is_not_billed(
+    line: dict[str, str], sentence: str
+) -> None:
+    """R29: what differs from the line's own amount by no believable tax is stale, and blocks."""
+    found = only(INVOICE, deal(lines=({**LINE, **line},)))
+    assert state(found) == ("blocked", Reason.TAX_DISAGREES)
+    assert sentence in found.detail
+
+
+@pytest.mark.parametrize(
+    ("line", "tax"),
+    [
+        pytest.param({"hs_tax_amount": "8.25", "hs_post_tax_amount": "108.26"}, "8.25", id="a cent off"),
+        pytest.param({"hs_tax_amount": "150"}, "150", id="more than the line, and stated"),
+        pytest.param({"hs_tax_amount": "0", "tax": "8", "hs_post_tax_amount": "108"}, "8", id="two taxes"),
+        pytest.param({"hs_post_tax_amount": "108.25"}, "8.25", id="after tax alone"),
+        pytest.param({"amount": "-100", "price": "-100", "hs_post_tax_amount": "-108.25"}, "-8.25",
+                     id="a credit with its tax"),
+    ],
+)  # fmt: skip
+def test_r29_a_tax_that_fits_the_line_is_billed(line: dict[str, str], tax: str) -> None:
+    """R29: a stated tax amount is believed first, then the amount after tax beside the amount."""
+    sold = made(INVOICE, deal(lines=({**LINE, "price": "900", "amount": "900"}, {**LINE, **line})))
+    assert sold.lines[1].tax == Decimal(tax)
+
+
+def test_r29_after_tax_alone_waits_for_the_amount() -> None:
+    """R29: a price may lack its discount, so what is beyond it after tax is no tax yet."""
+    found = only(INVOICE, deal(lines=({**ONLY_A_PRICE, "hs_post_tax_amount": "108"},)))
+    assert state(found) == ("waiting", Reason.LINE_ITEM_DETAILS)
+    assert "The amount of line item" in found.detail
+    untaxed = made(INVOICE, deal(lines=({**ONLY_A_PRICE, "hs_post_tax_amount": "100"},)))
+    assert (str(untaxed.total), str(untaxed.tax)) == ("100.00", "0")
+
+
 @pytest.mark.parametrize("rate", [{}, {"hs_tax_rate": "8.25"}])
 @pytest.mark.parametrize("stated", [(), (TAXED,)])
 @pytest.mark.parametrize(
