@@ -15,10 +15,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ObjectType, SourceObject
+from reconciler.quotes import check_amount
 from reconciler.reading import associated
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
 from reconciler.refunds import REFUNDED, RefundShare, portion
 from reconciler.source import (
+    FIRST_DAY,
+    LAST_DAY,
     ZERO,
     Properties,
     called,
@@ -37,7 +40,6 @@ _COLLECTED = frozenset({
     "succeeded", "partially_refunded", "refunded", "processing_refund",
     "disputed_won", "disputed_lost", "disputed_action_required", "disputed_awaiting_decision",
 })  # fmt: skip
-_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 
 
 class Enrolled(NamedTuple):
@@ -75,6 +77,8 @@ def _sales_form(enrolled: Enrolled) -> DocumentContent:
         return _payment_sale(enrolled)
     customer = _customer(enrolled)
     lines = lines_of(enrolled.obj, _source_currency(enrolled))
+    if enrolled.obj.key.type is ObjectType.QUOTE:
+        check_amount(enrolled.obj, lines)
     return _form(enrolled, customer, lines, ZERO, enrolled.date_of(enrolled.enrolled_at))
 
 
@@ -309,7 +313,7 @@ def _paid_on(enrolled: Enrolled) -> str:
         day = _day(moment, enrolled.settings.company.timezone) if moment.tzinfo else moment.date()
     except (ValueError, OverflowError):
         day = date.min
-    if not _FIRST_DAY <= day <= _LAST_DAY:
+    if not FIRST_DAY <= day <= LAST_DAY:
         where = "hs_initiated_date of the payment"
         raise Blocked(Reason.BAD_DATE, where=where, value=stated[:40])
     return day.isoformat()

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     UNCOUNTED = "uncounted"
     NEGATIVE_TOTAL = "negative_total"
     AMOUNT_DISAGREES = "amount_disagrees"
+    QUOTE_AMOUNT = "quote_amount"
     LINE_DISAGREES = "line_disagrees"
     LINE_CURRENCY = "line_currency"
     REFUND_EXCEEDS = "refund_exceeds"
@@ -211,6 +212,12 @@ BLOCKED: dict[Reason, Words] = {
     Reason.AMOUNT_DISAGREES: Words(
         "The payment is {amount} but its lines, discounts and tax add up to {sum}.",
         "Correct the line items in HubSpot, or enter the document in QuickBooks by hand.",
+    ),
+    Reason.QUOTE_AMOUNT: Words(
+        "The quote is {amount} but its lines add up to {sum}{with_tax}: a discount, fee or tax of the "
+        "whole quote is not read.",
+        "Put the discount, fee or tax on the line items in HubSpot, or enter the document in "
+        "QuickBooks by hand.",
     ),
     Reason.LINE_DISAGREES: Words(
         "Line item {item} is {amount}, but {quantity} × {price} less its discount is {computed}.",

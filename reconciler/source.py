@@ -8,6 +8,7 @@ line items, commerce payments and contacts guides, read March 2026).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ Properties = Mapping[str, str | None]
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
 _TAX_AMOUNTS, _AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
@@ -171,7 +173,7 @@ def _net_amount(
             missing = "amount" if _is_tiered(found) else "price"
             raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
         return cents(amount)
-    if amount is not None and (_is_tiered(found) or _is_recurring(found)):
+    if amount is not None and (_is_tiered(found) or is_recurring(found)):
         return cents(amount)
     gross = quantity * price
     if amount == gross and not _has_discount(found):
@@ -211,7 +213,8 @@ def _is_tiered(found: Properties) -> bool:
     return model is not None and model.lower() not in ("flat", "")
 
 
-def _is_recurring(found: Properties) -> bool:
+def is_recurring(found: Properties) -> bool:
+    """Whether a line is billed again and again; its amount is one period's."""
     return bool(found.get("recurringbillingfrequency") or found.get("hs_recurring_billing_period"))
 
 

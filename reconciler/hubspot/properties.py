@@ -1,6 +1,6 @@
 """Owns which properties are asked for: what documents are made of, and what the workflows read.
 
-A test holds these lists against the code that reads them (`content`, `source`).
+A test holds these lists against the code that reads them (`content`, `quotes`, `source`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from reconciler.workflows import load
 from tests.command import done
 from tests.company_at_work import plan
 from tests.sandbox_process import Sandbox
-from tests.snapshots import LINE, Facts, Record, deal, payment
+from tests.snapshots import ADA, LINE, Facts, Record, deal, payment, snapshot
 from tests.whole_service import NewService, WholeService
 from tests.workflow_files import ACCOUNTS, Workflow, among, deals_in, workflow, workflow_file
 
@@ -80,6 +80,7 @@ ON = [
     deals_in("twice", "sales_receipt", name="bill again"),
     deals_in("unanswered", company="silent"),
     deals_in("unanswered", "sales_receipt", name="unanswered receipt", company="silent"),
+    workflow("offers", "quote", among("hs_title", "Offer"), "invoice"),
     _payments("one_time_or_initial", "paid_invoice"),
     _payments("discounted", "paid_invoice", company="plain"),
     _payments("fees", "expense"),
@@ -119,6 +120,11 @@ def _merged(id_: str, into: str) -> Record:
 
 def _payment(id_: str, kind: str, line: Facts = LINE, **properties: Any) -> Record:
     return payment(id_, line, hs_payment_type=kind, **properties)
+
+
+def _quote(id_: str, **properties: str) -> Record:
+    facts = {"hs_title": "Offer", **properties}
+    return "quote", snapshot(id_, facts, contacts=[ADA], lines=[(f"{id_}1", LINE)])
 
 
 GRACE = ("54", {"firstname": "Grace", "lastname": "Hopper", "email": "grace@x.org"})
@@ -246,6 +252,11 @@ PLANTED = {
     Reason.AMOUNT_DISAGREES: Planted(
         "206", [_payment("206", "one_time_or_initial", hs_initial_amount="90")],
         "The payment is 90.00 but its lines, discounts and tax add up to 100.00.",
+    ),
+    Reason.QUOTE_AMOUNT: Planted(
+        "300", [_quote("300", hs_quote_amount="90.00")],
+        "The quote is 90.00 but its lines add up to 100.00: a discount, fee or tax of the whole quote "
+        "is not read.",
     ),
     Reason.LINE_DISAGREES: Planted(
         "125", [_of_line("125", "won", quantity="3", amount="450.00")],

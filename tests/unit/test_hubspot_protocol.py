@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from reconciler import content, source
+from reconciler import content, quotes, source
 from reconciler.errors import HubSpotBusy, HubSpotRefused
 from reconciler.fold import DEFAULT_WATCHED
 from reconciler.hubspot import properties, protocol
@@ -36,9 +36,9 @@ workflows:
 
 
 def test_what_documents_are_made_of_is_asked_for() -> None:
-    """Every property that `content` and `source` read is among those fetched, or is watched."""
+    """Every property that `content`, `quotes` and `source` read is among those fetched, or is watched."""
     read: set[str] = set()
-    for module in (content, source):
+    for module in (content, quotes, source):
         text = inspect.getsource(module)
         read |= set(READ.findall(text))
         for listed in NAMES_LISTED.findall(text):
