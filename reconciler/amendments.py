@@ -24,6 +24,7 @@ _LABELS = {
     "lines": "the lines",
     "total": "the total",
     "due_date": "the due date",
+    "expiration_date": "the expiration date",
     "payment_terms": "the terms",
     "customer_memo": "the memo",
     "private_note": "the note",

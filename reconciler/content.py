@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ObjectType, SourceObject
-from reconciler.quotes import check_amount
+from reconciler.quotes import check_amount, expires_on
 from reconciler.reading import associated
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
 from reconciler.refunds import REFUNDED, RefundShare, portion
@@ -156,6 +156,7 @@ def _form(
         currency=_currency(enrolled),
         txn_date=txn_date,
         due_date=_due_date(settings, txn_date),
+        expiration_date=_expiration_date(enrolled),
         total=total,
         customer=customer,
         lines=lines,
@@ -323,6 +324,14 @@ def _due_date(settings: ActionSettings, txn_date: str) -> str:
     if settings.due_in_days is None:
         return ""
     return (date.fromisoformat(txn_date) + timedelta(days=settings.due_in_days)).isoformat()
+
+
+def _expiration_date(enrolled: Enrolled) -> str:
+    """An estimate stands as long as the quote it is made of."""
+    is_quote = enrolled.obj.key.type is ObjectType.QUOTE
+    if not is_quote or enrolled.settings.action is not Action.ESTIMATE:
+        return ""
+    return expires_on(enrolled.properties, enrolled.date_of)
 
 
 @lru_cache(maxsize=64)

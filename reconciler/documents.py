@@ -58,6 +58,8 @@ def entity_of(
     if action in (Action.INVOICE, Action.PAID_INVOICE):
         _set(entity, "DueDate", content.due_date)
         _set_ref(entity, "SalesTermRef", resolved.term_id)
+    if action is Action.ESTIMATE:
+        _set(entity, "ExpirationDate", content.expiration_date)
     if action in (Action.SALES_RECEIPT, Action.REFUND_RECEIPT):
         _set_money_received(entity, content, resolved)
     return entity

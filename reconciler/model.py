@@ -236,10 +236,10 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
 class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a document must say, in HubSpot's facts; QuickBooks ids are resolved at dispatch.
 
-    `txn_date` and `due_date` are ISO dates in the company's time zone. `total` is what the
-    customer pays: lines - discount + tax. Names of terms, accounts, classes and so on are as
-    written in workflows.yaml. `linked_estimate` is the document key of the estimate that this
-    invoice follows.
+    `txn_date`, `due_date` and `expiration_date` (an estimate's) are ISO dates in the company's time
+    zone. `total` is what the customer pays: lines - discount + tax. Names of terms, accounts,
+    classes and so on are as written in workflows.yaml. `linked_estimate` is the document key of the
+    estimate that this invoice follows.
     """
 
     currency: str
@@ -250,6 +250,7 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     discount: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     due_date: str = ""
+    expiration_date: str = ""
     payment_terms: str = ""
     customer_memo: str = ""
     private_note: str = ""

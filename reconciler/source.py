@@ -24,6 +24,7 @@ ZERO = Decimal(0)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
 _TAX_AMOUNTS, _AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
+_LAST = Decimal("Infinity")
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
 
@@ -74,7 +75,7 @@ def cents(value: Decimal) -> Decimal:
 def lines_of(
     obj: SourceObject, currency: str = "", *, may_be_taxable: bool = True
 ) -> tuple[Line, ...]:
-    """The lines in the order they stand on the source; `Waiting` or `Blocked` if they can't be read.
+    """The lines in the order HubSpot shows them; `Waiting` or `Blocked` if they can't be read.
 
     All must be in *currency*, the source's; where it names none, in one and the same. Where they
     may not be taxable, one that is refuses them all (R28).
@@ -86,7 +87,13 @@ def lines_of(
         raise Blocked(Reason.NO_LINE_ITEMS, object=obj.key.type)
     products = obj.related.get("products", {})
     _check_currencies(obj, items, currency)
-    return tuple([_line(item, products, may_be_taxable) for item in items])
+    return tuple([_line(item, products, may_be_taxable) for item in sorted(items, key=_position)])
+
+
+def _position(item: Related) -> Decimal:
+    """Where a line says it stands; the others follow in the order of association."""
+    stated = number((item.properties or {}).get("hs_position_on_quote"))
+    return _LAST if stated is None else stated
 
 
 def _check_currencies(obj: SourceObject, items: Iterable[Related], currency: str) -> None:

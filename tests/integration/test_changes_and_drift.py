@@ -140,6 +140,17 @@ async def test_a_change_is_written(working: Open) -> None:
         assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
 
 
+async def test_an_estimate_that_stands_longer_is_updated(working: Open) -> None:
+    """The day until which the quote stands is followed like any other part of it."""
+    async with working(OnChange.UPDATE, action=Action.ESTIMATE) as work:
+        id_ = await made(work, sale(expiration_date="2026-12-20"), Action.ESTIMATE)
+        assert [row["ExpirationDate"] for row in await work.books("Estimate")] == ["2026-12-20"]
+        await work.desire(id_, sale(expiration_date="2027-01-20", txn_date="2026-11-22"))
+        await work.run_until(has(work, change="", desired=None))
+        (estimate,) = await work.books("Estimate")
+        assert (estimate["TxnDate"], estimate["ExpirationDate"]) == ("2026-11-20", "2027-01-20")
+
+
 async def test_a_due_date_that_only_moves_with_the_enrolment_stays(working: Open) -> None:
     """Also in the second update after HubSpot gave another enrolment instant."""
     async with working(OnChange.UPDATE) as work:

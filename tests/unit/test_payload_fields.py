@@ -100,7 +100,8 @@ CONTENT = DocumentContent(
         Line(Decimal("110.00"), Decimal(2), Decimal("55.00"), "plain"),
     ),
     discount=Decimal("10.00"), tax=Decimal("8.00"), due_date="2026-12-20", payment_terms="Net 30",
-    customer_memo=LONG, private_note=LONG, document_number=LONG, payment_method="card",
+    expiration_date="2026-12-20", customer_memo=LONG, private_note=LONG, document_number=LONG,
+    payment_method="card",
     payment_reference=LONG, deposit_account="x", bank_account="y", expense_account="z",
     vendor="v", class_name="c", department="d", create_missing_products=True,
 )  # fmt: skip

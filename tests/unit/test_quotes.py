@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.model import Change, ObjectType
+from reconciler.documents import entity_of
+from reconciler.model import Action, Change, ObjectType
+from reconciler.quickbooks.company import CompanyFacts
 from reconciler.reasons import Reason
-from tests.deciding import AT, LINE, Books, Items, made, one_workflow, only, said, snapshot
+from reconciler.resolve import Resolved
+from tests.deciding import (
+    AT,
+    LINE,
+    REALM,
+    Books,
+    Items,
+    deal,
+    file,
+    made,
+    one_workflow,
+    only,
+    said,
+    snapshot,
+)
 
 SIGNED = {"hs_sign_status": "ESIGN_COMPLETED", "hs_title": "Rollout"}
 TAXED = {**LINE, "price": "900", "amount": "900", "hs_tax_amount": "80.00"}
@@ -76,3 +92,71 @@ def test_a_quote_amount_that_is_no_amount_blocks() -> None:
     found = only(INVOICE, quote(hs_quote_amount="about 1000"))
     assert found.reason == Reason.BAD_NUMBER
     assert "hs_quote_amount of the quote" in found.detail
+
+
+# --- until when it stands ------------------------------------------------------------------------
+
+ESTIMATE = file(
+    "  - {name: Offer, object: quote, enrol: [{preset: quote_signed}],"
+    " actions: [{create: estimate, company: us, create_missing_products: yes}]}\n",
+    "    timezone: America/New_York\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        pytest.param("2026-02-28", "2026-02-28", id="a date"),
+        pytest.param("2026-02-28T00:00:00Z", "2026-02-28", id="the same as an instant"),
+        pytest.param("1772236800000", "2026-02-28", id="the same in milliseconds"),
+        pytest.param("2026-03-01T04:59:59.999Z", "2026-02-28", id="the end of a day in New York"),
+        pytest.param("", "", id="none"),
+        pytest.param(None, "", id="taken away"),
+    ],
+)
+def test_an_estimate_expires_with_its_quote(written: str | None, day: str) -> None:
+    """In QuickBooks the customer's offer stands as long as in HubSpot, and no longer."""
+    content = made(ESTIMATE, quote(hs_expiration_date=written))
+    assert content.expiration_date == day
+    resolved = Resolved(customer_id="1", item_ids=("1", "1"))
+    facts = CompanyFacts(realm_id=REALM, name="Books", country="US")
+    written_there = entity_of(Action.ESTIMATE, content, resolved, facts, "Ref")
+    assert written_there.get("ExpirationDate", "") == day
+
+
+def test_only_an_estimate_expires() -> None:
+    """An invoice of the quote is due, and does not change with the day until which it was offered."""
+    assert made(INVOICE, quote(hs_expiration_date="2026-02-28")).expiration_date == ""
+
+
+@pytest.mark.parametrize("written", ["soon", "1999-12-31", "2100-01-01", "9" * 20])
+def test_an_expiration_that_is_no_date_blocks(written: str) -> None:
+    """As any other date does."""
+    found = only(ESTIMATE, quote(hs_expiration_date=written))
+    assert found.reason == Reason.BAD_DATE
+    assert "hs_expiration_date of the quote" in found.detail
+
+
+# --- the order of its lines ----------------------------------------------------------------------
+
+
+def placed(*places: tuple[str, str | None]) -> list[dict[str, str | None]]:
+    return [{**LINE, "name": name, "hs_position_on_quote": place} for name, place in places]
+
+
+@pytest.mark.parametrize(
+    ("lines", "order"),
+    [
+        (placed(("third", "10"), ("first", "0"), ("second", "9")), "first second third"),
+        (placed(("a", "1"), ("b", "1"), ("c", "0")), "c a b"),
+        (placed(("a", None), ("b", ""), ("c", "2"), ("d", "1")), "d c a b"),
+        (placed(("a", None), ("b", "last")), "a b"),
+    ],
+)
+def test_lines_stand_as_on_the_quote(lines: list[dict[str, str | None]], order: str) -> None:
+    """By their position where HubSpot states it, else as received, of quotes and of deals."""
+    for content in (
+        made(INVOICE, quote(lines)),
+        made(one_workflow("deal", "invoice"), deal(lines=lines)),
+    ):
+        assert " ".join(line.product.name for line in content.lines) == order
