@@ -14,7 +14,15 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from reconciler.model import Action, Customer, DocumentContent, Line, ObjectType, SourceObject
+from reconciler.model import (
+    HUBSPOT_PAYMENT_METHODS,
+    Action,
+    Customer,
+    DocumentContent,
+    Line,
+    ObjectType,
+    SourceObject,
+)
 from reconciler.quotes import check_amount, expires_on
 from reconciler.reading import associated
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
@@ -166,7 +174,7 @@ def _form(
         customer_memo=_rendered(settings.memo, enrolled),
         private_note=_note(enrolled),
         document_number=_rendered(settings.document_number, enrolled),
-        payment_method=settings.payment_method or found.get("hs_payment_method_type") or "",
+        payment_method=settings.payment_method or _payment_method(found),
         payment_reference=found.get("hs_reference_number") or "",
         deposit_account=settings.deposit_account,
         class_name=settings.class_name,
@@ -283,6 +291,12 @@ def _line_currency(obj: SourceObject) -> str:
         if item.properties and (code := item.properties.get("hs_line_item_currency_code")):
             return code.upper()
     return ""
+
+
+def _payment_method(found: Properties) -> str:
+    """HubSpot's word; one that is not known is no name of anything in QuickBooks either."""
+    word = found.get("hs_payment_method_type") or ""
+    return word if word in HUBSPOT_PAYMENT_METHODS else ""
 
 
 def _note(enrolled: Enrolled) -> str:

@@ -162,6 +162,12 @@ class Action(StrEnum):
     REFUND_RECEIPT = "refund_receipt"
 
 
+HUBSPOT_PAYMENT_METHODS = frozenset({
+    "card", "ach", "cash", "check", "wire_transfer", "other", "sepa", "bacs", "pads",
+})  # fmt: skip
+"""HubSpot's words for how a payment was made (commerce payments guide, March 2026)."""
+
+
 class DocumentKey(NamedTuple):
     """The unit of idempotency: for one key there is never a second document in QuickBooks."""
 
@@ -239,7 +245,7 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     `txn_date`, `due_date` and `expiration_date` (an estimate's) are ISO dates in the company's time
     zone. `total` is what the customer pays: lines - discount + tax. Names of terms, accounts,
     classes and so on are as written in workflows.yaml. `linked_estimate` is the document key of the
-    estimate that this invoice follows.
+    estimate that this invoice follows. `payment_method` may also be HubSpot's word.
     """
 
     currency: str

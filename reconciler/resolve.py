@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
+from reconciler.model import (
+    HUBSPOT_PAYMENT_METHODS,
+    Action,
+    Customer,
+    DocumentContent,
+    Line,
+    ProductReference,
+)
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.names import email_key, name_key, names_in, person_name
 from reconciler.quickbooks.references import Reference
@@ -23,6 +30,8 @@ ACCOUNTS_FOR_PURCHASES = ("Bank", "Credit Card", "Other Current Asset")
 
 # HubSpot's hs_payment_method_type as a new QuickBooks company names its payment methods.
 _PAYMENT_METHODS = {"card": "Credit Card", "cash": "Cash", "check": "Check", "ach": "ACH"}
+
+_KINDS = {"Department": "Location", "PaymentMethod": "Payment method"}  # as QuickBooks's pages say
 
 
 @dataclass
@@ -383,8 +392,7 @@ def _listed(entity: str, name: str, book: Book) -> str:
     for row in book.named(entity, name):
         if row.active:
             return row.id
-    kind = "Location" if entity == "Department" else entity  # as QuickBooks's pages call it
-    raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=kind, item=name)
+    raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=_KINDS.get(entity, entity), item=name)
 
 
 def _custom_field(name: str, book: Book) -> str:
@@ -396,8 +404,9 @@ def _custom_field(name: str, book: Book) -> str:
 
 
 def _payment_method(content: DocumentContent, book: Book) -> str:
-    """The company's payment method of that name; left out where the company has none like it."""
-    if not content.payment_method:
-        return ""
-    name = _PAYMENT_METHODS.get(content.payment_method, content.payment_method)
+    """The payment method of that name. HubSpot's word is left out where the company has none like it."""
+    wanted = content.payment_method
+    if wanted not in HUBSPOT_PAYMENT_METHODS:
+        return _listed("PaymentMethod", wanted, book)
+    name = _PAYMENT_METHODS.get(wanted, wanted)
     return next((row.id for row in book.named("PaymentMethod", name) if row.active), "")

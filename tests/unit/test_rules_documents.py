@@ -367,6 +367,16 @@ def test_r31_a_payment_that_came_from_quickbooks_makes_no_echo() -> None:
     assert found.reason == Reason.QUICKBOOKS_PAYMENT
 
 
+@pytest.mark.parametrize(("word", "said"), [("ach", "ach"), ("hologram", ""), (None, "")])
+def test_r28_hubspot_says_how_it_was_paid_unless_the_action_does(
+    word: str | None, said: str
+) -> None:
+    """R28: a word of HubSpot's that nobody knows yet is no name that QuickBooks must have."""
+    assert made(RECEIPT, payment(hs_payment_method_type=word)).payment_method == said
+    named = one_workflow("payment", "sales_receipt", ", payment_method: Voucher")
+    assert made(named, payment(hs_payment_method_type=word)).payment_method == "Voucher"
+
+
 def test_r32_documents_of_payments_have_no_terms() -> None:
     """R32: no payment terms and no due date, though the company has default ones."""
     content = made(PAID, payment())
