@@ -288,7 +288,7 @@ class _Wanted:
         if content.vendor:
             self.names.update(map(name_key, names_in(content.vendor, currency)))
         if content.fixed_product:
-            self.names.add(name_key(content.fixed_product))
+            self.names.update(_keys_of(content.fixed_product))
         self.item_ids.update(content.product_map.values())
         for line in content.lines:
             product = line.product
@@ -322,7 +322,12 @@ async def stored_book(
 def _item_keys(product: ProductReference) -> tuple[str, ...]:
     """The keys of every name a product may have as an item; a catalogue is sold again and again."""
     names = item_names(product.name or product.sku, product.sku, product.hubspot_product_id)
-    return tuple({name_key(name) for name in (product.name, *names) if name})
+    return tuple({key for name in (product.name, *names) if name for key in _keys_of(name)})
+
+
+def _keys_of(name: str) -> tuple[str, str]:
+    """A name, and what the store has it under if it is a full one ("Parent:Child")."""
+    return name_key(name), name_key(name.rpartition(":")[2])
 
 
 def stored_reference(row: Reference) -> StoredReference:

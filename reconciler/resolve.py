@@ -75,7 +75,7 @@ class Book:
 
     def _indexed(self, row: Reference) -> Iterator[list[Reference]]:
         """The lists under which a row is found."""
-        for key in {name_key(row.name), row.name_key}:
+        for key in {name_key(row.name), row.name_key, row.full_name_key} - {""}:
             yield self._by_name.setdefault((row.entity, key), [])
         if row.entity == "Customer" and row.email_key:
             yield self._by_email.setdefault(row.email_key, [])
@@ -83,15 +83,18 @@ class Book:
             yield self._by_sku.setdefault(row.sku.casefold(), [])
 
     def named(self, entity: str, name: str) -> list[Reference]:
-        return self._by_name.get((entity, name_key(name)), [])
+        """Entries of that name: first the one whose full name ("Parent:Child") it is, then the oldest."""
+        key = name_key(name)
+        found = self._by_name.get((entity, key), [])
+        return sorted(found, key=lambda row: (row.full_name_key != key, *_age(row)))
 
     def with_email(self, email: str) -> list[Reference]:
         return self._by_email.get(email_key(email), [])
 
     def with_sku(self, sku: str) -> list[Reference]:
-        """Items of that SKU; those that spell it exactly the same come first."""
+        """Items of that SKU; those that spell it exactly the same come first, then the oldest."""
         found = self._by_sku.get(sku.casefold(), [])
-        return sorted(found, key=lambda row: row.sku != sku)
+        return sorted(found, key=lambda row: (row.sku != sku, *_age(row)))
 
     def with_id(self, entity: str, id_: str) -> Reference | None:
         return self._by_id.get((entity, id_))
@@ -109,6 +112,11 @@ class Book:
         return ("Customer", name_key(name)) in self._reserved or any(
             self.named(entity, name) for entity in ("Customer", "Vendor", "Employee")
         )
+
+
+def _age(row: Reference) -> tuple[int, str]:
+    """Orders by QuickBooks's id, a growing number: of several of a name it is always the same one."""
+    return len(row.id), row.id
 
 
 @dataclass(frozen=True)
@@ -262,7 +270,7 @@ def find_customer(customer: Customer, currency: str, book: Book) -> Reference | 
     else:
         same = _named_in("Customer", customer.display_name, currency, book)
     usable = [row for row in same if row.active and _is_kept_in(currency, row, book)]
-    return min(usable, key=lambda row: (len(row.id), row.id), default=None)
+    return min(usable, key=_age, default=None)
 
 
 def _same_person(row: Reference, customer: Customer) -> bool:
@@ -294,9 +302,9 @@ def _item(line: Line, content: DocumentContent, book: Book) -> Reference | None:
     """The item of a line; None where it may be created. R15: an unmatched line blocks them all."""
     product = line.product
     found = _find_item(product, content, book)
-    active = [row for row in found if row.active and row.kind not in ("Category", "Group")]
-    if active:
-        return active[0]
+    for row in found:
+        if row.active:
+            return row
     label = content.fixed_product or _label(product)
     if found:
         raise Blocked(Reason.PRODUCT_INACTIVE, item=label)
@@ -307,19 +315,25 @@ def _item(line: Line, content: DocumentContent, book: Book) -> Reference | None:
 
 
 def _find_item(product: ProductReference, content: DocumentContent, book: Book) -> list[Reference]:
+    """What may be sold of that product's name, SKU or id, active or not."""
     if content.fixed_product:
-        return book.named("Item", content.fixed_product)
+        return _sold(book.named("Item", content.fixed_product))
     source = content.product_source
     if source == "id_map":
         mapped = book.with_id("Item", content.product_map.get(product.hubspot_product_id, ""))
-        return [mapped] if mapped else []
+        return _sold([mapped] if mapped else [])
     made = book.made.get(("Item", item_key(product)))
     found = [made] if made else []
     if not found and source in ("sku", "sku_or_name") and product.sku:
-        found = book.with_sku(product.sku)
+        found = _sold(book.with_sku(product.sku))
     if not found and source in ("name", "sku_or_name") and product.name:
-        found = book.named("Item", product.name)
+        found = _sold(book.named("Item", product.name))
     return found
+
+
+def _sold(items: Iterable[Reference]) -> list[Reference]:
+    """Without the categories and bundles among them, which stand on no line of their own."""
+    return [row for row in items if row.kind not in ("Category", "Group")]
 
 
 def _label(product: ProductReference) -> str:
@@ -371,8 +385,7 @@ def income_account(book: Book) -> Reference:
         active,
         key=lambda row: (
             preferred.get(str(row.data.get("AccountSubType")), 2),
-            len(row.id),
-            row.id,
+            *_age(row),
         ),
     )
 

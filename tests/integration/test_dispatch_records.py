@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from reconciler.model import Line, ProductReference
 from tests.company_at_work import Work, sale
 
 
@@ -34,3 +37,27 @@ async def test_someone_entered_by_hand_is_found_before_being_created(work: Work)
     await work.run_until(work.all_created)
     people = [row for row in await work.books("Customer") if row.get("FamilyName") == "Byron"]
     assert [row["DisplayName"] for row in people] == ["Countess of Lovelace"]
+
+
+async def test_products_in_categories_are_billed_by_their_full_name(work: Work) -> None:
+    """Of two of a name the one that the action names; and a category is no product of its name."""
+    outer = await work.sandbox.enter_product(work.realm, "Logo", "")
+    category = await work.sandbox.enter(work.realm, "Item", {"Name": "Print", "Type": "Category"})
+    inner = {
+        "Name": "Logo",
+        "Type": "Service",
+        "IncomeAccountRef": outer["IncomeAccountRef"],
+        "ParentRef": {"value": category["Id"]},
+    }
+    await work.sandbox.enter(work.realm, "Item", inner)
+    print_ = Line(Decimal(100), product=ProductReference(name="Print", sku="P-1"))
+    await work.want(
+        [sale(fixed_product="Print:Logo"), sale(fixed_product="Logo"), sale(lines=(print_,))]
+    )
+    await work.run_until(work.all_created)
+    items = {row["Id"]: row["FullyQualifiedName"] for row in await work.books("Item")}
+    billed = [
+        items[row["Line"][0]["SalesItemLineDetail"]["ItemRef"]["value"]]
+        for row in await work.books("Invoice")
+    ]
+    assert sorted(billed) == ["Logo", "Print (P-1)", "Print:Logo"]
