@@ -158,7 +158,7 @@ def _line(line: Line, item_id: str | None, facts: CompanyFacts) -> Entity:
 def _purchase(
     content: DocumentContent, resolved: Resolved, facts: CompanyFacts, marker: str
 ) -> Entity:
-    """The fees as an expense paid from the bank, clearing or card account they were taken from."""
+    """The fees as an expense paid from the bank or card account they were taken from."""
     account = resolved.bank_account
     assert account is not None  # resolve() found it or blocked the document
     detail: Entity = {"AccountRef": {"value": resolved.expense_account_id}}

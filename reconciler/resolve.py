@@ -26,7 +26,7 @@ from reconciler.reasons import Blocked, Reason
 
 ACCOUNTS_FOR_DEPOSITS = ("Bank", "Other Current Asset")
 ACCOUNTS_FOR_EXPENSES = ("Expense", "Other Expense", "Cost of Goods Sold")
-ACCOUNTS_FOR_PURCHASES = ("Bank", "Credit Card", "Other Current Asset")
+ACCOUNTS_FOR_PURCHASES = ("Bank", "Credit Card")  # QuickBooks refuses to pay from any other
 
 # HubSpot's hs_payment_method_type as a new QuickBooks company names its payment methods.
 _PAYMENT_METHODS = {"card": "Credit Card", "cash": "Cash", "check": "Check", "ach": "ACH"}

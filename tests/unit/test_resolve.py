@@ -169,3 +169,46 @@ def test_an_inactive_product_is_told_to_be_one() -> None:
         with pytest.raises(Blocked) as stop:
             sold(book([WALK_IN, item("2", "Design", Active=False)]), **product("Design"), **more)
         assert stop.value.reason == Reason.PRODUCT_INACTIVE
+
+
+# --- what an expense is paid from ----------------------------------------------------------------
+
+
+def account(id_: str, name: str, kind: str = "Bank", currency: str = "") -> Row:
+    kept_in = {"CurrencyRef": {"value": currency}} if currency else {}
+    return row("Account", id_, name, AccountType=kind, **kept_in)
+
+
+def vendor(id_: str, name: str, currency: str = "") -> Row:
+    kept_in = {"CurrencyRef": {"value": currency}} if currency else {}
+    return row("Vendor", id_, name, **kept_in)
+
+
+CHECKING, FEES = account("35", "Checking"), account("60", "Fees", "Expense")
+
+
+def spent(company: Book, **more: Any) -> Resolved:
+    """An expense from Checking for Fees."""
+    usual: dict[str, Any] = {"bank_account": "Checking", "expense_account": "Fees"}
+    return resolve(Action.EXPENSE, sale(customer=None, lines=(), **(usual | more)), company)
+
+
+@pytest.mark.parametrize("kind", ["Bank", "Credit Card"])
+def test_an_expense_is_paid_from_a_bank_or_card_account(kind: str) -> None:
+    """Those are what QuickBooks takes."""
+    found = spent(book([account("9", "Stripe", kind), FEES]), bank_account="Stripe")
+    assert found.bank_account is not None
+    assert (found.bank_account.id, found.expense_account_id) == ("9", "60")
+
+
+@pytest.mark.parametrize("kind", ["Other Current Asset", "Accounts Receivable", "Income"])
+def test_an_expense_is_paid_from_no_other_account(kind: str) -> None:
+    """It is blocked here and not refused there; one of the right type beside it is taken."""
+    clearing = account("8", "Stripe", kind)
+    with pytest.raises(Blocked) as stop:
+        spent(book([clearing, FEES]), bank_account="Stripe")
+    assert stop.value.reason == Reason.ACCOUNT_NOT_FOUND
+    assert "no active account “Stripe” of type Bank or Credit Card" in stop.value.sentence
+    found = spent(book([clearing, account("9", "Stripe"), FEES]), bank_account="Stripe")
+    assert found.bank_account is not None
+    assert found.bank_account.id == "9"
