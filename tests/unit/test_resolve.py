@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -39,6 +39,7 @@ def book(rows: Iterable[Row], **facts: Any) -> Book:
 
 
 WALK_IN = row("Customer", "1", "Walk-in")
+WALK_IN_ABROAD = row("Customer", "11", "Walk-in (EUR)", CurrencyRef={"value": "EUR"})
 WIDGET = row("Item", "2", "Widget", Type="Service")
 
 
@@ -212,3 +213,129 @@ def test_an_expense_is_paid_from_no_other_account(kind: str) -> None:
     found = spent(book([clearing, account("9", "Stripe"), FEES]), bank_account="Stripe")
     assert found.bank_account is not None
     assert found.bank_account.id == "9"
+
+
+# --- currencies ----------------------------------------------------------------------------------
+
+TRADING = {"multicurrency": True, "home_currency": "USD"}
+
+
+class Case(NamedTuple):
+    """Entries of a company that keeps several currencies, and what a document in one of them gets:
+    an id, or the beginning of the sentence that says why it is blocked."""
+
+    rows: Iterable[Row]
+    currency: str
+    outcome: str
+
+
+def outcome_of(find: Callable[[], str]) -> str:
+    try:
+        return find()
+    except Blocked as stop:
+        return stop.detail
+
+
+ACCOUNTS = {
+    "the home currency's serves a foreign document": Case([account("1", "A", currency="USD")], "EUR", "1"),
+    "one that states no currency is the home one's": Case([account("1", "A")], "EUR", "1"),
+    "the home currency's serves a home document": Case([account("1", "A", currency="USD")], "USD", "1"),
+    "one in the document's own": Case([account("1", "A", currency="EUR")], "EUR", "1"),
+    "a third currency's": Case(
+        [account("1", "A", currency="GBP")], "EUR",
+        "Account “A” is kept in GBP in QuickBooks, and the document is in EUR. "
+        "A currency can't be changed there: create “A (EUR)” in EUR",
+    ),
+    "a foreign one and a home document": Case(
+        [account("1", "A", currency="EUR")], "USD",
+        "Account “A” is kept in EUR in QuickBooks, and the document is in USD.",
+    ),
+    "a third currency's, and one called after the document's": Case(
+        [account("1", "A", currency="GBP"), account("2", "A (EUR)", currency="EUR")], "EUR", "2"
+    ),
+    "one called after a currency that it is not kept in": Case(
+        [account("1", "A", currency="GBP"), account("2", "A (EUR)", currency="JPY")], "EUR",
+        "Account “A” is kept in GBP",
+    ),
+    "an inactive one of the right currency": Case(
+        [account("1", "A", currency="GBP"),
+         row("Account", "2", "A (EUR)", AccountType="Bank", Active=False, CurrencyRef={"value": "EUR"})],
+        "EUR", "Account “A” is kept in GBP",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ACCOUNTS.values(), ids=ACCOUNTS)
+def test_accounts_are_in_the_home_currency_or_the_documents(case: Case) -> None:
+    """Of expenses the account paid from and the one booked to, of sales the one deposited to."""
+    company = book([*case.rows, WALK_IN_ABROAD, WALK_IN, WIDGET, CHECKING, FEES], **TRADING)
+    spendable = [
+        (entity, {**each, "AccountType": "Expense"} if entity == "Account" else each)
+        for entity, each in case.rows
+    ]
+    expenses = book([*spendable, CHECKING], **TRADING)
+
+    def paid_from() -> str:
+        found = spent(company, bank_account="A", currency=case.currency).bank_account
+        assert found is not None
+        return found.id
+
+    for find in (
+        paid_from,
+        lambda: spent(expenses, expense_account="A", currency=case.currency).expense_account_id,
+        lambda: sold(company, deposit_account="A", currency=case.currency).deposit_account_id,
+    ):
+        assert outcome_of(find).startswith(case.outcome)
+
+
+VENDORS = {
+    "kept in the document's": Case([vendor("1", "HubSpot", "EUR")], "EUR", "1"),
+    "kept in the home currency, as is the document": Case([vendor("1", "HubSpot", "USD")], "USD", "1"),
+    "stating no currency, and a home document": Case([vendor("1", "HubSpot")], "USD", "1"),
+    "stating no currency, and a foreign document": Case(
+        [vendor("1", "HubSpot")], "EUR",
+        "Vendor “HubSpot” is kept in USD in QuickBooks, and the document is in EUR. "
+        "A currency can't be changed there: create “HubSpot (EUR)” in EUR",
+    ),
+    "kept in another": Case(
+        [vendor("1", "HubSpot", "GBP")], "USD", "Vendor “HubSpot” is kept in GBP in QuickBooks"
+    ),
+    "one for each currency": Case(
+        [vendor("1", "HubSpot", "USD"), vendor("2", "HubSpot (EUR)", "EUR")], "EUR", "2"
+    ),
+    "none at all": Case([], "EUR", "Vendor “HubSpot” is not in QuickBooks"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VENDORS.values(), ids=VENDORS)
+def test_the_vendor_of_an_expense_is_kept_in_its_currency(case: Case) -> None:
+    """QuickBooks keeps a vendor in one currency, and takes no document in another."""
+    company = book([*case.rows, CHECKING, FEES], **TRADING)
+    found = outcome_of(lambda: spent(company, vendor="HubSpot", currency=case.currency).vendor_id)
+    assert found.startswith(case.outcome)
+
+
+def test_a_document_that_names_no_currency_is_in_the_home_one() -> None:
+    """So are its vendor and accounts."""
+    rows = [vendor("1", "HubSpot", "EUR"), vendor("2", "HubSpot", "USD"), CHECKING, FEES]
+    assert spent(book(rows, **TRADING), vendor="HubSpot", currency="").vendor_id == "2"
+
+
+def test_with_one_currency_nothing_is_said_of_any() -> None:
+    """Where multicurrency is off QuickBooks's entries are all in the home currency; others are refused."""
+    rows = [vendor("1", "HubSpot"), vendor("2", "HubSpot (USD)"), CHECKING, FEES]
+    assert spent(book(rows), vendor="HubSpot").vendor_id == "1"
+    with pytest.raises(Blocked) as stop:
+        spent(book(rows), vendor="HubSpot", currency="EUR")
+    assert stop.value.reason == Reason.CURRENCY_MISMATCH
+
+
+@pytest.mark.parametrize(("currency", "id_"), [("USD", "1"), ("EUR", "11"), ("", "1")])
+def test_a_fixed_customer_is_the_one_of_the_currency(currency: str, id_: str) -> None:
+    """“Walk-in (EUR)” stands in for Walk-in where euros are billed."""
+    company = book([WALK_IN_ABROAD, WALK_IN, WIDGET], **TRADING)
+    assert sold(company, currency=currency).customer_id == id_
+    with pytest.raises(Blocked) as stop:
+        sold(company, currency="GBP")
+    assert stop.value.reason == Reason.OTHER_CURRENCY
+    assert "create “Walk-in (GBP)” in GBP" in stop.value.detail
