@@ -24,7 +24,7 @@ from reconciler.model import (
     SourceObject,
 )
 from reconciler.quotes import check_amount, expires_on
-from reconciler.reading import associated
+from reconciler.reading import associated, named
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
 from reconciler.refunds import REFUNDED, RefundShare, portion
 from reconciler.source import (
@@ -115,7 +115,7 @@ def _refuse_echoes(enrolled: Enrolled) -> None:
         (found.get("hs_payment_source_app") or "").upper() == "INVOICE"
         or found.get("hs_has_associated_invoice") == "true"
         or invoices > ZERO
-        or associated(enrolled.obj, "invoices")
+        or named(enrolled.obj, "invoices")  # one is enough: the list need not be known whole
     ):
         raise NotEnrolled(Reason.INVOICE_PAYMENT)
 

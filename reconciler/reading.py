@@ -70,6 +70,12 @@ def associated(obj: SourceObject, name: str) -> tuple[Related, ...] | None:
     return tuple(related.get(one) or Related(one) for one in effective_ids(held))
 
 
+def named(obj: SourceObject, name: str) -> list[str]:
+    """List the ids heard of so far under an association, also where the list is not known whole."""
+    held = obj.associations.get(name)
+    return effective_ids(held) if held is not None else []
+
+
 def effective_ids(held: AssociationList) -> list[str]:
     """Give a list's ids with its newer additions and removals applied."""
     if not held.links:

@@ -1,0 +1,63 @@
+"""R31 and its kin: what another document has already put in the books is not put there again.
+
+The other rules about payments are in tests/unit/test_rules_documents.py.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+
+from reconciler.model import Change, ObjectType
+from reconciler.reasons import Reason
+from streams.formats import TopicSettings, decode
+from tests.deciding import AT, PORTAL, Books, made, one_workflow, payment, unwanted
+from tests.feeds import record
+
+RECEIPT = one_workflow("payment", "sales_receipt")
+
+
+def invoiced(at: int, *, removed: bool = False) -> Change:
+    """The event that invoice 53 was associated with the payment, or no longer is."""
+    event = {
+        "subscriptionType": "object.associationChange", "portalId": PORTAL, "occurredAt": at,
+        "fromObjectTypeId": "0-101", "fromObjectId": 1, "toObjectTypeId": "0-53", "toObjectId": 53,
+        "associationTypeId": 542, "associationRemoved": removed,
+    }  # fmt: skip
+    (change,) = decode(record(event, at), TopicSettings())
+    return change
+
+
+@pytest.mark.parametrize("create", ["paid_invoice", "sales_receipt"])
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [[invoiced(AT + 1)], [payment()]],
+        [[payment(), invoiced(AT + 1)]],
+        [[payment()], [invoiced(AT + 1)]],
+    ],
+    ids=["before", "together", "after"],
+)
+def test_r31_an_invoice_known_only_by_an_event_is_enough(
+    batches: list[list[Change]], create: str
+) -> None:
+    """R31: the association alone says so, though the list of the payment's invoices is not known."""
+    books = Books(one_workflow("payment", create))
+    for batch in batches:
+        books.take(*batch)
+    assert not books.contents()
+    assert unwanted(books.file, *chain(*batches)).reason == Reason.INVOICE_PAYMENT
+
+
+def test_r31_an_invoice_on_one_page_of_a_list_is_enough() -> None:
+    """R31: a list that was cut off by paging names the payment's invoice all the same."""
+    page = {"results": [{"id": "53"}], "paging": {"next": {"after": "1"}}}
+    document = {"id": "1", "properties": {}, "associations": {"invoices": page}}
+    found = decode(record(document, AT + 1), TopicSettings(ObjectType.PAYMENT, PORTAL))
+    assert unwanted(RECEIPT, payment(), *found).reason == Reason.INVOICE_PAYMENT
+
+
+def test_r31_a_payment_whose_invoice_was_taken_off_is_a_sale() -> None:
+    """R31: an invoice that is no longer associated keeps nothing from being billed."""
+    assert made(RECEIPT, payment(), invoiced(AT + 1), invoiced(AT + 2, removed=True)).total == 100
