@@ -106,10 +106,9 @@ def _payment_sale(enrolled: Enrolled) -> DocumentContent:
 
 
 def _refuse_echoes(enrolled: Enrolled) -> None:
-    """Money already documented elsewhere never makes a second sale (R31, and QuickBooks's own)."""
+    """Money already documented elsewhere never makes a second sale (R31)."""
+    _refuse_quickbooks_own(enrolled)
     found = enrolled.properties
-    if found.get("hs_processor_type") == "quickbooks":
-        raise NotEnrolled(Reason.QUICKBOOKS_PAYMENT)
     invoices = money(found, "hs_number_of_associated_invoices", "payment") or ZERO
     if (
         (found.get("hs_payment_source_app") or "").upper() == "INVOICE"
@@ -118,6 +117,12 @@ def _refuse_echoes(enrolled: Enrolled) -> None:
         or named(enrolled.obj, "invoices")  # one is enough: the list need not be known whole
     ):
         raise NotEnrolled(Reason.INVOICE_PAYMENT)
+
+
+def _refuse_quickbooks_own(enrolled: Enrolled) -> None:
+    """What QuickBooks processed it has in its books already: the sale, the fees and the refunds."""
+    if enrolled.properties.get("hs_processor_type") == "quickbooks":
+        raise NotEnrolled(Reason.QUICKBOOKS_PAYMENT)
 
 
 def _require_collected(found: Properties) -> None:
@@ -193,6 +198,7 @@ def _form(
 
 def _expense(enrolled: Enrolled) -> DocumentContent:
     """The fees HubSpot charged for the payment: not its gross (R34)."""
+    _refuse_quickbooks_own(enrolled)
     settings = enrolled.settings
     fees = money(enrolled.properties, "hs_fees_amount", "the payment")
     if fees is None:
@@ -216,6 +222,7 @@ def _expense(enrolled: Enrolled) -> DocumentContent:
 
 def _refund(enrolled: Enrolled) -> DocumentContent:
     """The whole payment given back (R35); partial refunds wait unless the action opts in."""
+    _refuse_quickbooks_own(enrolled)
     amount = _payment_amount(enrolled)
     if enrolled.refund is None:
         _require_full_refund(enrolled, amount)

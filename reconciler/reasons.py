@@ -352,7 +352,9 @@ NOT_ENROLLED: dict[Reason, Words] = {
     Reason.INVOICE_PAYMENT: Words(
         "The payment was made against a HubSpot invoice; a second document would bill it twice."
     ),
-    Reason.QUICKBOOKS_PAYMENT: Words("The payment came from QuickBooks itself."),
+    Reason.QUICKBOOKS_PAYMENT: Words(
+        "QuickBooks processed this payment itself and has it in its books already."
+    ),
     Reason.PAYMENT_FAILED: Words("The payment failed."),
     Reason.NO_FEES: Words("The payment had no fees."),
     Reason.NOT_REFUNDED: Words("The payment was not refunded."),

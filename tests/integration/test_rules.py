@@ -81,6 +81,12 @@ TICKET = (
     b'"eventId":1,"occurredAt":1772445600000}]'
 )
 
+INVOICED = (
+    b'{"subscriptionType":"object.associationChange","fromObjectTypeId":"0-101","fromObjectId":308,'
+    b'"toObjectTypeId":"0-53","toObjectId":53,"associationTypeId":542,"associationRemoved":false,'
+    b'"portalId":4711,"eventId":2,"occurredAt":1772445600000}'
+)
+
 FEED: list[Record] = [
     deal("100", "closedwon"),
     deal("101", "contractsent"),
@@ -112,6 +118,8 @@ FEED: list[Record] = [
     _payment("305", hs_latest_status="refunded", hs_refunds_amount="100.00"),
     _payment("306", hs_latest_status="partially_refunded", hs_refunds_amount="40.00"),
     _payment("307", hs_processor_type="quickbooks"),
+    ("payment", INVOICED),
+    _payment("308"),
     ("deal", TICKET),
 ]  # fmt: skip
 
@@ -387,10 +395,15 @@ def test_r30_paid_invoices_exist_only_for_payments() -> None:
 
 def test_r31_payments_against_invoices_make_no_second_sale(books: Books) -> None:
     """Neither an invoice nor a receipt, also with no such filter written; their fees still count."""
-    for id_ in ("303", "304", "307"):
+    for id_ in ("303", "304", "308"):
         assert not _of(books, "Invoice", "payment", id_)
         assert not _of(books, "SalesReceipt", "payment", id_)
         assert len(_of(books, "Purchase", "payment", id_)) == 1
+
+
+def test_r31_payments_that_quickbooks_processed_make_nothing(ledger: Ledger) -> None:
+    """The sale and the fee are in the books already: no document of either is recorded."""
+    assert not [key for key in ledger if key[1] == "307"]
 
 
 def test_r32_payment_actions_take_no_terms(books: Books) -> None:

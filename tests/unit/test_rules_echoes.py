@@ -12,7 +12,7 @@ import pytest
 from reconciler.model import Change, ObjectType
 from reconciler.reasons import Reason
 from streams.formats import TopicSettings, decode
-from tests.deciding import AT, PORTAL, Books, made, one_workflow, payment, unwanted
+from tests.deciding import AT, PORTAL, Books, made, one_workflow, payment, said, unwanted
 from tests.feeds import record
 
 RECEIPT = one_workflow("payment", "sales_receipt")
@@ -61,3 +61,40 @@ def test_r31_an_invoice_on_one_page_of_a_list_is_enough() -> None:
 def test_r31_a_payment_whose_invoice_was_taken_off_is_a_sale() -> None:
     """R31: an invoice that is no longer associated keeps nothing from being billed."""
     assert made(RECEIPT, payment(), invoiced(AT + 1), invoiced(AT + 2, removed=True)).total == 100
+
+
+def refunded(processor: str) -> Change:
+    """A payment with fees, given back whole."""
+    return payment(
+        hs_processor_type=processor, hs_latest_status="refunded", hs_refunds_amount="100.00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("create", "more"),
+    [
+        ("sales_receipt", ""),
+        ("paid_invoice", ""),
+        ("expense", ""),
+        ("refund_receipt", ""),
+        ("refund_receipt", ", partial_refunds: receipt"),
+    ],
+)
+def test_r31_a_payment_that_quickbooks_processed_makes_nothing(create: str, more: str) -> None:
+    """R31: its sale, its fees and its refunds are in the books already, and would be there twice."""
+    found = unwanted(one_workflow("payment", create, more), refunded("quickbooks"))
+    assert found.reason == Reason.QUICKBOOKS_PAYMENT
+
+
+@pytest.mark.parametrize("create", ["expense", "refund_receipt"])
+def test_a12_fees_and_refunds_of_an_invoices_payment_are_real(create: str) -> None:
+    """A12: HubSpot charged the one and gave back the other, whoever billed the sale."""
+    assert made(one_workflow("payment", create), refunded("hs_payments"), invoiced(AT + 1))
+
+
+def test_a_document_is_withdrawn_once_quickbooks_turns_out_to_be_the_processor() -> None:
+    """An expense that was wanted and not sent is dismissed when the payment is known to be an echo."""
+    books = Books(one_workflow("payment", "expense"))
+    books.take(payment())
+    (found,) = books.take(said(ObjectType.PAYMENT, AT + 1, hs_processor_type="quickbooks"))
+    assert (found.state, found.reason) == ("dismissed", Reason.QUICKBOOKS_PAYMENT)

@@ -2,7 +2,8 @@
 
 Each function tells one payment. A one-time payment becomes a paid invoice unless a line is
 taxable, a recurring one a sales receipt; every fee becomes an expense. A payment made against a
-HubSpot invoice, or that came from QuickBooks itself, never bills again; its fee still counts.
+HubSpot invoice never bills again, and its fee still counts; of one that QuickBooks processed itself
+nothing is made.
 """
 
 from __future__ import annotations
@@ -118,10 +119,14 @@ def of_an_invoice(world: World) -> Scene:
 
 
 def from_quickbooks(world: World) -> Scene:
-    """QuickBooks processed it and has it: only a fee that HubSpot charged is new."""
+    """QuickBooks processed it and has all of it: nothing is new."""
     basket = world.shelf.plain()
-    payment = collected_with(world, [world.people.anyone()], basket, hs_processor_type="quickbooks")
-    payment.never_makes(*BILLS)
+    payment = open_payment(
+        world, basket, hs_latest_status="succeeded", hs_processor_type="quickbooks",
+        hs_fees_amount="3.20",
+    )  # fmt: skip
+    payment.snapshot([world.people.anyone()], basket)
+    payment.never_makes("expense", "refund_receipt", *BILLS)
     return payment
 
 
