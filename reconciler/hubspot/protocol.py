@@ -32,6 +32,7 @@ NAMES: Mapping[ObjectType, str] = {
 """What each type is called in paths."""
 
 _NOTE_TO_DEAL = 214
+_PRIMARY_COMPANY = 5  # of a deal
 _DAILY = timedelta(minutes=15)
 _ROLLING = timedelta(seconds=10)
 _UNREACHABLE = timedelta(seconds=10)
@@ -60,7 +61,8 @@ class HubSpotObject(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Associated(NamedTuple):
-    """What one object is associated with, in HubSpot's order; `after` where there is more."""
+    """What one object is associated with, in HubSpot's order but for a primary company, which is the
+    first of its page; `after` where there is more."""
 
     ids: tuple[str, ...]
     after: str | None
@@ -105,10 +107,19 @@ def associations(answer: bytes) -> dict[str, Associated]:
     """Read the answer to `batch_associations`; objects without any association are left out."""
     found: dict[str, Associated] = {}
     for result in _understood(_decode, answer).get("results", ()):
-        ids = dict.fromkeys(str(to["toObjectId"]) for to in result.get("to", ()))
+        ordered = sorted(result.get("to", ()), key=_is_primary_company, reverse=True)
+        ids = dict.fromkeys(str(to["toObjectId"]) for to in ordered)
         after = ((result.get("paging") or {}).get("next") or {}).get("after")
         found[str(result["from"]["id"])] = Associated(tuple(ids), after)
     return found
+
+
+def _is_primary_company(to: Mapping[str, Any]) -> bool:
+    types = to.get("associationTypes") or ()
+    return any(
+        (each.get("category"), each.get("typeId")) == ("HUBSPOT_DEFINED", _PRIMARY_COMPANY)
+        for each in types
+    )
 
 
 def snapshot(

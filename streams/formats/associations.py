@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model import Link, Related
-from streams.formats.names import association_name
+from streams.formats.names import association_name, is_primary
 from streams.formats.parsing import text_document
 from streams.formats.record import Document, Reason, refused, shown
 from streams.formats.values import first_instant, ident, property_values
@@ -38,6 +38,8 @@ def read(document: Document, at: int) -> tuple[Lists, tuple[Link, ...]]:
         if name is None or body is None:
             continue
         entries, whole = _entries(body)
+        if name == "companies" and len(entries) > 1:
+            entries = _primary_first(entries)
         related = _related(entries, at)
         if whole:
             lists[name] = _united(lists[name], related) if name in lists else related
@@ -63,6 +65,30 @@ def _entries(body: Any) -> tuple[list[Any], bool]:
             paging = body.get("paging")
             return entries, not (type(paging) is dict and paging.get("next"))
     raise refused(Reason.UNKNOWN_SHAPE, f"an association list is {shown(body)}")
+
+
+def _primary_first(entries: list[Any]) -> list[Any]:
+    """Put the primary company before others, where types tell it; they keep their order otherwise.
+
+    HubSpot lists it as `deal_to_company` and, like all, as `deal_to_company_unlabeled` (v3), or with the
+    types it has (v4).
+    """
+    types = [one.get("type") for one in entries if type(one) is dict]
+
+    def is_first(one: Any) -> bool:
+        if type(one) is not dict:
+            return False
+        name, numbered = one.get("type"), one.get("associationTypes")
+        if type(name) is str and (is_primary(name) or f"{name}_unlabeled" in types):
+            return True
+        return type(numbered) is list and any(_is_primary_type(each) for each in numbered)
+
+    return sorted(entries, key=lambda one: not is_first(one))
+
+
+def _is_primary_type(each: Any) -> bool:
+    own = type(each) is dict and each.get("category", "HUBSPOT_DEFINED") == "HUBSPOT_DEFINED"
+    return own and is_primary(each.get("typeId"))
 
 
 def _related(entries: list[Any], at: int) -> tuple[Related, ...]:

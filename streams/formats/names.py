@@ -88,6 +88,9 @@ SIDES_BY_TYPE_ID = {
 """From and to side by association type id. Ids that only label an association another id makes
 (702 quote signer, 1226 billing contact) are left out: removing a label removes no association."""
 
+_PRIMARY_TYPE_IDS = frozenset({1, 2, 5, 6})  # of contacts and of deals to their company, and back
+_PRIMARY_TEXTS = frozenset(str(one) for one in _PRIMARY_TYPE_IDS)
+
 _ACTIONS = (
     "associationChange",
     "creation",
@@ -124,6 +127,13 @@ def object_type(name: object) -> ObjectType | None:
 def association_name(key: str) -> str | None:
     """Find the canonical association name; None for associations this service doesn't read."""
     return ASSOCIATIONS_BY_KEY.get(key) or ASSOCIATIONS_BY_KEY.get(key.lower())
+
+
+def is_primary(name: object) -> bool:
+    """Tell whether an association type, by number or name, marks the primary company among others."""
+    if isinstance(name, str):
+        return name in _PRIMARY_TEXTS or name.lower().endswith("_primary")
+    return isinstance(name, int) and name in _PRIMARY_TYPE_IDS
 
 
 def association_sides(name: object) -> tuple[ObjectType, ObjectType] | None:

@@ -16,11 +16,16 @@ from reconciler.model import (
     ObjectKey,
     ObjectType,
 )
-from streams.formats.names import TYPES_BY_ID, association_sides
+from streams.formats.names import TYPES_BY_ID, association_sides, is_primary
 from streams.formats.record import Context, Document, Reason, refused, shown
 from streams.formats.values import ident, instant, portal
 
 _LABELS = (702, 1226)  # quote signer and billing contact: labels of an association, not one more
+_OF_THE_PORTAL = (
+    "USER_DEFINED",
+    "INTEGRATOR_DEFINED",
+)  # categories of labels with numbers of their own
+_TRUE = (True, "true")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -100,10 +105,12 @@ def merged(one: Event, type_: ObjectType) -> list[Change]:
 def linked(one: Event, removed: bool) -> list[Change]:
     """Say that two objects were associated or no longer are, on every side that starts workflows.
 
-    HubSpot names either direction (DEAL_TO_LINE_ITEM, LINE_ITEM_TO_DEAL) for the same fact.
+    HubSpot names either direction (DEAL_TO_LINE_ITEM, LINE_ITEM_TO_DEAL) for the same fact. A label or
+    the primary flag taken off leaves the association; where that ends, too, an event of its own says
+    so. One put on makes an association known that may not have been.
     """
     sides = sides_of(one.body)
-    if sides is None:
+    if sides is None or (removed and _is_label(one.body)):
         return []
     from_, to = one.key(sides[0], "fromObjectId"), one.key(sides[1], "toObjectId")
     pairs = [(near, far) for near, far in ((from_, to), (to, from_)) if near.type in SOURCE_TYPES]
@@ -113,16 +120,31 @@ def linked(one: Event, removed: bool) -> list[Change]:
 def sides_of(body: Document) -> tuple[ObjectType, ObjectType] | None:
     """Find the types an association event joins; None when one of them isn't read."""
     number = body.get("associationTypeId")
+    is_numbered_by_portal = body.get("associationCategory") in _OF_THE_PORTAL
     if "fromObjectTypeId" in body and "toObjectTypeId" in body:
-        if number in _LABELS:
+        if number in _LABELS and not is_numbered_by_portal:
             return None
         from_, to = type_by_id(body["fromObjectTypeId"]), type_by_id(body["toObjectTypeId"])
         return (from_, to) if from_ and to else None
-    name = body.get("associationType", number)
+    name = body.get("associationType")
+    if name is None:
+        if is_numbered_by_portal:
+            return None
+        name = number
     found = association_sides(name)
     if found is None and type(name) is not int and "_TO_" not in str(name).upper():
         raise refused(Reason.UNKNOWN_SHAPE, f"{shown(name)} is not an association type")
     return found
+
+
+def _is_label(body: Document) -> bool:
+    """Tell whether an event is about a label or the primary flag that an association carries besides."""
+    return (
+        body.get("associationCategory") in _OF_THE_PORTAL
+        or body.get("isPrimaryAssociation", body.get("isPrimary")) in _TRUE
+        or is_primary(body.get("associationTypeId"))
+        or is_primary(body.get("associationType"))
+    )
 
 
 def _link(near: ObjectKey, far: ObjectKey, at: int, removed: bool) -> Change:

@@ -249,6 +249,79 @@ def test_events(document: object, expected: list[Change]) -> None:
     assert says(document) == expected
 
 
+CONTACT = {"fromObjectTypeId": "0-3", "toObjectTypeId": "0-1"}
+COMPANY = {"fromObjectTypeId": "0-3", "toObjectTypeId": "0-2"}
+TO_COMPANY = {"associationType": "DEAL_TO_COMPANY"}
+OF_HUBSPOT = {"associationCategory": "HUBSPOT_DEFINED"}
+OF_USER = {"associationCategory": "USER_DEFINED"}
+OF_APP = {"associationCategory": "INTEGRATOR_DEFINED"}
+
+
+@pytest.mark.parametrize("shape", ["webhook", "journal"])
+@pytest.mark.parametrize(
+    ("fields", "name", "says_added", "says_removed"),
+    [
+        pytest.param(
+            {**CONTACT, **OF_HUBSPOT, "associationTypeId": 3}, "contacts", True, True,
+            id="the association itself",
+        ),
+        pytest.param(
+            {**CONTACT, **OF_USER, "associationTypeId": 37}, "contacts", True, False,
+            id="a label of the portal's",
+        ),
+        pytest.param(
+            {**CONTACT, **OF_APP, "associationTypeId": 37}, "contacts", True, False,
+            id="a label of an app's",
+        ),
+        pytest.param(
+            {**CONTACT, **OF_USER, "associationTypeId": 702}, "contacts", True, False,
+            id="a label that has the number of one of HubSpot's",
+        ),
+        pytest.param(
+            {**OF_USER, "associationTypeId": 3}, "contacts", False, False,
+            id="a label's number tells no types",
+        ),
+        pytest.param(
+            {**COMPANY, **OF_HUBSPOT, "associationTypeId": 341}, "companies", True, True,
+            id="a company",
+        ),
+        pytest.param(
+            {**COMPANY, **OF_HUBSPOT, "associationTypeId": 5}, "companies", True, False,
+            id="the primary company by its number",
+        ),
+        pytest.param({"associationType": "5"}, "companies", True, False, id="by its number alone"),
+        pytest.param(
+            {**COMPANY, "associationTypeId": 341, "isPrimaryAssociation": True}, "companies", True,
+            False, id="the primary company by a flag",
+        ),
+        pytest.param(
+            {**COMPANY, "associationTypeId": 341, "isPrimary": True}, "companies", True, False,
+            id="by the flag of the journal",
+        ),
+        pytest.param(
+            {**TO_COMPANY, "isPrimaryAssociation": "true"}, "companies", True, False,
+            id="the primary company by a name and a flag",
+        ),
+        pytest.param(
+            {**TO_COMPANY, "isPrimaryAssociation": False}, "companies", True, True,
+            id="a company by its name",
+        ),
+    ],
+)  # fmt: skip
+def test_a_label_taken_off_leaves_the_association(
+    fields: dict[str, Any], name: str, says_added: bool, says_removed: bool, shape: str
+) -> None:
+    """A label or the primary flag put on says that two objects are associated; taken off, nothing."""
+    for removed, is_said in ((False, says_added), (True, says_removed)):
+        sides = {**fields, "fromObjectId": 9, "toObjectId": 5}
+        document = event("object.associationChange", associationRemoved=removed, **sides)
+        if shape == "journal":
+            action = "ASSOCIATION_REMOVED" if removed else "ASSOCIATION_ADDED"
+            document = {"portalId": 4711, "occurredAt": AT, "action": action, **sides}
+        said = [change(DEAL, ASSOCIATION, links=(Link(name, "5", removed=removed),))]
+        assert says(document) == (said if is_said else [])
+
+
 def test_a_hydrated_event_is_true_when_it_occurred_and_its_object_at_its_own_time() -> None:
     """The property change and the object fetched later are dated apart."""
     document = {

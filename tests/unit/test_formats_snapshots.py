@@ -15,6 +15,9 @@ from tests.feeds import Written, iso, record
 AT = 1_760_000_000_000
 DEALS = TopicSettings(ObjectType.DEAL, 4711)
 DEAL = ObjectKey(4711, ObjectType.DEAL, "9")
+PRIMARY = {"category": "HUBSPOT_DEFINED", "typeId": 5, "label": "Primary"}
+OTHER = {"category": "HUBSPOT_DEFINED", "typeId": 341, "label": None}
+LABEL = {"category": "USER_DEFINED", "label": "Landlord"}
 
 
 def says(document: object, topic: TopicSettings = DEALS) -> list[Change]:
@@ -105,6 +108,44 @@ def test_a_snapshot_is_true_at_its_own_time(fields: dict[str, Any], at: int) -> 
             },
             {"companies": (Related("2"),)},
             id="one company under two types is one company",
+        ),
+        pytest.param(
+            {
+                "companies": {
+                    "results": [
+                        {"id": "2", "type": "deal_to_company_unlabeled"},
+                        {"id": "3", "type": "deal_to_company_unlabeled"},
+                        {"id": "3", "type": "deal_to_company"},
+                        {"id": "1", "type": "deal_to_company_unlabeled"},
+                    ]
+                }
+            },
+            {"companies": (Related("3"), Related("2"), Related("1"))},
+            id="the primary company comes first",
+        ),
+        pytest.param(
+            {
+                "companies": {
+                    "results": [
+                        {"toObjectId": 2, "associationTypes": [OTHER, {**PRIMARY, **LABEL}]},
+                        {"toObjectId": 3, "associationTypes": [OTHER, PRIMARY]},
+                    ]
+                }
+            },
+            {"companies": (Related("3"), Related("2"))},
+            id="so does that of a v4 list, told by its type and not by a label of the portal's",
+        ),
+        pytest.param(
+            {
+                "companies": {
+                    "results": [
+                        {"id": "2", "type": "commerce_payment_to_company"},
+                        {"id": "1", "type": "commerce_payment_to_company"},
+                    ]
+                }
+            },
+            {"companies": (Related("2"), Related("1"))},
+            id="where no company is primary the order is HubSpot's",
         ),
         pytest.param(
             {"deal_to_line_item": ["7"], "commerce_payments": [8]},

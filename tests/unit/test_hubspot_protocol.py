@@ -69,6 +69,17 @@ def test_associations_keep_hubspots_order_and_say_if_there_are_more() -> None:
     }
 
 
+def test_the_primary_company_comes_first() -> None:
+    """HubSpot tells it by a type of its own; a label of the portal's may have the same number."""
+    answer = b"""{"results": [{"from": {"id": "1"}, "to": [
+        {"toObjectId": 9, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 341},
+                                               {"category": "USER_DEFINED", "typeId": 5}]},
+        {"toObjectId": 4, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 341}]},
+        {"toObjectId": 3, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 5},
+                                               {"category": "HUBSPOT_DEFINED", "typeId": 341}]}]}]}"""
+    assert protocol.associations(answer)["1"].ids == ("3", "9", "4")
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "header", "wait"),
     [
