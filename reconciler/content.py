@@ -21,6 +21,7 @@ from reconciler.model import (
     DocumentContent,
     Line,
     ObjectType,
+    Related,
     SourceObject,
 )
 from reconciler.quotes import check_amount, expires_on
@@ -41,7 +42,8 @@ from reconciler.source import (
     lines_of,
     money,
 )
-from reconciler.workflows import ActionSettings, render
+from reconciler.workflows import ActionSettings, Company, render
+from reconciler.workflows.filters import CONTACT_PREFIX
 
 # The payment statuses under which money was collected (commerce payments guide, March 2026).
 _COLLECTED = frozenset({
@@ -268,12 +270,20 @@ def _customer(enrolled: Enrolled) -> Customer:
     if wanted.kind == "company":
         return company_customer(enrolled.obj)
     contact = first_contact(enrolled.obj)
-    company = enrolled.settings.company
-    if company.contact_filter is not None and not company.contact_filter.holds(
-        contact.properties or {}
-    ):
-        raise Blocked(Reason.CONTACT_NOT_ELIGIBLE, item=called(contact), company=company.name)
+    _require_eligible(contact, enrolled.settings.company)
     return contact_customer(contact)
+
+
+def _require_eligible(contact: Related, company: Company) -> None:
+    """With data sync, only what its filter lets through by what is known of the contact (R10)."""
+    if company.contact_filter is None:
+        return
+    found = contact.properties or {}
+    if missing := company.contact_filter.open_for(found):
+        names = ", ".join(f"{CONTACT_PREFIX}{name}" for name in missing)
+        raise Waiting(Reason.PROPERTY_UNKNOWN, missing=names)
+    if not company.contact_filter.holds(found):
+        raise Blocked(Reason.CONTACT_NOT_ELIGIBLE, item=called(contact), company=company.name)
 
 
 def _currency(enrolled: Enrolled) -> str:

@@ -133,7 +133,7 @@ WAITING: dict[Reason, Words] = {
     ),
     Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet.", _ARRIVES),
     Reason.PROPERTY_UNKNOWN: Words(
-        "Whether it enrols depends on {missing}, which the feed has not mentioned yet.",
+        "Whether a document is made depends on {missing}, which the feed has not mentioned yet.",
         "Have the feed carry the property, if only as empty, or let it be fetched from HubSpot.",
     ),
     Reason.DELAY: Words(

@@ -7,7 +7,7 @@ November 2026). The dated paths (`/crm/objects/2026-03/…`) take and give the s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -128,7 +128,9 @@ def snapshot(
     """Write an object with its associations as HubSpot's own single read would give it.
 
     `lists` has every association by name, empty ones too: a list that is there is whole. An
-    associated object is given with its properties, or as an id alone.
+    associated object is given with its properties, or as an id alone. It was read after the object, so
+    it was as it is when that last changed, too: dated earlier, it would lose against what a feed that
+    leaves some properties out said of it then.
     """
     body = {
         "portalId": portal_id,
@@ -138,16 +140,27 @@ def snapshot(
         "updatedAt": found.updated_at,
         "archived": found.archived,
         "associations": {
-            name: {"results": [_entry(one) for one in ones]} for name, ones in lists.items()
+            name: {"results": [_entry(one, found.updated_at) for one in ones]}
+            for name, ones in lists.items()
         },
     }
     return _encode(body)
 
 
-def _entry(one: HubSpotObject | str) -> dict[str, Any]:
+def _entry(one: HubSpotObject | str, owner_updated_at: str | None) -> dict[str, Any]:
     if isinstance(one, str):
         return {"id": one}
-    return {"id": one.id, "properties": one.properties, "updatedAt": one.updated_at}
+    true_at = max(one.updated_at, owner_updated_at, key=_moment)
+    return {"id": one.id, "properties": one.properties, "updatedAt": true_at}
+
+
+def _moment(at: str | None) -> datetime:
+    """When something was, as HubSpot writes it; long ago if it doesn't say."""
+    try:
+        moment = datetime.fromisoformat(at or "")
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 # --- writing -----------------------------------------------------------------------------------

@@ -82,6 +82,14 @@ class Group:
                 guessed += (condition.properties[0],)
         return guessed
 
+    def open_for(self, properties: Mapping[str, str | None]) -> tuple[str, ...]:
+        """Of a contact's properties those never mentioned, where all the others let it through."""
+        said = properties.keys()
+        stated = [each for each in self.conditions if said >= set(each.properties)]
+        if not _all_hold(stated, properties.get, 0):
+            return ()
+        return tuple(name for name in self.own if name not in said)
+
 
 def _is_stated(condition: Condition, obj: SourceObject) -> bool:
     """Whether everything the condition looks at was mentioned, if only as null."""
@@ -169,6 +177,16 @@ class Enrolment:
     def holds(self, properties: Mapping[str, str | None]) -> bool:
         """Whether a group holds of these properties; for a contact filter, which has no history."""
         return self.matches_at(properties.get, 0)
+
+    def open_for(self, properties: Mapping[str, str | None]) -> tuple[str, ...]:
+        """Like `Group.open_for`; empty as soon as one group lets the contact through by what was said."""
+        found: dict[str, None] = {}
+        for each in self.groups:
+            names = each.open_for(properties)
+            if not names and each.holds(properties.get, 0):
+                return ()
+            found |= dict.fromkeys(names)
+        return tuple(found)
 
     def holds_at(self, obj: SourceObject, at: int) -> bool:
         """Whether a group held of the object as it was at `at`."""

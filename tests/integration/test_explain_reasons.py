@@ -187,7 +187,7 @@ PLANTED = {
     ),
     Reason.PROPERTY_UNKNOWN: Planted(
         "121", [deal("121", "unsaid")],
-        "Whether it enrols depends on lost_reason, which the feed has not mentioned yet.",
+        "Whether a document is made depends on lost_reason, which the feed has not mentioned yet.",
     ),
     Reason.DELAY: Planted(
         "122", [deal("122", "later")],
