@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from streams.formats.names import object_type
+from streams.formats.names import is_another_object, object_type
 from streams.formats.parsing import text_document
 from streams.formats.record import Context, Document, Reason, refused
 from streams.formats.values import first_instant
@@ -42,10 +42,9 @@ def airbyte(document: Document, context: Context) -> Contents:
         document.get("_airbyte_emitted_at"), document.get("_airbyte_extracted_at")
     )
     stream = document.get("_airbyte_stream")
-    type_ = object_type(stream) or context.type
-    if type_ is None and stream is not None:  # one topic for all streams: tickets, owners, …
+    inside = _row_context(context, stream, emitted or context.at)
+    if inside.type is None and stream is not None:
         return None
-    inside = msgspec.structs.replace(context, type=type_, at=emitted or context.at, columns=True)
     if "_airbyte_data" in document:
         return _opened(document["_airbyte_data"]) or {}, inside
     return {k: v for k, v in document.items() if not k.startswith("_airbyte_")}, inside
@@ -82,14 +81,11 @@ def rows(document: Document, context: Context) -> Contents:
 
 def outbox(document: Document, context: Context) -> Contents:
     """Open an outbox row; its aggregate's type is the object's where the payload names none."""
-    type_ = object_type(document.get("aggregatetype") or document.get("aggregate_type"))
     id_ = document.get("aggregateid") or document.get("aggregate_id")
+    at = first_instant(document.get("timestamp"), document.get("created_at")) or context.at
+    named = document.get("aggregatetype") or document.get("aggregate_type")
     inside = msgspec.structs.replace(
-        context,
-        type=type_ or context.type,
-        at=first_instant(document.get("timestamp"), document.get("created_at")) or context.at,
-        columns=True,
-        id=id_ if type(id_) is str else None,
+        _row_context(context, named, at), id=id_ if type(id_) is str else None
     )
     return _required(document, "payload"), inside
 
@@ -138,9 +134,16 @@ def _is_row_of_object(row: Document) -> bool:
     )
 
 
-def _row_context(context: Context, table: object, at: int) -> Context:
-    type_ = object_type(table) or context.type
-    return msgspec.structs.replace(context, type=type_, at=at, columns=True)
+def _row_context(context: Context, name: object, at: int) -> Context:
+    """What is known inside a stream or table of that name: several may share the topic of one type.
+
+    Only what names no type itself is taken for what the stream or table is called after.
+    """
+    type_ = object_type(name)
+    is_other = type_ is None and is_another_object(name)
+    if type_ is None and not is_other:
+        type_, is_other = context.type, context.is_other
+    return msgspec.structs.replace(context, type=type_, is_other=is_other, at=at, columns=True)
 
 
 def _with_deletion(context: Context) -> Context:

@@ -7,6 +7,8 @@ a type this service doesn't read.
 
 from __future__ import annotations
 
+import re
+
 from reconciler.model import ASSOCIATION_NAMES, ObjectType
 
 TYPES_BY_ID = {
@@ -101,6 +103,23 @@ _ACTIONS = (
     "restore",
 )
 
+_TYPE_ID = re.compile(r"\d+-\d+")
+_OTHERS = frozenset(
+    {
+        "call", "campaign", "cart", "communication", "contact_list", "deal_pipeline", "deal_split",
+        "discount", "email", "email_event", "email_subscription", "engagement", "fee",
+        "feedback_submission", "form", "form_submission", "goal", "goal_target", "lead",
+        "marketing_email", "marketing_event", "meeting", "note", "order", "owner", "payment_link",
+        "pipeline", "postal_mail", "quote_template", "subscription", "subscription_change", "task",
+        "tax", "taxe", "ticket", "ticket_pipeline", "workflow",
+    }
+)  # fmt: skip
+"""HubSpot's other objects as connectors name their streams, less the plural's s."""
+_BESIDE_OBJECTS = (
+    "_form_submissions", "_list_memberships", "_merged_audit", "_property_history", "_web_analytics",
+)  # fmt: skip
+"""What streams of facts about objects, whichever these are, end with."""
+
 SUBSCRIPTIONS: dict[str, tuple[ObjectType | None, str]] = {
     f"{name}.{action}": (type_, action)
     for name, type_ in (*_SINGULARS.items(), ("object", None))
@@ -119,9 +138,25 @@ def object_type(name: object) -> ObjectType | None:
     """Find the type in a stream's, collection's or table's name, such as `crm.deals` or `0-3`."""
     if not isinstance(name, str):
         return None
-    last = name.lower().rpartition(".")[2]
-    found = TYPES_BY_NAME.get(last)
-    return found or TYPES_BY_NAME.get(last.removeprefix("hubspot_").removeprefix("crm_"))
+    return TYPES_BY_NAME.get(_last_part(name)) or TYPES_BY_NAME.get(_bare(name))
+
+
+def is_another_object(name: object) -> bool:
+    """Tell whether a stream, collection or table is plainly of HubSpot's objects that aren't read."""
+    if not isinstance(name, str) or object_type(name) is not None:
+        return False
+    bare = _bare(name)
+    if bare.removesuffix("_archived").removesuffix("s") in _OTHERS or _TYPE_ID.fullmatch(bare):
+        return True
+    return bare.startswith("engagements_") or bare.endswith(_BESIDE_OBJECTS)
+
+
+def _last_part(name: str) -> str:
+    return name.lower().rpartition(".")[2]
+
+
+def _bare(name: str) -> str:
+    return _last_part(name).removeprefix("hubspot_").removeprefix("crm_")
 
 
 def association_name(key: str) -> str | None:

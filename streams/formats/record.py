@@ -88,7 +88,8 @@ class Context(msgspec.Struct, frozen=True):
 
     `at` is the time (epoch ms) to fall back on when the document has none of its own, `columns`
     says that properties may stand beside the id (a table row), `deleted_at` that the document is
-    the last look at a deleted object, `id` is the object's id as the envelope's key gives it.
+    the last look at a deleted object, `id` is the object's id as the envelope's key gives it, `is_other`
+    that the envelope names an object that isn't read (`type` is then None).
     """
 
     type: ObjectType | None
@@ -97,6 +98,7 @@ class Context(msgspec.Struct, frozen=True):
     columns: bool = False
     deleted_at: int | None = None
     id: str | None = None
+    is_other: bool = False
 
 
 def refused(reason: Reason, detail: str) -> UndecodableRecord:

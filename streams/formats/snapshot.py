@@ -65,7 +65,7 @@ def _type(document: Document, context: Context) -> ObjectType | None:
     named = document.get("objectTypeId") or document.get("object_type")
     if named is not None:
         return object_type(named)
-    if context.type is None:
+    if context.type is None and not context.is_other:
         raise refused(Reason.NO_OBJECT_TYPE, "the topic's settings don't say what it holds")
     return context.type
 

@@ -60,7 +60,7 @@ def type_of(body: Document, context: Context) -> ObjectType | None:
     """Give the type that `objectTypeId` names, else the topic's; None when it isn't read."""
     type_id = body.get("objectTypeId")
     if type_id is None:
-        if context.type is None:
+        if context.type is None and not context.is_other:
             raise refused(Reason.NO_OBJECT_TYPE, "no objectTypeId here, no type in the settings")
         return context.type
     return type_by_id(type_id)

@@ -265,6 +265,48 @@ def test_what_a_record_says_of_itself_beats_the_topic() -> None:
     assert says(table)[0].key.type == ObjectType.QUOTE
 
 
+OTHERS = (
+    "tickets", "owners", "engagements", "engagements_calls", "emails", "calls", "tasks", "meetings",
+    "notes", "forms", "campaigns", "contact_lists", "deal_pipelines", "subscriptions", "taxes",
+    "deals_property_history", "owners_archived", "0-5", "2-1234567",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("spelling", ["{}", "hubspot.{}", "public.hubspot_{}", "crm_{}"])
+def test_what_is_plainly_another_object_is_none_of_the_topics(name: str, spelling: str) -> None:
+    """Where all streams or tables share a topic, a ticket of the same id is not folded into a deal."""
+    named, row = spelling.format(name), {"id": 9, "hs_object_id": "9", "subject": "Late"}
+    raw = base64.b64encode(b'{"id": 9, "properties": {}}').decode()
+    for document in (
+        {"_airbyte_stream": named, "_airbyte_data": row},
+        {"op": "c", "before": None, "after": row, "source": {"table": named}},
+        {"op": "d", "before": row, "after": None, "source": {"table": named}},
+        {**row, "__op": "c", "__table": named},
+        {"aggregatetype": named, "aggregateid": "9", "payload": row},
+        {"operation": "create", "position": "", "metadata": {"opencdc.collection": named},
+         "payload": {"before": None, "after": raw}},
+    ):  # fmt: skip
+        assert says(document) == []
+
+
+def test_unknown_names_are_of_the_topics_type() -> None:
+    """A table of one's own is what the topic's settings say, and so is a stream of archived deals."""
+    for name in ("crm_objects", "inbox", "sales", "deals_archived", "", None):
+        row = {"id": 9, "hs_object_id": "9", "dealname": "A"}
+        table = {"op": "c", "before": None, "after": row, "source": {"table": name}}
+        for document in (table, {"_airbyte_stream": name, "_airbyte_data": row}):
+            assert says(document)[0].key == DEAL
+
+
+def test_an_event_in_a_table_of_any_name_says_what_it_is_about() -> None:
+    """An inbox may be called `tasks`: the events in it name their objects themselves."""
+    event = {"subscriptionType": "deal.creation", "objectId": 9, "occurredAt": AT}
+    row = {"id": 1, "payload": event}
+    table = {"op": "c", "before": None, "after": row, "source": {"table": "tasks"}}
+    assert says(table) == [Change(key=DEAL, at=AT, kind=ChangeKind.CREATED)]
+
+
 def test_null_associations_of_airbyte_say_nothing() -> None:
     """Incremental syncs leave associations out or null: that is not an empty list."""
     data = {"id": 9, "properties": {}, "line_items": None, "contacts": [1]}
