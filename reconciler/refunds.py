@@ -7,8 +7,10 @@ of late, whose money a later receipt already gave back, makes none of its own.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
@@ -70,19 +72,59 @@ def portion(
 ) -> tuple[tuple[Line, ...], Decimal]:
     """The lines and the discount of one partial receipt, adding up to it to the cent.
 
-    Every line, its tax and the discount bear their part of the refund; what rounding leaves is on
-    the last line. The receipts of a payment that was refunded whole add up to its lines.
+    Every line, its tax and the discount bear their part of the refund, and none has the other sign
+    than on the payment. The receipts of a payment that was refunded whole add up to its lines.
     """
+    bearers = [*(line.amount for line in lines), *(line.tax for line in lines), -discount]
+    borne = [_in_cents(each) for each in bearers]
+    after, up_to = (_borne(borne, _in_cents(whole), _in_cents(each)) for each in share[:2])
+    parts = [Decimal(more - less).scaleb(-2) for more, less in zip(up_to, after, strict=True)]
+    amounts, taxes = parts[: len(lines)], parts[len(lines) : -1]
+    found = zip(lines, amounts, taxes, strict=True)
+    return tuple(_line(*each) for each in found if each[1] or each[2]), -parts[-1]
 
-    def part(value: Decimal) -> Decimal:
-        return cents(value * share.up_to / whole) - cents(value * share.after / whole)
 
-    off = part(discount)
-    taxes = [part(line.tax) for line in lines]
-    amounts = [part(line.amount) for line in lines[:-1]]
-    rest = share.up_to - share.after + off - sum(taxes, ZERO) - sum(amounts, ZERO)
-    parts = zip(lines, [*amounts, rest], taxes, strict=True)
-    return tuple(_line(*each) for each in parts if each[1] or each[2]), off
+def _in_cents(value: Decimal) -> int:
+    return int(cents(value).scaleb(2))
+
+
+def _borne(bearers: list[int], whole: int, refunded: int) -> list[int]:
+    """What each bears of the refunds so far, in cents; together it is what was refunded.
+
+    The more was refunded the more, or as much, each of them bears: the difference of two totals has no
+    line of the wrong sign. So those that take off are rounded, and the others share the rest.
+    """
+    taken_off = [
+        -((2 * -each * refunded + whole) // (2 * whole)) if each < 0 else 0 for each in bearers
+    ]
+    rest = _apportioned([max(each, 0) for each in bearers], refunded - sum(taken_off))
+    return [less + more for less, more in zip(taken_off, rest, strict=True)]
+
+
+def _apportioned(weights: list[int], total: int) -> list[int]:
+    """A total shared by weight in whole numbers, after Webster: a larger one makes no share smaller.
+
+    (Rounding down and giving what is left to the largest remainders would: the Alabama paradox.) The
+    n-th cent of a weight is due at (2n - 1) / weight; the earliest are given, of two the first one's.
+    """
+    everything = sum(weights)
+    if not everything:
+        return [0] * len(weights)
+    shares = [(2 * each * total + everything) // (2 * everything) for each in weights]
+    missing = total - sum(shares)
+    step = 1 if missing > 0 else -1  # give the earliest cents, or take the latest back
+
+    def due(index: int) -> tuple[Fraction, int]:
+        cent = shares[index] + (step > 0)
+        return step * Fraction(2 * cent - 1, weights[index]), step * index
+
+    changing = [due(index) for index, each in enumerate(weights) if each]
+    heapq.heapify(changing)
+    for _ in range(abs(missing)):
+        index = step * changing[0][1]
+        shares[index] += step
+        heapq.heapreplace(changing, due(index))
+    return shares
 
 
 def _line(line: Line, amount: Decimal, tax: Decimal) -> Line:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.decide import decide
 from reconciler.fold import fold
 from reconciler.model import Action, Change, DocumentKey, ObjectType
-from reconciler.refunds import portion, refund_shares, refund_steps
+from reconciler.refunds import RefundShare, portion, refund_shares, refund_steps
 from reconciler.source import lines_of
 from tests.deciding import ADA, AT, DAY, LINE, Books, deal, file, payment, said, snapshot
 
@@ -157,15 +157,33 @@ def test_refunds_sent_one_by_one_sum_to_what_was_refunded(
             books.send()
 
 
+def test_two_cents_of_four_lines_take_nothing_from_a_line() -> None:
+    """4 × 25.00, of which 0.02 is refunded: two lines of a cent, none of minus one."""
+    items = [{"name": str(number), "amount": "25.00"} for number in range(4)]
+    lines = lines_of(fold(None, [deal(lines=items)]))
+    share = RefundShare(Decimal(0), Decimal("0.02"), AT)
+    part, less = portion(lines, Decimal(0), Decimal(100), share)
+    assert [str(line.amount) for line in part] == ["0.01", "0.01"]
+    assert less == 0
+
+
 cents_ = st.integers(0, 100_000).map(lambda value: Decimal(value) / 100)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(cents_, cents_), min_size=1, max_size=5), cents_, st.data())
+few_cents = st.integers(0, 40).map(lambda value: Decimal(value) / 100)
+negative = st.integers(-5_000, -1).map(lambda value: Decimal(value) / 100)
+amounts_ = st.lists(
+    st.tuples(cents_ | few_cents | negative, cents_ | few_cents), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(amounts_, cents_ | few_cents, st.data())
 def test_portions_add_up_line_by_line(
     amounts: list[tuple[Decimal, Decimal]], discount: Decimal, data: st.DataObject
 ) -> None:
-    """The receipts of a wholly refunded payment add up to each line, its tax, and the discount."""
+    """The receipts of a wholly refunded payment add up to each line, its tax, and the discount, and
+    on none of them has a line, a tax or the discount the other sign than on the payment."""
     items = [
         {"name": str(number), "amount": str(amount), "hs_tax_amount": str(tax)}
         for number, (amount, tax) in enumerate(amounts)
@@ -174,9 +192,11 @@ def test_portions_add_up_line_by_line(
     whole = sum((line.amount + line.tax for line in lines), Decimal(0)) - discount
     if whole <= 0:
         return
-    cuts = data.draw(st.lists(st.integers(1, int(whole * 100)), max_size=4))
-    totals = sorted({*(Decimal(cut) / 100 for cut in cuts), whole})
+    cut = st.integers(1, int(whole * 100))
+    cuts = data.draw(st.lists(cut | cut.map(lambda value: value % 30 + 1), max_size=8))
+    totals = sorted({*(min(Decimal(cut) / 100, whole) for cut in cuts), whole})
     added: dict[str, Decimal] = dict.fromkeys((line.product.name for line in lines), Decimal(0))
+    signs = {line.product.name: line.amount for line in lines}
     off = Decimal(0)
     for _, share in refund_shares(tuple((total, AT) for total in totals), {}):
         part, less = portion(lines, discount, whole, share)
@@ -184,7 +204,9 @@ def test_portions_add_up_line_by_line(
             share.up_to - share.after
         )
         off += less
+        assert less >= 0
         for line in part:
+            assert line.amount * signs[line.product.name] >= 0 <= line.tax
             added[line.product.name] += line.amount + line.tax
     assert off == discount
     assert added == {line.product.name: line.amount + line.tax for line in lines}
