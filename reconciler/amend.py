@@ -211,6 +211,7 @@ class Amender:
         document = standing.document
         content = as_dated(changed.desired, str(row.get("TxnDate") or changed.desired.txn_date))
         book = await self.directory.book_for([content])
+        _keep_currency(row, book.facts.stated_currency(content.currency))
         try:
             resolved = resolve(document.key.action, content, book)
             if not resolved.is_complete:
@@ -323,6 +324,14 @@ def _changed(standing: StandingDocument) -> Changed:
     said = standing.desired if standing.desired != NOT_DESIRED else None
     desired = _decode(said) if said else written
     return Changed(standing, written, settled(desired, written.txn_date))
+
+
+def _keep_currency(row: Payload, currency: str) -> None:
+    """Raises `_Refused` for another currency: the document would keep the old one's exchange rate."""
+    given = row.get("CurrencyRef")
+    now = given.get("value") if isinstance(given, dict) else None
+    if currency and now and now != currency:
+        raise _Refused(f"it is in {now}, and a document keeps its currency.")
 
 
 def _as_now(standing: StandingDocument, row: Payload) -> StandingDocument:

@@ -41,6 +41,7 @@ from reconciler.quickbooks.references import (
     read_reference,
     read_references,
 )
+from reconciler.rates import Rates
 from reconciler.resolve import Book
 
 _log = structlog.get_logger("reconciler.directory")
@@ -77,6 +78,9 @@ class Directory:
     _facts: CompanyFacts | None = None
     _small: list[Reference] = field(default_factory=list)
     _refreshed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.rates = Rates(self.quickbooks)
 
     async def ensure_loaded(self) -> None:
         """Load the company the first time; afterwards read what is stored."""
@@ -118,6 +122,7 @@ class Directory:
 
     async def refresh(self) -> None:
         """Take in what changed in QuickBooks since the last time (a CDC read, two for facts)."""
+        self.rates.forget_missing()
         stored = await self.store.company(self.lease.realm_id)
         if stored is None or stored.references_changed_since is None:
             return await self._load()

@@ -78,7 +78,7 @@ def payment_of(
             {"Amount": content.total, "LinkedTxn": [{"TxnId": invoice_id, "TxnType": "Invoice"}]}
         ],
     }
-    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
+    _set_currency(entity, content, resolved, facts)
     _set_money_received(entity, content, resolved)
     return entity
 
@@ -104,7 +104,7 @@ def _sales_form(
         entity["CustomField"] = _custom_fields(content, resolved)
     _set_ref(entity, "ClassRef", resolved.class_id)
     _set_ref(entity, "DepartmentRef", resolved.department_id)
-    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
+    _set_currency(entity, content, resolved, facts)
     return entity
 
 
@@ -182,7 +182,7 @@ def _purchase(
     if resolved.vendor_id:
         entity["EntityRef"] = {"value": resolved.vendor_id, "type": "Vendor"}
     _set_ref(entity, "DepartmentRef", resolved.department_id)
-    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
+    _set_currency(entity, content, resolved, facts)
     return entity
 
 
@@ -240,6 +240,14 @@ def _set_money_received(entity: Entity, content: DocumentContent, resolved: Reso
     _set_ref(entity, "PaymentMethodRef", resolved.payment_method_id)
     _set_ref(entity, "DepositToAccountRef", resolved.deposit_account_id)
     _set(entity, "PaymentRefNum", payment_reference(content.payment_reference))
+
+
+def _set_currency(
+    entity: Entity, content: DocumentContent, resolved: Resolved, facts: CompanyFacts
+) -> None:
+    _set_ref(entity, "CurrencyRef", facts.stated_currency(content.currency))
+    if resolved.exchange_rate is not None:
+        entity["ExchangeRate"] = resolved.exchange_rate
 
 
 def _note(content: DocumentContent, marker: str) -> str:

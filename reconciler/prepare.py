@@ -24,6 +24,7 @@ from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
+from reconciler.rates import Key
 from reconciler.reasons import Blocked, unforeseen
 from reconciler.resolve import Book, Resolved, resolve
 from reconciler.writes import first_write
@@ -62,6 +63,10 @@ class Candidate:
     estimate_id: str = ""
 
 
+Found = list[tuple[Candidate, Resolved]]
+Stopped = list[tuple[Candidate, Blocked]]
+
+
 @dataclass
 class Preparer:
     """One company's; holds nothing between calls."""
@@ -81,11 +86,11 @@ class Preparer:
         given = [_candidate(document, cleared.estimates) for document in cleared.ready]
         if not given:
             return []
-        book = await self.directory.book_for([each.content for each in given])
-        resolved, blocked = self._resolved(given, book)
+        book, resolved, blocked = await self._looked_up(given)
         if await self._should_look_again(resolved, blocked):
-            book = await self.directory.book_for([each.content for each in given])
-            resolved, blocked = self._resolved(given, book)
+            book, resolved, blocked = await self._looked_up(given)
+        unrated = [each for each, _ in resolved if not self._has_rate(each, book)]
+        resolved = [(each, found) for each, found in resolved if each not in unrated]
         incomplete = [each for each, found in resolved if not found.is_complete]
         if incomplete:
             refused = await self.maker.create_missing([found for _, found in resolved], book)
@@ -93,18 +98,31 @@ class Preparer:
             failed += [(each, stop) for each, found in again if (stop := _refusal(found, refused))]
             resolved = [(each, found) for each, found in again if not _refusal(found, refused)]
             blocked += failed
-        postponed = [each for each, found in resolved if not found.is_complete]
+        postponed = unrated + [each for each, found in resolved if not found.is_complete]
         ready, failed = _prepared(resolved, book)
         blocked += failed
         if blocked or postponed:
             await self._record(blocked, postponed)
         return ready
 
-    async def _should_look_again(
-        self,
-        resolved: Sequence[tuple[Candidate, Resolved]],
-        blocked: Sequence[tuple[Candidate, Blocked]],
-    ) -> bool:
+    async def _looked_up(self, given: Sequence[Candidate]) -> tuple[Book, Found, Stopped]:
+        """What each refers to, exchange rates included, or why it is blocked."""
+        book = await self.directory.book_for([each.content for each in given])
+        resolved, blocked = self._resolved(given, book)
+        keys = dict.fromkeys(self._rate_key(each, book) for each, _ in resolved)
+        wanted = [key for key in keys if key is not None and not self.directory.rates.is_known(key)]
+        if wanted:
+            await self.directory.rates.read(wanted)
+            resolved, blocked = self._resolved(given, book)
+        return book, resolved, blocked
+
+    def _rate_key(self, each: Candidate, book: Book) -> Key | None:
+        return self.directory.rates.key(each.document, each.content, book.facts)
+
+    def _has_rate(self, each: Candidate, book: Book) -> bool:
+        return self.directory.rates.is_known(self._rate_key(each, book))
+
+    async def _should_look_again(self, resolved: Found, blocked: Stopped) -> bool:
         """Whether the company was looked at anew, because something seems to be missing."""
         if blocked:
             return await self.directory.refresh_before_blocking(_last_retry(blocked))
@@ -112,17 +130,18 @@ class Preparer:
             return False
         return await self.directory.refresh_before_creating()
 
-    def _resolved(
-        self, candidates: Sequence[Candidate], book: Book
-    ) -> tuple[list[tuple[Candidate, Resolved]], list[tuple[Candidate, Blocked]]]:
+    def _resolved(self, candidates: Sequence[Candidate], book: Book) -> tuple[Found, Stopped]:
         """What each, dated as it may be, refers to in the company, or why it is blocked."""
-        resolved, blocked = [], []
+        resolved: Found = []
+        blocked: Stopped = []
         realm_id, closed = self.lease.realm_id, book.facts.book_close_date
         for each in candidates:
             try:
                 content = self.policies.dated(realm_id, each.content, closed)
                 found = resolve(each.document.key.action, content, book)
-                resolved.append((replace(each, content=content), found))
+                dated = replace(each, content=content)
+                found = self.directory.rates.rated(found, self._rate_key(dated, book))
+                resolved.append((dated, found))
             except Blocked as stop:
                 blocked.append((each, stop))
             except UNFORESEEN as error:

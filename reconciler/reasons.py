@@ -68,6 +68,7 @@ class Reason(StrEnum):
     LIST_ENTRY_NOT_FOUND = "list_entry_not_found"
     CURRENCY_MISMATCH = "currency_mismatch"
     OTHER_CURRENCY = "other_currency"
+    NO_EXCHANGE_RATE = "no_exchange_rate"
     SALES_TAX_OFF = "sales_tax_off"
     DISCOUNTS_OFF = "discounts_off"
     BOOKS_CLOSED = "books_closed"
@@ -287,6 +288,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.OTHER_CURRENCY: Words(
         "{kind} “{item}” is kept in {theirs} in QuickBooks, and the document is in {currency}.",
         "A currency can't be changed there: create “{name}” in {currency}; it is then used.",
+    ),
+    Reason.NO_EXCHANGE_RATE: Words(
+        "QuickBooks has no exchange rate of {currency} for {date}.",
+        "Enter it in QuickBooks (Currencies), then retry.",
     ),
     Reason.SALES_TAX_OFF: Words(
         "The document carries {tax} of sales tax, but sales tax is off in this QuickBooks company.",

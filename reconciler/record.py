@@ -7,7 +7,7 @@ and the operations that follow, or none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,9 @@ from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
+from reconciler.quickbooks.payload import Payload, decode
 from reconciler.quickbooks.protocol import read
+from reconciler.rates import rate_in
 from reconciler.reasons import Reason, Stop
 from reconciler.resolve import resolve_payment
 from reconciler.together import Together, Writing
@@ -168,7 +170,7 @@ class Recorder:
         if adopted:
             self.observer.adopted(op.entity)
         if document.key.action is Action.PAID_INVOICE and op.entity == "Invoice":
-            await self._pay(recording, document, entity)
+            await self._pay(recording, op, document, entity)
         else:
             self._created(recording, op, document, entity, adopted=adopted)
 
@@ -218,7 +220,7 @@ class Recorder:
         )
 
     async def _pay(
-        self, recording: Recording, document: DueDocument, invoice: Mapping[str, Any]
+        self, recording: Recording, op: Operation, document: DueDocument, invoice: Payload
     ) -> None:
         """The invoice of a paid invoice exists: its payment follows, in the same commit."""
         content = _decode(document.content)
@@ -238,6 +240,9 @@ class Recorder:
         )
         try:
             resolved = resolve_payment(content, customer_id, book)
+            if book.facts.foreign_currency(content.currency):
+                rate = rate_in(invoice) or rate_in(decode(op.request))
+                resolved = replace(resolved, exchange_rate=rate)
         except Stop as stop:
             blocked = msgspec.structs.replace(
                 update, state=DocumentState.BLOCKED, reason=stop.reason, detail=stop.detail

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from reconciler.model import (
     HUBSPOT_PAYMENT_METHODS,
@@ -143,6 +144,7 @@ class Resolved:
     department_id: str = ""
     payment_method_id: str = ""
     custom_field_ids: tuple[str, ...] = ()
+    exchange_rate: Decimal | None = None
     missing_customer: MissingCustomer | None = None
     missing_items: tuple[ProductReference, ...] = ()
 

@@ -42,6 +42,11 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
         """What a document in *currency* states; "" with multicurrency off, where there is but one."""
         return (currency or self.home_currency) if self.multicurrency else ""
 
+    def foreign_currency(self, currency: str) -> str:
+        """The currency of a document that is booked at an exchange rate; "" for the others."""
+        stated = self.stated_currency(currency)
+        return "" if stated == self.home_currency else stated
+
     def is_closed(self, day: date) -> bool:
         """Whether the books are closed for a document of that date."""
         return self.book_close_date is not None and day <= self.book_close_date

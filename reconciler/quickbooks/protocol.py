@@ -183,6 +183,15 @@ def change_data_capture(entities: Sequence[str], since: datetime) -> Request:
     return Request("GET", "cdc", Verb.CDC, "CDC", query=parameters, metered=True)
 
 
+def exchange_rate(currency: str, day: str) -> Request:
+    """What a unit of *currency* was worth in the home currency on *day*; it has no id.
+
+    As node-quickbooks (pull 58) and quickbooks-ruby (pull 347) ask for it.
+    """
+    parameters = {"sourcecurrencycode": currency, "asofdate": day}
+    return Request("GET", "exchangerate", Verb.READ, "ExchangeRate", query=parameters, metered=True)
+
+
 def company_info(realm_id: str) -> Request:
     """The company's names, country and subscription."""
     return read("CompanyInfo", realm_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.sandbox import batch, cdc, faults, mail, replay, requests, taxservice
+from reconciler.sandbox import batch, cdc, exchange, faults, mail, replay, requests, taxservice
 from reconciler.sandbox.answers import Answer
 from reconciler.sandbox.exact import decode
 from reconciler.sandbox.faults import Error, Fault
@@ -64,6 +64,8 @@ class Call:
             return [("Query", "query")]
         if first == "cdc":
             return [("Cdc", "cdc")]
+        if first == "exchangerate":
+            return [("ExchangeRate", "read")]
         entity = BY_PATH.get(first)
         name = entity.name if entity else first
         if self.method == "GET":
@@ -84,11 +86,9 @@ def perform(realm: Realm, call: Call, spoil: batch.Spoil) -> Answer:
         return cdc.changes(
             realm.company, call.flags.get("entities", ""), call.flags.get("changedSince", "")
         )
-    if (first, *rest) == ("taxservice", "taxcode") and call.method == "POST":
-        return taxservice.create_tax_code(realm, call.parsed)
     entity = BY_PATH.get(first)
     if entity is None:
-        raise Fault(faults.unsupported_operation(first))
+        return _special(realm, call)
     if call.method == "GET":
         return _get(realm, call)
     if len(rest) == 2 and rest[1] == "send" and call.method == "POST":
@@ -100,6 +100,15 @@ def perform(realm: Realm, call: Call, spoil: batch.Spoil) -> Answer:
     digest = replay.digest(call.raw_body) if call.request_id else b""
     request = requests.request_of(entity, call.parsed, call.flags)
     return requests.write_answer(realm, request, requests.Key(call.request_id, digest))
+
+
+def _special(realm: Realm, call: Call) -> Answer:
+    """What is no entity by id."""
+    if (*call.path, call.method) == ("taxservice", "taxcode", "POST"):
+        return taxservice.create_tax_code(realm, call.parsed)
+    if (*call.path, call.method) == ("exchangerate", "GET"):
+        return exchange.rate(realm.company, call.flags)
+    raise Fault(faults.unsupported_operation(call.path[0]))
 
 
 def _get(realm: Realm, call: Call) -> Answer:

@@ -8,6 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
+_RATES = {
+    "AUD": "0.65", "CAD": "0.73", "CHF": "1.12", "EUR": "1.08", "GBP": "1.27", "JPY": "0.0067",
+    "MXN": "0.055",
+}  # fmt: skip
+
 
 class Switches(msgspec.Struct, forbid_unknown_fields=True):
     """Settings of the undocumented behaviours."""
@@ -52,6 +57,11 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     linked_estimate_status: Literal["Closed", "Converted"] = "Closed"  # or "Converted" (newer)
     closed_period_code: Literal["6210", "5010"] = "6210"  # or "5010" (python-quickbooks#208)
     sales_receipt_needs_customer: bool = False  # one copy of the docs marks it required
+
+    # what a unit is worth at home, by "EUR" or by "EUR 2026-11-20" for one day
+    exchange_rates: dict[str, str] = msgspec.field(default_factory=_RATES.copy)
+    # or "fault": how a currency without a rate is answered
+    exchange_rate_missing: Literal["one", "fault"] = "one"
 
     missing_customer_code: Literal["2020", "6560"] = "2020"  # or "6560"
     sku_supported: bool = True  # False: 5030 for a Sku, as in the simpler subscriptions

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -222,6 +223,46 @@ async def test_multicurrency(books: Books) -> None:
     assert owed["HomeTotalAmt"] == 110
     await books.write("Payment", pays(eva, 100, (owed["Id"], 100), **euro, ExchangeRate="1.2"))
     assert (await balances(books))["Exchange Gain or Loss"] == -10
+
+
+async def test_exchange_rates(books: Books) -> None:
+    """A rate is told by currency and day, and 1 for a currency without one, or 610 by switch."""
+
+    async def told(query: str) -> Any:
+        return (await books.get(f"exchangerate?sourcecurrencycode={query}"))["ExchangeRate"]
+
+    off = await books.get("exchangerate?sourcecurrencycode=EUR")
+    assert off["Fault"]["Error"][0]["code"] == "6000"
+    await books.prefer("CurrencyPrefs", MultiCurrencyEnabled=True)
+    await books.switch(exchange_rates={"EUR": "1.08", "EUR 2026-11-20": "1.1234567"})
+    assert await told("EUR&asofdate=2026-11-20") == {
+        "SourceCurrencyCode": "EUR", "TargetCurrencyCode": "USD",
+        "Rate": Decimal("1.1234567"), "AsOfDate": "2026-11-20",
+    }  # fmt: skip
+    assert (await told("EUR&asofdate=2026-11-21"))["Rate"] == Decimal("1.08")
+    assert (await told("EUR"))["Rate"] == Decimal("1.08")
+    assert (await told("SEK"))["Rate"] == 1
+    await books.switch(exchange_rate_missing="fault")
+    assert (await told("USD"))["Rate"] == 1
+    none = await books.get("exchangerate?sourcecurrencycode=SEK")
+    assert none["Fault"]["Error"][0]["code"] == "610"
+
+
+async def test_expenses_in_another_currency(books: Books) -> None:
+    """A Purchase keeps its rate and tells its total at home; without a rate it is one to one."""
+    await books.prefer("CurrencyPrefs", MultiCurrencyEnabled=True)
+    fee = {"AccountRef": {"value": books.account("BankCharges")}}
+    line = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": 10,
+            "AccountBasedExpenseLineDetail": fee}  # fmt: skip
+    body = {"PaymentType": "Cash", "AccountRef": {"value": books.account("Checking")},
+            "CurrencyRef": {"value": "EUR"}, "Line": [line]}  # fmt: skip
+    made = await books.write("Purchase", {**body, "ExchangeRate": "1.085"})
+    assert (made["ExchangeRate"], made["HomeTotalAmt"]) == (Decimal("1.085"), Decimal("10.85"))
+    plain = await books.write("Purchase", body)
+    assert plain["ExchangeRate"] == 1
+    assert "HomeTotalAmt" not in plain
+    kept = {"Id": made["Id"], "SyncToken": made["SyncToken"], "sparse": True, "PrivateNote": "x"}
+    assert (await books.write("Purchase", kept))["HomeTotalAmt"] == Decimal("10.85")
 
 
 async def test_stock(books: Books) -> None:

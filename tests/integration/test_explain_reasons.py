@@ -66,6 +66,7 @@ ON = [
     deals_in("plain", company="plain"),
     deals_in("taxed", company="taxing"),
     deals_in("abroad", company="trading", customer={"fixed": "Old Friend"}),
+    deals_in("unrated", company="trading"),
     deals_in("offered", "estimate"),
     workflow(
         "not lost",
@@ -351,6 +352,10 @@ PLANTED = {
     Reason.OTHER_CURRENCY: Planted(
         "139", [deal("139", "abroad", properties={"deal_currency_code": "EUR"})],
         "Customer “Old Friend” is kept in USD in QuickBooks, and the document is in EUR.",
+    ),
+    Reason.NO_EXCHANGE_RATE: Planted(
+        "146", [deal("146", "unrated", properties={"deal_currency_code": "SEK"})],
+        "QuickBooks has no exchange rate of SEK for 2026-03-02.",
     ),
     Reason.NAME_TAKEN: Planted(
         "132", [deal("132", "won", contacts=[GRACE])],

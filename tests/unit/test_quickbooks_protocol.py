@@ -160,6 +160,7 @@ def test_reads_are_metered_and_write_nothing() -> None:
         protocol.change_data_capture(["Invoice", "Customer"], since),
         protocol.company_info("934"),
         protocol.preferences(),
+        protocol.exchange_rate("EUR", "2026-11-20"),
     ]
     assert [request.path for request in requests] == [
         "invoice/12",
@@ -167,7 +168,9 @@ def test_reads_are_metered_and_write_nothing() -> None:
         "cdc",
         "companyinfo/934",
         "preferences",
+        "exchangerate",
     ]
+    assert "sourcecurrencycode=EUR&asofdate=2026-11-20" in requests[5].url_query
     assert all(request.metered and not request.writes for request in requests)
     assert "changedSince=2026-03-02T18%3A00%3A00%2B00%3A00" in requests[2].url_query
 

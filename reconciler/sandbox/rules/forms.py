@@ -31,8 +31,7 @@ def _settle(draft: Draft) -> Body | None:
     if total < 0:
         raise faults.Fault(faults.business("Transaction amount must be 0 or greater"))
     row["TotalAmt"] = total
-    if header.rate_of(row) != 1:
-        row["HomeTotalAmt"] = cents(total * header.rate_of(row))
+    header.settle_home_total(row)
     row.setdefault("CustomField", [])
     number(draft)
     return customer

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from reconciler.sandbox import faults
+from reconciler.sandbox.exact import cents
 from reconciler.sandbox.rules.draft import Draft, ref
 from reconciler.sandbox.table import Body
 
@@ -50,6 +51,13 @@ def settle_currency(draft: Draft, party: Body | None) -> None:
 def rate_of(row: Body) -> Decimal:
     """The exchange rate to the home currency."""
     return Decimal(row.get("ExchangeRate", 1))
+
+
+def settle_home_total(row: Body) -> None:
+    """TotalAmt in the home currency, shown where it is another."""
+    row.pop("HomeTotalAmt", None)
+    if rate_of(row) != 1:
+        row["HomeTotalAmt"] = cents(row["TotalAmt"] * rate_of(row))
 
 
 def settle_customer(draft: Draft) -> Body | None:

@@ -35,6 +35,7 @@ def write_purchase(draft: Draft) -> Body:
     row["TotalAmt"] = sum((one["Amount"] for one in expenses), ZERO) + tax
     if row["TotalAmt"] < 0:
         raise faults.Fault(faults.business("Transaction amount must be 0 or greater"))
+    header.settle_home_total(row)
     row.setdefault("PrintStatus", "NotSet")
     row["LinkedTxn"] = []
     number(draft)
