@@ -102,7 +102,8 @@ def _sales_form(
         _set(entity, "DocNumber", document_number(content.document_number))
     if content.custom_fields:
         entity["CustomField"] = _custom_fields(content, resolved)
-    _set_ref(entity, "ClassRef", resolved.class_id)
+    if facts.class_tracking != "line":
+        _set_ref(entity, "ClassRef", resolved.class_id)
     _set_ref(entity, "DepartmentRef", resolved.department_id)
     _set_currency(entity, content, resolved, facts)
     return entity
@@ -123,8 +124,11 @@ def _custom_fields(content: DocumentContent, resolved: Resolved) -> list[Entity]
 
 
 def _lines(content: DocumentContent, resolved: Resolved, facts: CompanyFacts) -> Iterable[Entity]:
+    class_id = resolved.class_id if facts.class_tracking == "line" else ""
     for line, item_id in zip(content.lines, resolved.item_ids, strict=True):
-        yield _line(line, item_id, facts)
+        entity = _line(line, item_id, facts)
+        _set_ref(entity["SalesItemLineDetail"], "ClassRef", class_id)
+        yield entity
     if content.discount:
         yield {
             "DetailType": "DiscountLineDetail",
@@ -158,7 +162,10 @@ def _line(line: Line, item_id: str | None, facts: CompanyFacts) -> Entity:
 def _purchase(
     content: DocumentContent, resolved: Resolved, facts: CompanyFacts, marker: str
 ) -> Entity:
-    """The fees as an expense paid from the bank or card account they were taken from."""
+    """The fees as an expense paid from the bank or card account they were taken from.
+
+    A Purchase has no class of its own: the line bears it however classes are tracked.
+    """
     account = resolved.bank_account
     assert account is not None  # resolve() found it or blocked the document
     detail: Entity = {"AccountRef": {"value": resolved.expense_account_id}}

@@ -169,8 +169,8 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
         item_ids=tuple([item.id if item else None for item in items]),
         term_id=_term(content, book),
         deposit_account_id=_deposit_account(deposit, content, book),
-        class_id=_listed("Class", content.class_name, book),
-        department_id=_listed("Department", content.department, book),
+        class_id=_class(content, book),
+        department_id=_department(content, book),
         payment_method_id=_payment_method(content, book),
         custom_field_ids=tuple([_custom_field(name, book) for name, _ in content.custom_fields]),
         missing_customer=missing_customer,
@@ -185,8 +185,8 @@ def _resolve_expense(content: DocumentContent, book: Book) -> Resolved:
         bank_account=_account(content.bank_account, ACCOUNTS_FOR_PURCHASES, currency, book),
         expense_account_id=expenses.id,
         vendor_id=_vendor(content.vendor, currency, book),
-        class_id=_listed("Class", content.class_name, book),
-        department_id=_listed("Department", content.department, book),
+        class_id=_class(content, book),
+        department_id=_department(content, book),
     )
 
 
@@ -401,10 +401,20 @@ def _term(content: DocumentContent, book: Book) -> str:
     raise Blocked(Reason.TERMS_NOT_FOUND, item=content.payment_terms)
 
 
-def _listed(entity: str, name: str, book: Book) -> str:
+def _class(content: DocumentContent, book: Book) -> str:
+    return _listed("Class", content.class_name, book, book.facts.class_tracking != "off")
+
+
+def _department(content: DocumentContent, book: Book) -> str:
+    is_tracked = book.facts.department_tracking is not False
+    return _listed("Department", content.department, book, is_tracked)
+
+
+def _listed(entity: str, name: str, book: Book, is_tracked: bool = True) -> str:
+    """QuickBooks drops without a word what it does not track: that blocks like a name it lacks."""
     if not name:
         return ""
-    for row in book.named(entity, name):
+    for row in book.named(entity, name) if is_tracked else ():
         if row.active:
             return row.id
     raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind=_KINDS.get(entity, entity), item=name)

@@ -8,7 +8,7 @@ manage-sales-tax-for-us-locales, read 2026-11.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,10 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
     custom_purchase_numbers: bool = False
     using_sales_tax: bool = False
     allow_discount: bool = False
+    class_tracking: Literal["off", "transaction", "line"] | None = None
+    """Whether a form has one class or each line its own; None: stored before that was read."""
+    department_tracking: bool | None = None
+    """Whether forms have a department; None: stored before that was read."""
     book_close_date: date | None = None
     """Documents dated on or before it are refused (fault 6210)."""
     custom_fields: dict[str, str] = {}
@@ -70,9 +74,18 @@ def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> 
         ),
         using_sales_tax=_flag(tax, "UsingSalesTax"),
         allow_discount=_flag(sales, "AllowDiscount"),
+        class_tracking=_class_tracking(accounting),
+        department_tracking=_flag(accounting, "TrackDepartments"),
         book_close_date=_date(accounting.get("BookCloseDate")),
         custom_fields=_custom_fields(sales),
     )
+
+
+def _class_tracking(accounting: Payload) -> Literal["off", "transaction", "line"]:
+    """Per line has two names: the entity page's and the one in answers."""
+    if _flag(accounting, "ClassTrackingPerTxnLine") or _flag(accounting, "ClassTrackingPerLine"):
+        return "line"
+    return "transaction" if _flag(accounting, "ClassTrackingPerTxn") else "off"
 
 
 def _custom_fields(sales: Payload) -> dict[str, str]:

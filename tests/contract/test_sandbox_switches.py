@@ -37,6 +37,27 @@ async def test_purchase_numbers(books: Books) -> None:
     assert await books.refused("Purchase", expense(books, "F-1")) == "6140"
 
 
+async def test_class_of_an_expense(books: Books) -> None:
+    """Its line bears one however classes are tracked; untracked it is dropped, or 5030 by switch."""
+    kind = (await books.write("Class", {"Name": "North"}))["Id"]
+    body = expense(books, "F-1")
+    body["Line"][0]["AccountBasedExpenseLineDetail"]["ClassRef"] = {"value": kind}
+
+    async def kept() -> bool:
+        made = await books.write("Purchase", body)
+        return "ClassRef" in made["Line"][0]["AccountBasedExpenseLineDetail"]
+
+    assert not await kept()
+    await books.switch(untracked_class="fault")
+    assert await books.refused("Purchase", body) == "5030"
+    await books.prefer("AccountingInfoPrefs", ClassTrackingPerTxn=True)
+    assert await kept()
+    await books.prefer(
+        "AccountingInfoPrefs", ClassTrackingPerTxn=False, ClassTrackingPerTxnLine=True
+    )
+    assert await kept()
+
+
 async def test_sales_receipt_without_customer(books: Books) -> None:
     """A sales receipt needs no customer, unless sales_receipt_needs_customer."""
     body = form(None, sale(await books.item(), 1))

@@ -7,8 +7,9 @@ far as we could write them; a new field in `documents` needs its line here first
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from reconciler.amendments import update_entity
@@ -129,10 +130,14 @@ def check(kind: str, value: Any) -> None:
     assert not isinstance(value, float)
 
 
+@pytest.mark.parametrize("tracking", ["line", "transaction", None])
 @pytest.mark.parametrize("action", list(Action))
-def test_documents_have_known_fields_only(action: Action) -> None:
+def test_documents_have_known_fields_only(
+    action: Action, tracking: Literal["line", "transaction"] | None
+) -> None:
     """With everything filled in, and every text too long, each document is one QuickBooks reads."""
-    entity = entity_of(action, CONTENT, RESOLVED, FACTS, MARKER)
+    facts = msgspec.structs.replace(FACTS, class_tracking=tracking)
+    entity = entity_of(action, CONTENT, RESOLVED, facts, MARKER)
     check(ENTITY_OF[action], entity)
     assert entity["PrivateNote"].endswith(MARKER), "however long the note, we find it again"
 

@@ -136,6 +136,24 @@ def test_company() -> None:
     assert not facts.is_closed(date(2026, 1, 1))
 
 
+@pytest.mark.parametrize(
+    ("preferences", "tracking"),
+    [
+        ({}, "off"),
+        ({"ClassTrackingPerTxn": True}, "transaction"),
+        ({"ClassTrackingPerTxnLine": True, "ClassTrackingPerTxn": False}, "line"),
+        ({"ClassTrackingPerLine": "true"}, "line"),
+    ],
+)
+def test_tracking_of_classes(preferences: dict[str, Any], tracking: str) -> None:
+    """Per transaction or per line, by either of its names; what is not told is off."""
+    facts = read_company("934", INFO, {"AccountingInfoPrefs": preferences})
+    assert facts.class_tracking == tracking
+    assert facts.department_tracking is False
+    track = {"AccountingInfoPrefs": {"TrackDepartments": True}}
+    assert read_company("934", INFO, track).department_tracking
+
+
 def test_company_that_tells_nothing() -> None:
     """A setting left out counts as off, an unknown country as unsupported."""
     facts = read_company("934", {}, {})

@@ -88,9 +88,7 @@ def _settle_sale(draft: Draft, line: Body) -> Body:
         raise faults.Fault(faults.missing("Amount"))
     line["Amount"] = cents(line["Amount"])
     _check_product(line["Amount"], detail)
-    if "ClassRef" in detail and not _tracks(
-        draft, "ClassTrackingPerLine", "ClassTrackingPerTxnLine"
-    ):
+    if "ClassRef" in detail and not _tracks(draft, *_LINE_CLASSES):
         _untracked(draft, detail, "ClassRef")
     return line
 
@@ -158,6 +156,12 @@ def _untracked(draft: Draft, holder: dict[str, Any], name: str) -> None:
         detail = f"{name} can't be used: tracking is not enabled"
         raise faults.Fault(faults.Error("5030", message, detail, name))
     del holder[name]
+
+
+def drop_untracked_expense(draft: Draft, detail: dict[str, Any]) -> None:
+    """The same for the ClassRef of an expense's line, the only one it has."""
+    if "ClassRef" in detail and not _tracks(draft, "ClassTrackingPerTxn", *_LINE_CLASSES):
+        _untracked(draft, detail, "ClassRef")
 
 
 def drop_untracked_header(draft: Draft) -> None:

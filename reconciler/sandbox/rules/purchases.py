@@ -6,7 +6,11 @@ from reconciler.sandbox import faults
 from reconciler.sandbox.exact import ZERO, cents
 from reconciler.sandbox.ledger import Posting
 from reconciler.sandbox.rules import header
-from reconciler.sandbox.rules.amounts import drop_untracked_header, number_lines
+from reconciler.sandbox.rules.amounts import (
+    drop_untracked_expense,
+    drop_untracked_header,
+    number_lines,
+)
 from reconciler.sandbox.rules.draft import Draft, ref
 from reconciler.sandbox.rules.numbers import number
 from reconciler.sandbox.table import Body
@@ -66,6 +70,7 @@ def _settle(draft: Draft, line: Body) -> None:
     detail = line.setdefault(kind, {})
     if needed not in detail:
         raise faults.Fault(faults.missing(needed))
+    drop_untracked_expense(draft, detail)
     detail.setdefault("BillableStatus", "NotBillable")
     if draft.company.is_us:
         detail["TaxCodeRef"] = {"value": "NON"}
