@@ -329,8 +329,8 @@ PLANTED = {
         "Line item * is taxable, but HubSpot states no tax amount for it.",
     ),
     Reason.TAX_DISAGREES: Planted(
-        "146", [_of_line("146", "won", hs_post_tax_amount="90.00")],
-        "Line item “Consulting” (1461) is 100.00 before and 90.00 after tax.",
+        "149", [_of_line("149", "won", hs_post_tax_amount="90.00")],
+        "Line item “Consulting” (1491) is 100.00 before and 90.00 after tax.",
     ),
     Reason.SALES_TAX_OFF: Planted(
         "120", [_of_line("120", "plain", hs_tax_amount="8.00")],
