@@ -16,6 +16,7 @@ from typing import Any
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.names import (
+    AUTO_NUMBER,
     clean_line,
     clean_text,
     company_name,
@@ -42,6 +43,8 @@ ENTITY_OF = {
 }
 """The entity that stands for the document; a paid invoice also has a Payment, written second."""
 
+_NUMBERED_ON_DEMAND = (Action.INVOICE, Action.ESTIMATE, Action.SALES_RECEIPT, Action.PAID_INVOICE)
+
 _PRIVATE_NOTE = 4000
 _CUSTOMER_MEMO = 1000
 _DESCRIPTION = 4000
@@ -55,6 +58,8 @@ def entity_of(
     if action is Action.EXPENSE:
         return _purchase(content, resolved, facts, marker)
     entity = _sales_form(content, resolved, facts, marker)
+    if facts.custom_txn_numbers and action in _NUMBERED_ON_DEMAND:
+        entity.setdefault("DocNumber", AUTO_NUMBER)
     if action in (Action.INVOICE, Action.PAID_INVOICE):
         _set(entity, "DueDate", content.due_date)
         _set_ref(entity, "SalesTermRef", resolved.term_id)

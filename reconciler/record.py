@@ -49,6 +49,7 @@ from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
+from reconciler.quickbooks.names import AUTO_NUMBER
 from reconciler.quickbooks.payload import Payload, decode
 from reconciler.quickbooks.protocol import read
 from reconciler.rates import rate_in
@@ -186,7 +187,7 @@ class Recorder:
         content = _decode(document.content)
         own = op.entity == ENTITY_OF[document.key.action]
         id_ = str(entity.get("Id")) if own else document.quickbooks_id
-        number = _text(entity.get("DocNumber")) if own else document.document_number
+        number = _number(entity) if own else document.document_number
         total = Decimal(str(entity.get("TotalAmt", content.total)))
         reason, detail = compared(total, content.total)
         recording.updates.append(
@@ -235,7 +236,7 @@ class Recorder:
             quickbooks_entity="Invoice",
             quickbooks_id=invoice_id,
             sync_token=_text(invoice.get("SyncToken")),
-            document_number=_text(invoice.get("DocNumber")),
+            document_number=_number(invoice),
             total=Decimal(str(invoice.get("TotalAmt", content.total))),
         )
         try:
@@ -396,6 +397,12 @@ def _blocked(document: DueDocument, reason: str, detail: str) -> NewOutcome:
         reason=reason,
         detail=detail,
     )
+
+
+def _number(entity: Mapping[str, Any]) -> str | None:
+    """The number that a document bears; the request for one is none."""
+    number = _text(entity.get("DocNumber"))
+    return None if number == AUTO_NUMBER else number
 
 
 def _text(value: object) -> str | None:

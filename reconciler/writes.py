@@ -12,6 +12,7 @@ from reconciler.documents import ENTITY_OF, entity_of, payment_of
 from reconciler.model import Action, DocumentContent
 from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
 from reconciler.ports.dispatch import DueDocument, Operation
+from reconciler.quickbooks.names import AUTO_NUMBER
 from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import Verb
 from reconciler.resolve import Book, Resolved
@@ -42,6 +43,8 @@ def first_write(
     body = entity_of(document.key.action, numbered, resolved, book.facts, mark)
     if NO_EMAIL in document.concessions:
         body.pop("BillEmail", None)
+    if ANOTHER_NUMBER in document.concessions and body.get("DocNumber") == AUTO_NUMBER:
+        del body["DocNumber"]  # taken for a number like any other: the document goes without one
     if estimate_id:
         body["LinkedTxn"] = [{"TxnId": estimate_id, "TxnType": "Estimate"}]
     return _create(document, key, ENTITY_OF[document.key.action], request, encode(body))

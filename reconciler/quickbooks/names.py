@@ -194,6 +194,11 @@ def email_key(text: str) -> str:
 # --- short fields -----------------------------------------------------------------------------
 
 
+AUTO_NUMBER = "AUTO_GENERATE"
+"""As the DocNumber of an Invoice, Estimate or SalesReceipt: QuickBooks numbers it, also where
+numbers are the company's own (Finance.xsd of Intuit's Java SDK, read 2026-11)."""
+
+
 def document_number(text: str) -> str:
     """A DocNumber of at most 21 characters."""
     return clean_line(text, MAX_DOCUMENT_NUMBER)

@@ -330,6 +330,15 @@ async def test_automatic_numbers(books: Books) -> None:
     assert "DocNumber" not in await books.write("Invoice", plain)
     auto = await books.write("Invoice", {**plain, "DocNumber": "AUTO_GENERATE"})
     assert auto["DocNumber"] == "App_1003"
+    again = await books.write("Invoice", {**plain, "DocNumber": "AUTO_GENERATE"})
+    assert again["DocNumber"] == "App_1004"
+    await books.switch(docnumber_unique_scope="company")
+    await books.write("Estimate", {**plain, "DocNumber": "App_1004X"})
+    receipt = await books.write("SalesReceipt", {**plain, "DocNumber": "AUTO_GENERATE"})
+    assert receipt["DocNumber"] == "App_1005X"
+    bank = {"DepositToAccountRef": {"value": books.account("Checking")}}
+    text = await books.write("RefundReceipt", {**plain, **bank, "DocNumber": "AUTO_GENERATE"})
+    assert text["DocNumber"] == "AUTO_GENERATE"
 
 
 async def test_due_date_follows_terms(books: Books) -> None:

@@ -8,6 +8,7 @@ from reconciler.sandbox.fields.entities import SALES_FORMS
 from reconciler.sandbox.rules.draft import Draft
 
 AUTO = "AUTO_GENERATE"  # XSD: forces automatic numbering
+_ON_DEMAND = frozenset({"Invoice", "Estimate", "SalesReceipt"})  # on these; elsewhere it is a text
 _TAIL = re.compile(r"(\d+)(\D*)$")
 
 
@@ -19,7 +20,8 @@ def number(draft: Draft) -> None:
         given = draft.old.get("DocNumber")
     automatic = not _custom(draft)
     replaced = automatic and company.switches.docnumber_when_automatic == "replace"
-    if given == AUTO or (draft.old is None and automatic and (given is None or replaced)):
+    on_demand = given == AUTO and draft.entity.name in _ON_DEMAND
+    if on_demand or (draft.old is None and automatic and (given is None or replaced)):
         given = _next(draft)
     elif given is not None and (draft.old is None or given != draft.old.get("DocNumber")):
         _check(draft, given)
@@ -75,7 +77,7 @@ def _check(draft: Draft, number: str) -> None:
 def _next(draft: Draft) -> str:
     """One more than the latest number: App_1000 is followed by App_1001."""
     latest = draft.company.last_numbers.get(_sequence(draft), "1000")
-    types = (draft.entity.name,)
+    types = (draft.entity.name, *_scope(draft))
     while True:
         latest = _increment(latest)
         if _holder(draft.company, types, latest, draft.row_id) is None:
