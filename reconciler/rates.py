@@ -17,8 +17,8 @@ from reconciler.errors import QuickBooksError, RetryLater
 from reconciler.lifecycle import is_refusal
 from reconciler.model import Action, DocumentContent
 from reconciler.ports.dispatch import DueDocument
-from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.company import CompanyFacts
+from reconciler.quickbooks.loading import Sender
 from reconciler.quickbooks.payload import Payload
 from reconciler.quickbooks.protocol import exchange_rate, read
 from reconciler.reasons import Blocked, Reason
@@ -40,7 +40,7 @@ AT_PAR = frozenset({"BMD", "BSD", "PAB"})
 class Rates:
     """One company's; None stands for a rate that QuickBooks does not have."""
 
-    quickbooks: QuickBooks
+    quickbooks: Sender
     _known: dict[Key, Decimal | None] = field(default_factory=dict)
 
     def key(
