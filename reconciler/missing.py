@@ -7,9 +7,9 @@ it was renamed in QuickBooks since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.calls import send
@@ -34,7 +34,10 @@ from reconciler.resolve import Book, MissingCustomer, Resolved, item_key
 _CALLED = {"Customer": "customer", "Item": "product"}
 
 MOST_NAMES = 40
-"""How many times one customer or item is tried under another operation before it is left."""
+"""How many times one customer or item is tried under another operation before it is left, at once."""
+
+REFUSED_FOR = timedelta(seconds=5)
+"""How long a refusal counts for others that want the same: thousands may be retried at once."""
 
 Refusals = dict[tuple[str, str], Blocked]
 """Why customers and items can't be created, by entity and key."""
@@ -69,30 +72,49 @@ class ReferenceMaker:
     clock: Callable[[], datetime]
     policy: RetryPolicy = RetryPolicy()
     crash_point: Callable[[str], None] = lambda name: None
+    _refused: dict[tuple[str, str], tuple[Blocked, datetime]] = field(default_factory=dict)
 
     async def create_missing(self, documents: Sequence[Resolved], book: Book) -> Refusals:
         """Create what is missing and add it to *book*; answers what QuickBooks will not take.
 
         What got no answer yet stays missing and is taken up later. Raises Disconnected.
         """
-        refused: Refusals = {}
-        missing = _distinct(documents)
-        for number in range(1, MOST_NAMES + 1):
-            if not missing:
-                return refused
-            missing = await self._round(missing, number, book, refused)
+        refused = self._refused_just_now()
+        missing = [each for each in _distinct(documents) if (each.entity, each.key) not in refused]
+        told = len(refused)
+        tried, number = 0, 0
+        while missing and tried < MOST_NAMES:
+            number += 1
+            keys = {
+                reference_operation_key(each.entity, each.key, number): each for each in missing
+            }
+            known = await self.store.operation_ids(self.lease.realm_id, list(keys))
+            tried += len(known) < len(keys)  # what was tried in former attempts costs a look alone
+            missing = await self._round(keys, known, book, refused)
         for each in missing:
             words = f"No name was accepted for its {_CALLED[each.entity]}."
             stop = Blocked(Reason.REFUSED, message=words, fix="Create it by hand.")
             refused.setdefault((each.entity, each.key), stop)
+        if len(refused) > told:
+            until = self.clock() + REFUSED_FOR
+            self._refused |= {
+                key: (stop, until) for key, stop in refused.items() if key not in self._refused
+            }
         return refused
 
+    def _refused_just_now(self) -> Refusals:
+        now = self.clock()
+        self._refused = {key: each for key, each in self._refused.items() if each[1] > now}
+        return {key: stop for key, (stop, _) in self._refused.items()}
+
     async def _round(
-        self, missing: list[Missing], number: int, book: Book, refused: Refusals
+        self,
+        keys: Mapping[str, Missing],
+        known: Mapping[str, tuple[str, str]],
+        book: Book,
+        refused: Refusals,
     ) -> list[Missing]:
         """One attempt at each; answers those that need another one, under another operation."""
-        keys = {reference_operation_key(each.entity, each.key, number): each for each in missing}
-        known = await self.store.operation_ids(self.lease.realm_id, list(keys))
         again: list[Missing] = []
         fresh: list[tuple[Missing, Operation]] = []
         for key, each in keys.items():

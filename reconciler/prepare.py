@@ -24,10 +24,11 @@ from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
+from reconciler.quickbooks.payload import decode
 from reconciler.rates import Key
 from reconciler.reasons import Blocked, unforeseen
-from reconciler.resolve import Book, Resolved, resolve
-from reconciler.writes import first_write
+from reconciler.resolve import Book, Resolved, resolve, resolve_payment
+from reconciler.writes import first_write, is_half_made
 
 _log = structlog.get_logger("reconciler.prepare")
 
@@ -56,11 +57,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A document on its way to being prepared; `estimate_id` is the QuickBooks id it links to."""
+    """A document on its way to being prepared; `estimate_id` is the QuickBooks id it links to.
+
+    `payer_id` is the customer of the invoice that is made already and only to be paid, else "".
+    """
 
     document: DueDocument
     content: DocumentContent
     estimate_id: str = ""
+    payer_id: str = ""
 
 
 Found = list[tuple[Candidate, Resolved]]
@@ -83,7 +88,7 @@ class Preparer:
         cleared = await clear(self.store, due)
         if cleared.blocked or cleared.postponed:
             await self._give_way(cleared)
-        given = [_candidate(document, cleared.estimates) for document in cleared.ready]
+        given = await self._candidates(cleared)
         if not given:
             return []
         book, resolved, blocked = await self._looked_up(given)
@@ -104,6 +109,19 @@ class Preparer:
         if blocked or postponed:
             await self._record(blocked, postponed)
         return ready
+
+    async def _candidates(self, cleared: Cleared) -> list[Candidate]:
+        half_made = [each.document_id for each in cleared.ready if is_half_made(each)]
+        invoices = await self.store.invoices_made(half_made) if half_made else {}
+        return [
+            Candidate(
+                each,
+                _decode(each.content),
+                cleared.estimates.get(each.document_id, ""),
+                _payer_id(invoices.get(each.document_id)),
+            )
+            for each in cleared.ready
+        ]
 
     async def _looked_up(self, given: Sequence[Candidate]) -> tuple[Book, Found, Stopped]:
         """What each refers to, exchange rates included, or why it is blocked."""
@@ -138,7 +156,10 @@ class Preparer:
         for each in candidates:
             try:
                 content = self.policies.dated(realm_id, each.content, closed)
-                found = resolve(each.document.key.action, content, book)
+                if each.payer_id:  # the rest is in the invoice, and may be gone by now
+                    found = resolve_payment(content, each.payer_id, book)
+                else:
+                    found = resolve(each.document.key.action, content, book)
                 dated = replace(each, content=content)
                 found = self.directory.rates.rated(found, self._rate_key(dated, book))
                 resolved.append((dated, found))
@@ -228,9 +249,9 @@ def _unforeseen(each: Candidate, error: Exception) -> Blocked:
     return unforeseen(error, each.document.key.object_type)
 
 
-def _candidate(document: DueDocument, estimates: Mapping[int, str]) -> Candidate:
-    estimate_id = estimates.get(document.document_id, "")
-    return Candidate(document, _decode(document.content), estimate_id)
+def _payer_id(invoice: bytes | None) -> str:
+    customer = decode(invoice).get("CustomerRef") if invoice else None
+    return str(customer.get("value", "")) if isinstance(customer, dict) else ""
 
 
 def _blocked(document: DueDocument, stop: Blocked) -> NewOutcome:

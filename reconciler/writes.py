@@ -23,6 +23,11 @@ NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
 DOCUMENT_NUMBER_MAX = 21
 
 
+def is_half_made(document: DueDocument) -> bool:
+    """Whether it is a paid invoice whose invoice exists, and only the payment is missing."""
+    return document.quickbooks_id is not None and document.key.action is Action.PAID_INVOICE
+
+
 def first_write(
     document: DueDocument,
     content: DocumentContent,
@@ -34,8 +39,8 @@ def first_write(
 
     *estimate_id* is the QuickBooks id of the estimate that an invoice follows, "" without one.
     """
-    if document.quickbooks_id is not None and document.key.action is Action.PAID_INVOICE:
-        return payment(document, content, resolved, book, document.quickbooks_id)
+    if is_half_made(document):
+        return payment(document, content, resolved, book, str(document.quickbooks_id))
     key = document_operation_key(document, DOCUMENT)
     request = request_id(document.key.realm_id, key)
     mark = marker(request)

@@ -221,6 +221,19 @@ class DispatchStore:
             )
         return [_unfinished(lease.realm_id, row) for row in rows]
 
+    async def invoices_made(self, document_ids: Sequence[int]) -> dict[int, bytes]:
+        """What was written to make the invoices of these paid invoices, by document."""
+        rows = await self._pool.fetch(
+            """
+            SELECT o.document_id, o.request
+              FROM operations AS o JOIN documents AS d USING (document_id)
+             WHERE o.document_id = ANY($1::bigint[]) AND o.entity = 'Invoice'
+               AND o.verb = 'create' AND o.quickbooks_id = d.quickbooks_id
+            """,
+            list(document_ids),
+        )
+        return {row[0]: row[1] for row in rows}
+
     async def operation_ids(self, realm_id: str, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
         """State and QuickBooks id ("" if none) of operations already known, by key."""
         rows = await self._pool.fetch(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from reconciler.model import Line, ProductReference
-from tests.company_at_work import Work, sale
+from reconciler.model import Action, Line, ProductReference
+from reconciler.operations import reference_operation_key
+from reconciler.resolve import item_key
+from tests.company_at_work import Work, plan, sale
+
+WIDGET = ProductReference(name="Widget", sku="W-1")
 
 
 async def test_a_result_that_its_document_never_learned_of_is_found_again(work: Work) -> None:
@@ -61,3 +65,64 @@ async def test_products_in_categories_are_billed_by_their_full_name(work: Work) 
         for row in await work.books("Invoice")
     ]
     assert sorted(billed) == ["Logo", "Print (P-1)", "Print:Logo"]
+
+
+async def _blocked(work: Work) -> bool:
+    return {row["state"] for row in await work.documents()} == {"blocked"}
+
+
+async def _retry(work: Work) -> None:
+    await work.pool.execute(
+        "UPDATE documents SET state = 'wanted', next_attempt_at = now(), retried_at = now()"
+    )
+    work.company.wake()
+
+
+async def test_an_invoice_that_exists_is_paid_though_its_product_is_inactive_now(
+    work: Work,
+) -> None:
+    """Its payment was refused first; what only the invoice needed is not looked for again."""
+    fault = {"kind": "fault", "entity": "Payment", "operation": "create", "code": "6000"}
+    await plan(work.sandbox, work.realm, count=1, **fault)
+    await work.want([sale()], Action.PAID_INVOICE)
+    await work.run_until(lambda: _blocked(work))
+    (widget,) = [row for row in await work.books("Item") if row["Name"] == "Widget"]
+    path = f"edit/{work.realm}/Item/{widget['Id']}"
+    await work.sandbox.admin("POST", path, {"Active": False})
+    work.company.directory.forget_freshness()
+    await _retry(work)
+    await work.run_until(work.all_created)
+    assert len(await work.books("Payment")) == 1
+
+
+async def test_a_product_refused_many_times_is_created_once_its_cause_is_mended(work: Work) -> None:
+    """However often it was tried before; and the name it is given is its own."""
+    await work.company.directory.ensure_loaded()
+    await work.pool.executemany(
+        """
+        INSERT INTO operations (realm_id, operation_key, entity, request_id, marker, request, state,
+                                attempts)
+        VALUES ($1, $2, 'Item', $2, '', '', 'refused', 1)
+        """,
+        [
+            (work.realm, reference_operation_key("Item", item_key(WIDGET), number))
+            for number in range(1, 60)
+        ],
+    )
+    await work.want([sale()])
+    await work.run_until(work.all_created)
+    assert [row["Name"] for row in await work.books("Item") if row.get("Sku") == "W-1"] == [
+        "Widget"
+    ]
+
+
+async def test_what_is_refused_is_refused_once_for_all_that_want_it(work: Work) -> None:
+    """Of documents that are looked at one after the other within seconds: one attempt, not hundreds."""
+    fault = {"kind": "fault", "entity": "Item", "operation": "create", "code": "6000"}
+    await plan(work.sandbox, work.realm, count=500, **fault)
+    await work.want([sale(private_note=f"deal {number}") for number in range(5)])
+    await work.run_until(lambda: _blocked(work))
+    await _retry(work)
+    await work.run_until(lambda: _blocked(work))
+    tried = await work.pool.fetchval("SELECT count(*) FROM operations WHERE entity = 'Item'")
+    assert tried == 1
