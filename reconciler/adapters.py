@@ -121,7 +121,7 @@ async def open_publisher(
 
 def kafka_connection(settings: Settings) -> KafkaConnection:
     """How to reach Kafka, from the settings."""
-    password = settings.kafka_password
+    password, key_password = settings.kafka_password, settings.kafka_key_password
     return KafkaConnection(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         security_protocol=settings.kafka_security_protocol,
@@ -129,6 +129,9 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
         username=settings.kafka_username,
         password=password.get_secret_value() if password else None,
         ca_file=settings.kafka_ca_file,
+        certificate_file=settings.kafka_certificate_file,
+        key_file=settings.kafka_key_file,
+        key_password=key_password.get_secret_value() if key_password else None,
     )
 
 

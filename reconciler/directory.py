@@ -38,7 +38,6 @@ from reconciler.quickbooks.references import (
     REFERENCE_ENTITIES,
     WITHOUT_CDC,
     Reference,
-    read_reference,
     read_references,
 )
 from reconciler.rates import Rates
@@ -248,10 +247,6 @@ class Directory:
         references = read_references(entity, rows)
         await self.store.save(self.lease, [stored_reference(row) for row in references])
         return references
-
-    def read(self, entity: str, row: dict[str, Any]) -> Reference:
-        """An object as a reference, without keeping it."""
-        return read_reference(entity, row)
 
     async def look_up_name(self, op: Operation) -> list[Reference]:
         """Who bears the name that *op* asked for, inactive ones and other lists included."""

@@ -1,4 +1,4 @@
-"""Notices what became of our documents in QuickBooks. Called by `company` with what a sweep brought.
+"""Notices what became of our documents in QuickBooks. Called by `directory` with what a sweep brought.
 
 Every difference is recorded, shown and published once; what to do about a document that is gone or
 voided is the action's policy. It corrects nothing by itself: books belong to people.

@@ -1,9 +1,9 @@
 """Owns folding: changes of one object, in any order and any number, into what is known of it.
 
-`intake` calls it for every record. Each part of a source object is a join: the newest statement
-wins by its own time, ties break by content, and saying a thing twice adds nothing; so any order,
-duplication and split of a history gives the same object. It never mutates what it is given, returns
-the very object it was given when nothing changed, and refuses changes of two objects at once.
+`intake` calls it for every object that a batch changes. Each part of a source object is a join: the
+newest statement wins by its own time, ties break by content, and saying a thing twice adds nothing;
+so any order, duplication and split of a history gives the same object. It never mutates what it is
+given, returns the very object it was given when nothing changed, and refuses changes of two objects at once.
 `reading` reads what was folded, `joining` joins it with companions.
 """
 

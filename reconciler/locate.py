@@ -1,4 +1,4 @@
-"""Looks in the books for an operation's result when no answer came. Called by `company`.
+"""Looks in the books for an operation's result when no answer came. Called by `company` and `record`.
 
 Documents are found by what can be filtered (date and customer, or the number), then recognised
 by the marker in their private note, which can't be filtered (data-queries page, read 2026-11).

@@ -1,4 +1,4 @@
-"""Creates the customers and items that documents lack. Called by `prepare`.
+"""Creates the customers and items that documents lack. Called by `prepare` and `amend`.
 
 Each is created once however many documents want it: the operation's key is what they are matched
 by, and one process owns the company. What was created before is known by its operation even if

@@ -197,7 +197,10 @@ class DocumentState(StrEnum):
     WANTED = "wanted"  # to be created, now or at next_attempt_at
     SENDING = "sending"  # an operation was begun; its outcome is not recorded yet
     CREATED = "created"  # in QuickBooks, with its id
-    DISMISSED = "dismissed"  # a person decided that it is not to be made; a retry takes it up again
+    DISMISSED = (
+        "dismissed"  # not to be made: a person said so (DISMISSED_BY_A_PERSON, which stands), or
+    )
+    # nothing calls for it any more (whatever the reason then is, HubSpot may take it up again)
 
 
 class Priority(IntEnum):

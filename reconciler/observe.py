@@ -9,14 +9,10 @@ from datetime import datetime
 
 from reconciler.model import DocumentState
 from reconciler.ports.dispatch import DueDocument
-from reconciler.quickbooks.client import Call
 
 
 class Observer:
-    """Called by intake, dispatch and relay; never raises, never waits."""
-
-    def batch(self, taken: object) -> None:
-        """A batch was committed (`intake.Taken`)."""
+    """Called by dispatch; never raises, never waits."""
 
     def fenced(self, stage: str) -> None:
         """A write was refused because another process owns the partition or company."""
@@ -25,12 +21,6 @@ class Observer:
         self, document: DueDocument, state: DocumentState, reason: str, now: datetime
     ) -> None:
         """A document reached a state at dispatch."""
-
-    def call(self, realm_id: str, call: Call) -> None:
-        """One HTTP exchange with QuickBooks ended."""
-
-    def throttled(self, realm_id: str, cause: str, seconds: float) -> None:
-        """Work waited for QuickBooks's limits ("limits"), or for silence it asked for."""
 
     def retried(self, entity: str, kind: str) -> None:
         """An operation is to be tried again: send_again, resolve_again or park."""
@@ -43,6 +33,3 @@ class Observer:
 
     def adopted(self, entity: str) -> None:
         """A document of ours was found in the books instead of being sent again."""
-
-    def published(self, count: int) -> None:
-        """Outcomes were published."""

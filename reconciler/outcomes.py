@@ -15,7 +15,10 @@ from reconciler.ports.outcomes import NewOutcome
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One event's body. `kind` is created, blocked, waiting, wanted, updated, voided or drifted."""
+    """One event's body.
+
+    `kind` is created, blocked, waiting, wanted, dismissed, updated, voided or drifted.
+    """
 
     kind: str
     document: str

@@ -29,11 +29,6 @@ def stamp(obj: SourceObject, name: str) -> int:
     return obj.stamps.get(name, obj.base_at)
 
 
-def known_value(obj: SourceObject, name: str) -> str | None:
-    """Give the newest value; None when it is empty or was never said (see `obj.properties`)."""
-    return obj.properties.get(name)
-
-
 def as_of(obj: SourceObject, name: str, at: int) -> str | None:
     """Give the value at an instant (epoch ms): the latest not after it, else the earliest known.
 
@@ -83,29 +78,6 @@ def effective_ids(held: AssociationList) -> list[str]:
     kept = [one for one in held.ids if not held.links.get(one, (0, False))[1]]
     added = [(at, one) for one, (at, removed) in held.links.items() if not removed]
     return kept + [one for _, one in sorted(added) if one not in held.ids]
-
-
-def stamped(obj: SourceObject) -> dict[str, object]:
-    """Give the canonical view: equal for two objects exactly when they know the same facts."""
-    return {
-        "key": obj.key,
-        "properties": {
-            name: (stamp(obj, name), obj.properties[name]) for name in sorted(obj.properties)
-        },
-        "history": {name: tuple(obj.history[name]) for name in sorted(obj.history)},
-        "associations": {
-            name: (held.at, tuple(held.ids), tuple(sorted(held.links.items())))
-            for name, held in sorted(obj.associations.items())
-        },
-        "related": {
-            (name, one.id): (one.at, tuple(sorted((one.properties or {}).items())))
-            for name, ones in sorted(obj.related.items())
-            for one in ones.values()
-        },
-        "deleted": obj.deleted,
-        "merged": obj.merged,
-        "changed_at": obj.changed_at,
-    }
 
 
 def _time(point: Point) -> int:

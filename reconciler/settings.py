@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     """Where the ledger is, as a postgresql:// address."""
 
     postgres_pool_size: int = Field(default=10, ge=2, le=200)
-    """Most connections to Postgres. Dispatch holds one per call being recorded, not per call."""
+    """Most connections to Postgres. Each company uses one at a time to begin calls and one to record them."""
 
     postgres_pooler: bool = False
     """True behind PgBouncer in transaction mode: no prepared statements are then kept."""
@@ -65,6 +65,15 @@ class Settings(BaseSettings):
 
     kafka_ca_file: str | None = None
     """Certificate authority of the brokers; the system's when unset."""
+
+    kafka_certificate_file: str | None = None
+    """Our own certificate, where the brokers ask for one (mutual TLS)."""
+
+    kafka_key_file: str | None = None
+    """Its private key; it may stand in the certificate's file."""
+
+    kafka_key_password: SecretStr | None = None
+    """What opens the private key."""
 
     group_id: str = "reconciler"
     """Consumer group; another one reads the topics again from the start and creates nothing new."""
@@ -101,7 +110,7 @@ class Settings(BaseSettings):
     """Optional companion topic of product snapshots."""
 
     topic_outcomes: str = "quickbooks.documents"
-    """Where outcomes are published; it is created with one partition per 2 if it does not exist."""
+    """Where outcomes are published; created with three partitions if it does not exist."""
 
     topic_dead_letters: str = "crm.deadletters"
     """Where dead letters are announced."""
@@ -300,11 +309,11 @@ class Settings(BaseSettings):
             )
         return url
 
-    @field_validator("kafka_ca_file")
+    @field_validator("kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
     @classmethod
     def _can_be_read(cls, name: str | None) -> str | None:
         if name and not Path(name).is_file():
-            raise ValueError(f"there is no file {name}; name the certificates of Kafka's authority")
+            raise ValueError(f"there is no file {name}; name one in PEM format")
         return name
 
     @property

@@ -1,7 +1,7 @@
 """How far each partition was read, and by whom it may be read on.
 
-Called by `app` when partitions are assigned. Claiming bumps the partition's epoch: from then on
-the former owner's batches are refused, whatever it still believes (`IntakeTransaction.advance`).
+Called by `reconciler.adapters` when partitions are assigned. Claiming bumps the partition's epoch:
+from then on the former owner's batches are refused, whatever it still believes (`IntakeTransaction.advance`).
 """
 
 from __future__ import annotations

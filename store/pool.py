@@ -1,4 +1,4 @@
-"""Opens and closes the asyncpg pool. Called by `app`; the queries are in the other modules."""
+"""Opens and closes the asyncpg pool. Called by `app` and `assembly`; the queries are in the other modules."""
 
 from __future__ import annotations
 

@@ -96,7 +96,14 @@ class ObjectLinkRow(SQLModel, table=True):
 
 
 class DocumentRow(SQLModel, table=True):
-    """The ledger: every document ever wanted, and how far it got."""
+    """The ledger: every document ever wanted, and how far it got.
+
+    Five numbers grow: `enrolment` with every time that an object meets a workflow that re-enrols
+    (another document each); `generation` when a document that is gone is made anew, `revision` when
+    a request was refused and another is made (both name the next operation, so its request id);
+    `version` with every change of the row, so that nobody acts on what he read before; `attempts`
+    with every request that ended without a document, until a person is asked.
+    """
 
     __tablename__ = "documents"
     __table_args__ = (

@@ -1,9 +1,9 @@
 """Reading the feed as one member of a consumer group, from offsets that the caller keeps.
 
 Owns the Kafka side of an assignment: claim, check that the log is the one recorded, seek, read,
-notice when Kafka lost or replaced it. Called by intake. It stores nothing: the caller's `Owner`
-claims partitions in its own database, and whatever was read under a claim that is no longer the
-last one is refused there. Kafka's group offsets are an informative copy.
+notice when Kafka lost or replaced it. Called by `reconciler.consuming`. It stores nothing: the
+caller's `Owner` claims partitions in its own database, and whatever was read under a claim that is
+no longer the last one is refused there. Kafka's group offsets are an informative copy.
 """
 
 import asyncio
@@ -66,7 +66,6 @@ class IntakeConsumer:
         self._committed_at = 0.0
         self.progress = Progress(time.monotonic())
         self.rebalances = 0
-        self.failed_commits = 0
 
     async def __aenter__(self) -> Self:
         await self._cluster.partitions(self._settings.topics)  # or say which topic is missing
@@ -332,11 +331,9 @@ class IntakeConsumer:
         self._to_commit = {}
         if not due:
             return
-        done = False
         with contextlib.suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(_SIDE_REQUEST_SECONDS):
-                done = await commit_as_member(self._consumer, due)
-        self.failed_commits += not done
+                await commit_as_member(self._consumer, due)
 
     async def _start(self) -> Any:
         consumer = AIOKafkaConsumer(**self._settings.options(), **self._connection.arguments())

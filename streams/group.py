@@ -7,16 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from streams.positions import Claim, StartPolicy
 from streams.records import Partition, PartitionLog
 
-_ASSIGNORS = {"range": RangePartitionAssignor, "sticky": StickyPartitionAssignor}
 _LARGEST_INT32 = 2**31 - 1
 
 
@@ -45,7 +43,6 @@ class GroupSettings:
     start: StartPolicy = StartPolicy.EARLIEST
     # A name that outlives the process: its restart within session_timeout moves no partition.
     group_instance_id: str | None = None
-    assignor: Literal["range", "sticky"] = "range"
     session_timeout: timedelta = timedelta(seconds=45)
     heartbeat_interval: timedelta = timedelta(seconds=3)
     # aiokafka would take the session timeout, and whoever releases more slowly is expelled.
@@ -75,7 +72,7 @@ class GroupSettings:
         return {
             "group_id": self.group_id,
             "group_instance_id": self.group_instance_id,
-            "partition_assignment_strategy": (_ASSIGNORS[self.assignor],),
+            "partition_assignment_strategy": (RangePartitionAssignor,),
             "session_timeout_ms": _milliseconds(self.session_timeout),
             "heartbeat_interval_ms": _milliseconds(self.heartbeat_interval),
             "rebalance_timeout_ms": _milliseconds(self.rebalance_timeout),

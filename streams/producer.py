@@ -41,7 +41,6 @@ class RecordProducer:
         connection: KafkaConnection,
         *,
         delivery_timeout: timedelta = timedelta(seconds=30),
-        linger: timedelta = timedelta(0),
         max_request_bytes: int = 1024 * 1024,
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -51,7 +50,6 @@ class RecordProducer:
         self._options = {
             "acks": "all",
             "enable_idempotence": True,
-            "linger_ms": round(linger.total_seconds() * 1000),
             "max_request_size": max_request_bytes,
             **connection.arguments(),
         }

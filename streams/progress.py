@@ -34,7 +34,6 @@ class Progress:
 
     def __init__(self, now: float) -> None:
         self._partitions: dict[Partition, _Reading] = {}
-        self._assigned_at: float | None = None
         self._waiting_since: float | None = now
         self._polled_at = now
 
@@ -54,7 +53,7 @@ class Progress:
         return self._polled_at
 
     def revoked(self, now: float) -> None:
-        """The group rebalances; nothing is held until `assigned_at`."""
+        """The group rebalances; nothing is held until `claimed`."""
         self._partitions.clear()
         if self._waiting_since is None:
             self._waiting_since = now
@@ -82,11 +81,6 @@ class Progress:
         if reading := self._partitions.get(partition):
             reading.end = end
             self._move(reading, position, now)
-
-    def position(self, partition: Partition) -> int | None:
-        """Where reading stands, None if the partition isn't held."""
-        reading = self._partitions.get(partition)
-        return None if reading is None else reading.position
 
     def lag(self, now: float) -> dict[Partition, Lag]:
         """How far each held partition is behind."""

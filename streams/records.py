@@ -93,8 +93,3 @@ class Batch:
 
     def __len__(self) -> int:
         return sum(len(part.records) for part in self.slices)
-
-    @property
-    def next_offsets(self) -> dict[Partition, int]:
-        """What to record per partition once the batch is stored."""
-        return {part.partition: part.next_offset for part in self.slices}

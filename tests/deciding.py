@@ -22,6 +22,7 @@ from reconciler.model import (
     Related,
     SourceObject,
 )
+from reconciler.reading import stamp
 from reconciler.workflows import WorkflowFile, load
 
 PORTAL, REALM = 4711, "9341450000000001"
@@ -207,3 +208,26 @@ def unwanted(file: WorkflowFile, *changes: Change) -> Unwanted:
 def by_action(found: Iterable[Verdict]) -> dict[Action, Verdict]:
     """Verdicts by what they create."""
     return {verdict.key.action: verdict for verdict in found}
+
+
+def stamped(obj: SourceObject) -> dict[str, object]:
+    """Give the canonical view: equal for two objects exactly when they know the same facts."""
+    return {
+        "key": obj.key,
+        "properties": {
+            name: (stamp(obj, name), obj.properties[name]) for name in sorted(obj.properties)
+        },
+        "history": {name: tuple(obj.history[name]) for name in sorted(obj.history)},
+        "associations": {
+            name: (held.at, tuple(held.ids), tuple(sorted(held.links.items())))
+            for name, held in sorted(obj.associations.items())
+        },
+        "related": {
+            (name, one.id): (one.at, tuple(sorted((one.properties or {}).items())))
+            for name, ones in sorted(obj.related.items())
+            for one in ones.values()
+        },
+        "deleted": obj.deleted,
+        "merged": obj.merged,
+        "changed_at": obj.changed_at,
+    }

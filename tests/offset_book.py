@@ -43,7 +43,7 @@ class OffsetBook:
         for part in batch.slices:
             self.claims[part.partition] = Claim(part.epoch, part.next_offset, part.topic_id)
             self.values += [record.value for record in part.records]
-        return batch.next_offsets
+        return {part.partition: part.next_offset for part in batch.slices}
 
 
 @dataclass

@@ -20,7 +20,7 @@ from reconciler.observed import LOST
 from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
-from reconciler.ports.intake import LedgerEntry
+from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.switching import why_off
 from reconciler.workflows import Workflow
@@ -223,9 +223,9 @@ def _dismissed(stored: StoredDocument, why: str, by: str) -> DocumentChange:
         document_id=stored.document_id,
         version=stored.version,
         state=DocumentState.DISMISSED,
-        reason="dismissed",
+        reason=DISMISSED_BY_A_PERSON,
         detail=detail,
-        outcome=_event(stored, DocumentState.DISMISSED, "dismissed", detail),
+        outcome=_event(stored, DocumentState.DISMISSED, DISMISSED_BY_A_PERSON, detail),
     )
 
 

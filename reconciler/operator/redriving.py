@@ -96,7 +96,7 @@ async def redrive(store: OperatorStore, redriver: Redriver, ids: Sequence[int], 
     """Take in those that are understood today."""
     done = Done(changed={}, refused={})
     for start in range(0, len(ids), CHUNK):
-        await _redrive_chunk(store, redriver, ids[start : start + CHUNK], (by, done))
+        await _redrive_chunk(store, redriver, ids[start : start + CHUNK], by, done)
     for each in ids:
         if each not in done.changed and each not in done.refused:
             done.refused[each] = "There is no such dead letter."
@@ -104,9 +104,8 @@ async def redrive(store: OperatorStore, redriver: Redriver, ids: Sequence[int], 
 
 
 async def _redrive_chunk(
-    store: OperatorStore, redriver: Redriver, ids: Sequence[int], outcome: tuple[str, Done]
+    store: OperatorStore, redriver: Redriver, ids: Sequence[int], by: str, done: Done
 ) -> None:
-    by, done = outcome
     understood: dict[int, Letter] = {}
     failing: dict[int, tuple[str, str]] = {}
     for stored in await store.dead_letters_by_id(ids):

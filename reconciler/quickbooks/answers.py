@@ -48,11 +48,6 @@ class Answer:
         rows = self.entity("QueryResponse").get(name)
         return rows if isinstance(rows, list) else []
 
-    @property
-    def total_count(self) -> int:
-        """The answer to SELECT COUNT(*)."""
-        return int(self.entity("QueryResponse").get("totalCount") or 0)
-
 
 def read_answer(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """The answer to a request, or raise the QuickBooksError that says what to do next.

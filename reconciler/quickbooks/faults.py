@@ -237,16 +237,9 @@ def reaction(error: QuickBooksError) -> Reaction:
 
 
 _NUMBER_HOLDER = re.compile(r"TxnType=(\w+)\s+with\s+TxnId=(\d+)", re.IGNORECASE)
-_ID = re.compile(r"\bId=(\d+)", re.IGNORECASE)
 
 
 def number_holder(error: QuickBooksError) -> tuple[str, str] | None:
     """Entity and id of the transaction that holds a document number, if fault 6140 says so."""
     found = _NUMBER_HOLDER.search(error.detail)
     return (found.group(1), found.group(2)) if found else None
-
-
-def name_holder_id(error: QuickBooksError) -> str | None:
-    """Id of the object that holds a name, if fault 6240 happens to say so (it often does not)."""
-    found = _ID.search(error.detail)
-    return found.group(1) if found else None

@@ -218,15 +218,6 @@ class Enrolment:
             found = guessed
         return found
 
-    def unstated(self, obj: SourceObject) -> frozenset[str]:
-        """Own properties the feed has never mentioned of this object, not even as null.
-
-        A negative filter ("is none of") holds of them, so a match may rest on ignorance.
-        """
-        return frozenset(
-            name for each in self.groups for name in each.own if name not in obj.properties
-        )
-
 
 def values_at(obj: SourceObject, at: int, reads_contact: bool = False) -> Values:
     """The object's values as they were at `at`: the latest known then, else the earliest known."""

@@ -10,9 +10,9 @@ from reconciler.decide import Verdict, decide
 from reconciler.fold import fold
 from reconciler.joining import joined
 from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
-from reconciler.reading import associated, stamped
+from reconciler.reading import associated
 from streams.formats import TopicSettings, decode
-from tests.deciding import file
+from tests.deciding import file, stamped
 from tests.feeds import HYDRATED, IDS_ONLY, THIN, Associated, History, Step, Writer, iso
 
 START = 1_760_000_000_123

@@ -66,13 +66,11 @@ def test_changed_to_holds_from_the_instant_the_value_is_known() -> None:
 
 
 def test_an_object_of_which_nothing_is_known_enrols_by_negative_filters_only() -> None:
-    """Nothing positive holds of it; `unstated` says on what the match is ignorant."""
+    """Nothing positive holds of it."""
     obj = SourceObject(key=ObjectKey(1, ObjectType.DEAL, "1"), changed_at=5)
     assert enrolment(WON).matches(obj) is None
     negative = enrolment(flt("dealname", "is_none_of", "test"))
     assert negative.matches(obj) == 5
-    assert negative.unstated(obj) == {"dealname"}
-    assert negative.unstated(source({"dealname": None})) == frozenset()
 
 
 def test_the_first_contact_is_looked_at_as_it_is() -> None:
