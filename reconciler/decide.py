@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
-from reconciler.content import Enrolled, content_of
+from reconciler.content import content_of
+from reconciler.enrolling import Recorded, Step, Unwanted, document_key, steps, unwanted
 from reconciler.errors import UNFORESEEN
 from reconciler.fold import KEPT_POINTS
 from reconciler.model import (
@@ -22,26 +20,11 @@ from reconciler.model import (
     DocumentContent,
     DocumentKey,
     DocumentState,
-    ObjectType,
     SourceObject,
 )
 from reconciler.reasons import WORDS, Blocked, NotEnrolled, Reason, Stop, Waiting, unforeseen
-from reconciler.refunds import refund_shares, refund_steps
 from reconciler.source import suspects
-from reconciler.workflows import ActionSettings, PartialRefunds, Workflow
-
-
-class Recorded(NamedTuple):
-    """What the ledger says of a document; `content` is JSON text, `enrolled_at` epoch ms.
-
-    It is open while nothing of it was sent and no person dismissed it: its content may change.
-    """
-
-    state: DocumentState
-    workflow: str = ""
-    is_open: bool = True
-    content: str | None = None
-    enrolled_at: int = 0
+from reconciler.workflows import PartialRefunds, Workflow
 
 
 class Verdict(NamedTuple):
@@ -61,26 +44,6 @@ class Verdict(NamedTuple):
     content: DocumentContent | None = None
     not_before: int = 0
     unforeseen: Exception | None = None
-
-
-class Unwanted(NamedTuple):
-    """An action that wants nothing for this object, and why."""
-
-    key: DocumentKey
-    workflow: str
-    reason: str
-    detail: str
-
-
-class _Step(NamedTuple):
-    """One enrolment of an object in one action."""
-
-    workflow: Workflow
-    enrolled: Enrolled
-    key: DocumentKey
-    missing: tuple[str, ...]
-    was_known: bool
-    is_uncounted: bool
 
 
 def decide(
@@ -131,12 +94,12 @@ def _examined(
     ledger: Mapping[DocumentKey, Recorded],
 ) -> Iterator[Verdict | Unwanted]:
     wanted: dict[DocumentKey, Verdict] = {}
-    for step in _in_order(_steps(obj, before, workflows, ledger), ledger):
+    for step in _in_order(steps(obj, before, workflows, ledger), ledger):
         if isinstance(step, Unwanted):
             yield step
         elif other := wanted.get(step.key):
             stop = NotEnrolled(Reason.SAME_DOCUMENT, other=other.workflow)
-            yield _unwanted(step.key, step.workflow, stop)
+            yield unwanted(step.key, step.workflow, stop)
         else:
             found = _verdict(_linked(step, wanted, ledger), ledger.get(step.key))
             if isinstance(found, Verdict):
@@ -144,158 +107,15 @@ def _examined(
             yield found
 
 
-def is_undecided(obj: SourceObject, workflows: Sequence[Workflow]) -> bool:
-    """Whether the object enrols nowhere, but might if it were known what the feed never mentioned."""
-    return not obj.is_deleted and any(
-        workflow.enrol.matches(obj) is None and workflow.enrol.is_undecided(obj)
-        for workflow in workflows
-        if workflow.enabled and workflow.object_type is obj.key.type
-    )
-
-
-def document_key(obj: SourceObject, settings: ActionSettings, enrolment: int = 1) -> DocumentKey:
-    """The unit of idempotency for one action on one object."""
-    source = obj.key
-    return DocumentKey(
-        settings.company.realm_id,
-        settings.action,
-        source.portal_id,
-        source.type,
-        source.id,
-        enrolment,
-    )
-
-
-# --- enrolments --------------------------------------------------------------------------------
-
-
-def _steps(
-    obj: SourceObject,
-    before: SourceObject | None,
-    workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
-) -> Iterator[_Step | Unwanted]:
-    for workflow in workflows:
-        if not workflow.enabled or workflow.object_type is not obj.key.type:
-            continue
-        enrolled = _enrolled_at(workflow, obj)
-        if not enrolled:
-            for settings in workflow.actions:
-                stop = NotEnrolled(Reason.NO_MATCH, workflow=workflow.name)
-                yield _unwanted(document_key(obj, settings), workflow, stop)
-            continue
-        missing = workflow.enrol.guesses(obj)
-        uncounted = len(enrolled) > 1 and _is_cut(workflow, obj)
-        numbered = _last_enrolment if uncounted else _each_enrolment
-        for settings in workflow.actions:
-            for number, each in numbered(obj, settings, enrolled, ledger):
-                key = document_key(obj, settings, number)
-                known = (
-                    before is not None
-                    and key not in ledger
-                    and _was_known(workflow, each, None if uncounted else number, before)
-                )
-                yield _Step(workflow, each, key, missing, known, uncounted)
-
-
-def _is_cut(workflow: Workflow, obj: SourceObject) -> bool:
-    """Whether not all is kept that the object once was: its enrolments can't be counted."""
-    return any(len(obj.history.get(name, ())) > KEPT_POINTS for name in workflow.watched())
-
-
-def _last_enrolment(
-    obj: SourceObject,
-    settings: ActionSettings,
-    enrolled: tuple[int, ...],
-    ledger: Mapping[DocumentKey, Recorded],
-) -> Iterator[tuple[int, Enrolled]]:
-    """Where they can't be counted: the last one if it is not recorded, and those that are open."""
-    first = document_key(obj, settings)
-    own = {known: ledger[known] for known in ledger if known._replace(enrolment=1) == first}
-    for known, entry in own.items():
-        if entry.is_open:
-            yield known.enrolment, Enrolled(obj, settings, entry.enrolled_at)
-    if all(entry.enrolled_at < enrolled[-1] for entry in own.values()):
-        last = max((known.enrolment for known in own), default=0)
-        yield last + 1, Enrolled(obj, settings, enrolled[-1])
-
-
-def _enrolled_at(workflow: Workflow, obj: SourceObject) -> tuple[int, ...]:
-    """When the object enrolled, first to last. A payment enrols once: its money moved once."""
-    enrolled = workflow.enrolled_at(obj)
-    return enrolled[:1] if obj.key.type is ObjectType.PAYMENT else enrolled
-
-
-def _each_enrolment(
-    obj: SourceObject,
-    settings: ActionSettings,
-    enrolled: tuple[int, ...],
-    ledger: Mapping[DocumentKey, Recorded],
-) -> Iterator[tuple[int, Enrolled]]:
-    """Each enrolment of an action by its number; for partial refunds, each step of them."""
-    steps = refund_steps(obj) if settings.partial_refunds is PartialRefunds.RECEIPT else ()
-    if not steps:
-        for number, at in enumerate(enrolled, start=1):
-            yield number, Enrolled(obj, settings, at)
-        return
-    for number, share in refund_shares(steps, _sent(document_key(obj, settings), ledger)):
-        yield number, Enrolled(obj, settings, enrolled[0], refund=share)
-
-
-class _Total(msgspec.Struct):
-    total: Decimal
-
-
-_decode_total = msgspec.json.Decoder(_Total).decode
-
-
-def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, Recorded]) -> dict[int, Decimal | None]:
-    """Totals of the receipts of a payment that can't change any more, by enrolment."""
-    return {
-        known.enrolment: _decode_total(entry.content).total if entry.content else None
-        for known, entry in ledger.items()
-        if known._replace(enrolment=1) == key and not entry.is_open
-    }
-
-
-def _was_known(
-    workflow: Workflow, each: Enrolled, number: int | None, before: SourceObject
-) -> bool:
-    """Whether the object called for this document before the changes now looked at.
-
-    *number* is None where enrolments can't be counted: then the time of the last one tells.
-    """
-    enrolled = _enrolled_at(workflow, before)
-    if number is None:
-        return bool(enrolled) and each.enrolled_at <= enrolled[-1]
-    if each.refund is not None:
-        return bool(enrolled) and number <= len(refund_steps(before))
-    if number > len(enrolled):
-        return False
-    return not _wants_nothing(Enrolled(before, each.settings, each.enrolled_at))
-
-
-def _wants_nothing(each: Enrolled) -> bool:
-    """Whether the action wanted nothing while the object already matched (a payment not refunded
-    yet, fees not known yet): then it is this change that calls for the document."""
-    try:
-        content_of(each)
-    except NotEnrolled:
-        return True
-    except Stop:
-        return False
-    return False
-
-
 def _in_order(
-    steps: Iterator[_Step | Unwanted], ledger: Mapping[DocumentKey, Recorded]
-) -> list[_Step | Unwanted]:
+    found: Iterator[Step | Unwanted], ledger: Mapping[DocumentKey, Recorded]
+) -> list[Step | Unwanted]:
     """Estimates first, for invoices link to them; a document already sent stays its workflow's."""
-    listed = list(steps)
+    listed = list(found)
     if len(listed) == 1:
         return listed
 
-    def place(step: _Step | Unwanted) -> tuple[bool, bool]:
+    def place(step: Step | Unwanted) -> tuple[bool, bool]:
         entry = ledger.get(step.key)
         name = step.workflow if isinstance(step, Unwanted) else step.workflow.name
         is_its_own = entry is not None and not entry.is_open and entry.workflow == name
@@ -305,8 +125,8 @@ def _in_order(
 
 
 def _linked(
-    step: _Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, Recorded]
-) -> _Step:
+    step: Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, Recorded]
+) -> Step:
     """An invoice follows the estimate of the same object, company and enrolment made before it."""
     if step.key.action is not Action.INVOICE or not (wanted or ledger):
         return step
@@ -327,10 +147,10 @@ def _sent_already(entry: Recorded | None) -> Recorded | None:
 # --- verdicts ------------------------------------------------------------------------------------
 
 
-def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
+def _verdict(step: Step, entry: Recorded | None) -> Verdict | Unwanted:
     enrolled, workflow = step.enrolled, step.workflow
     if step.was_known:
-        return _unwanted(
+        return unwanted(
             step.key, workflow, NotEnrolled(Reason.MATCHED_BEFORE, workflow=workflow.name)
         )
     try:
@@ -345,7 +165,7 @@ def _verdict(step: _Step, entry: Recorded | None) -> Verdict | Unwanted:
             raise Waiting(Reason.PROPERTY_UNKNOWN, missing=", ".join(step.missing))
         content = content_of(enrolled)
     except NotEnrolled as stop:
-        return _unwanted(step.key, workflow, stop)
+        return unwanted(step.key, workflow, stop)
     except Waiting as stop:
         return _stopped(step, DocumentState.WAITING, stop)
     except Blocked as stop:
@@ -462,11 +282,7 @@ def _is_on(key: DocumentKey, name: str, workflows: Sequence[Workflow]) -> bool:
     )
 
 
-def _stopped(step: _Step, state: DocumentState, stop: Stop) -> Verdict:
+def _stopped(step: Step, state: DocumentState, stop: Stop) -> Verdict:
     return Verdict(
         step.key, step.workflow.name, state, step.enrolled.enrolled_at, stop.reason, stop.detail
     )
-
-
-def _unwanted(key: DocumentKey, workflow: Workflow, stop: Stop) -> Unwanted:
-    return Unwanted(key, workflow.name, stop.reason, stop.sentence)

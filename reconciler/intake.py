@@ -26,7 +26,8 @@ from reconciler.companions import (
     reads_contacts,
     woken,
 )
-from reconciler.decide import Recorded, Verdict, decide, is_undecided
+from reconciler.decide import Verdict, decide
+from reconciler.enrolling import Recorded, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
 from reconciler.known import KnownRecords, Looked, RecordAtPosition

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from reconciler.decide import Recorded, Verdict
+from reconciler.decide import Verdict
+from reconciler.enrolling import Recorded
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument

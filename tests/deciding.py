@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from reconciler.assembly import watched
-from reconciler.decide import Recorded, Unwanted, Verdict, decide, examine
+from reconciler.decide import Verdict, decide, examine
+from reconciler.enrolling import Recorded, Unwanted
 from reconciler.fold import fold
 from reconciler.model import (
     Action,

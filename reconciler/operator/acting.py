@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.decide import Recorded, Unwanted, Verdict, examine
+from reconciler.decide import Verdict, examine
+from reconciler.enrolling import Recorded, Unwanted
 from reconciler.ledger import by_source
 from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.observed import LOST

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reconciler.decide import Recorded, Unwanted, Verdict, examine
+from reconciler.decide import Verdict, examine
+from reconciler.enrolling import Recorded, Unwanted
 from reconciler.model import Action, DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import StoredCompany
 from reconciler.operator.presenting import day, hubspot_url

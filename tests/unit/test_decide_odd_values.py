@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import decide as deciding
-from reconciler.decide import decide, is_undecided
+from reconciler.decide import decide
+from reconciler.enrolling import is_undecided
 from reconciler.fold import fold
 from reconciler.model import (
     Change,
