@@ -34,10 +34,10 @@ QUICK = Scale(
     history=10_000,
 )
 FULL = Scale(
-    repetitions=5,
-    records=200_000,
-    documents=40_000,
-    documents_dbos=5_000,
-    latency_seconds=120.0,
+    repetitions=3,
+    records=120_000,
+    documents=30_000,
+    documents_dbos=3_000,
+    latency_seconds=60.0,
     objects=(10**4, 10**5, 10**6, 10**7),
 )

@@ -18,7 +18,7 @@ from reconciler.model import ObjectKey, ObjectType, Priority, SourceObject
 from reconciler.operator.pace import Pace
 from reconciler.workflows import Workflow
 
-BATCH = 50
+BATCH = 25
 
 
 class BackfillTransaction(Transaction, Protocol):
