@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from reconciler.content import content_of
-from reconciler.enrolling import Recorded, Step, Unwanted, document_key, steps, unwanted
+from reconciler.enrolling import InLedger, Step, Unwanted, document_key, steps, unwanted
 from reconciler.errors import UNFORESEEN
 from reconciler.fold import KEPT_POINTS
 from reconciler.model import (
@@ -50,7 +50,7 @@ def decide(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> list[Verdict]:
     """The documents *obj* calls for; *ledger* holds this object's.
 
@@ -75,7 +75,7 @@ def examine(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> list[Verdict | Unwanted]:
     """Like `decide`, and also says why each other action of the object's type wants nothing.
 
@@ -91,7 +91,7 @@ def _examined(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> Iterator[Verdict | Unwanted]:
     wanted: dict[DocumentKey, Verdict] = {}
     for step in _in_order(steps(obj, before, workflows, ledger), ledger):
@@ -108,7 +108,7 @@ def _examined(
 
 
 def _in_order(
-    found: Iterator[Step | Unwanted], ledger: Mapping[DocumentKey, Recorded]
+    found: Iterator[Step | Unwanted], ledger: Mapping[DocumentKey, InLedger]
 ) -> list[Step | Unwanted]:
     """Estimates first, for invoices link to them; a document already sent stays its workflow's."""
     listed = list(found)
@@ -125,7 +125,7 @@ def _in_order(
 
 
 def _linked(
-    step: Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, Recorded]
+    step: Step, wanted: Mapping[DocumentKey, Verdict], ledger: Mapping[DocumentKey, InLedger]
 ) -> Step:
     """An invoice follows the estimate of the same object, company and enrolment made before it."""
     if step.key.action is not Action.INVOICE or not (wanted or ledger):
@@ -137,7 +137,7 @@ def _linked(
     return step._replace(enrolled=step.enrolled._replace(linked_estimate=str(key)))
 
 
-def _sent_already(entry: Recorded | None) -> Recorded | None:
+def _sent_already(entry: InLedger | None) -> InLedger | None:
     """An estimate that nothing calls for any more counts only if it was sent: else it is dismissed."""
     if entry is None or entry.is_open or entry.state is DocumentState.DISMISSED:
         return None
@@ -147,7 +147,7 @@ def _sent_already(entry: Recorded | None) -> Recorded | None:
 # --- verdicts ------------------------------------------------------------------------------------
 
 
-def _verdict(step: Step, entry: Recorded | None) -> Verdict | Unwanted:
+def _verdict(step: Step, entry: InLedger | None) -> Verdict | Unwanted:
     enrolled, workflow = step.enrolled, step.workflow
     if step.was_known:
         return unwanted(
@@ -196,7 +196,7 @@ def _spoken(delay: timedelta) -> str:
 def _unreadable(
     obj: SourceObject,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
     error: Exception,
 ) -> list[Verdict | Unwanted]:
     """A blocked document of each action that may want one; where some are sent, of the others."""
@@ -217,7 +217,7 @@ def _unreadable(
 
 
 def _unsent(
-    key: DocumentKey, ledger: Mapping[DocumentKey, Recorded], *, repeats: bool
+    key: DocumentKey, ledger: Mapping[DocumentKey, InLedger], *, repeats: bool
 ) -> list[DocumentKey]:
     """The documents of an action that are still open, or its next one. One that was sent stands,
     whatever its verdict."""
@@ -244,7 +244,7 @@ _UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
 def _dismissals(
     obj: SourceObject,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
     verdicts: Sequence[Verdict],
     unwanted: Sequence[Unwanted],
 ) -> Iterator[Verdict]:

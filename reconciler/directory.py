@@ -20,7 +20,7 @@ from reconciler.errors import RetryLater
 from reconciler.model import DocumentContent, ProductReference
 from reconciler.ports.dispatch import Lease, Operation
 from reconciler.ports.references import ReferenceList, StoredReference
-from reconciler.quickbooks.changes import LOOK_BACK, Changes, Observed
+from reconciler.quickbooks.cdc import LOOK_BACK, Changes, Observed
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.loading import (

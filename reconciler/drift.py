@@ -16,7 +16,7 @@ from reconciler.policies import Policies
 from reconciler.ports.dispatch import DueDocument, Lease
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import Amendment, StandingLedger
-from reconciler.quickbooks.changes import Observed
+from reconciler.quickbooks.cdc import Observed
 
 WATCHED = ("Invoice", "Estimate", "SalesReceipt", "Purchase", "RefundReceipt")
 """Entities that stand for documents. A payment that is removed or changed shows on its invoice."""

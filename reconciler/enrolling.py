@@ -20,7 +20,7 @@ from reconciler.refunds import refund_shares, refund_steps
 from reconciler.workflows import ActionSettings, PartialRefunds, Workflow
 
 
-class Recorded(NamedTuple):
+class InLedger(NamedTuple):
     """What the ledger says of a document; `content` is JSON text, `enrolled_at` epoch ms.
 
     It is open while nothing of it was sent and no person dismissed it: its content may change.
@@ -57,7 +57,7 @@ def steps(
     obj: SourceObject,
     before: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> Iterator[Step | Unwanted]:
     for workflow in workflows:
         if not workflow.enabled or workflow.object_type is not obj.key.type:
@@ -113,7 +113,7 @@ def _last_enrolment(
     obj: SourceObject,
     settings: ActionSettings,
     enrolled: tuple[int, ...],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> Iterator[tuple[int, Enrolled]]:
     """Where they can't be counted: the last one if it is not recorded, and those that are open."""
     first = document_key(obj, settings)
@@ -136,7 +136,7 @@ def _each_enrolment(
     obj: SourceObject,
     settings: ActionSettings,
     enrolled: tuple[int, ...],
-    ledger: Mapping[DocumentKey, Recorded],
+    ledger: Mapping[DocumentKey, InLedger],
 ) -> Iterator[tuple[int, Enrolled]]:
     """Each enrolment of an action by its number; for partial refunds, each step of them."""
     steps = refund_steps(obj) if settings.partial_refunds is PartialRefunds.RECEIPT else ()
@@ -155,7 +155,7 @@ class _Total(msgspec.Struct):
 _decode_total = msgspec.json.Decoder(_Total).decode
 
 
-def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, Recorded]) -> dict[int, Decimal | None]:
+def _sent(key: DocumentKey, ledger: Mapping[DocumentKey, InLedger]) -> dict[int, Decimal | None]:
     """Totals of the receipts of a payment that can't change any more, by enrolment."""
     return {
         known.enrolment: _decode_total(entry.content).total if entry.content else None

@@ -27,7 +27,7 @@ from reconciler.companions import (
     woken,
 )
 from reconciler.decide import Verdict, decide
-from reconciler.enrolling import Recorded, is_undecided
+from reconciler.enrolling import InLedger, is_undecided
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import fold
 from reconciler.known import KnownRecords, Looked, RecordAtPosition
@@ -56,7 +56,7 @@ from reconciler.workflows import Workflow
 _log = structlog.get_logger("reconciler.intake")
 
 _encode_headers = msgspec.msgpack.Encoder().encode
-_NOTHING: Mapping[DocumentKey, Recorded] = {}
+_NOTHING: Mapping[DocumentKey, InLedger] = {}
 
 _SENSIBLE_MS = range(946_684_800_000, 4_102_444_800_000)
 """From 2000 to 2100. Kafka keeps whatever time a producer gives a record, -1 where it gives none."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from reconciler.decide import Verdict
-from reconciler.enrolling import Recorded
+from reconciler.enrolling import InLedger
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
@@ -25,11 +25,11 @@ _CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
 
 def by_source(
     ledger: Mapping[DocumentKey, LedgerEntry],
-) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
+) -> dict[ObjectKey, dict[DocumentKey, InLedger]]:
     """The ledger as `decide` reads it, by source object."""
-    found: dict[ObjectKey, dict[DocumentKey, Recorded]] = {}
+    found: dict[ObjectKey, dict[DocumentKey, InLedger]] = {}
     for key, entry in ledger.items():
-        found.setdefault(key.source, {})[key] = Recorded(
+        found.setdefault(key.source, {})[key] = InLedger(
             entry.state, entry.workflow, _is_open(entry), entry.content, entry.enrolled_at
         )
     return found

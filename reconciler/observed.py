@@ -15,7 +15,7 @@ import msgspec
 
 from reconciler.model import Action
 from reconciler.ports.standing import StandingDocument
-from reconciler.quickbooks.changes import Observed
+from reconciler.quickbooks.cdc import Observed
 from reconciler.quickbooks.payload import Payload, decode
 from reconciler.reasons import WORDS, Reason
 

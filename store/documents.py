@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, Priority
-from reconciler.operator.ports import DocumentChange, StoredDocument
+from reconciler.operator.ports import DocumentAct, StoredDocument
 from reconciler.operator.views import DocumentFilter, OperationView, OutcomeView, Selection
 from store import finding
 from store.links import wake_followers
@@ -134,7 +134,7 @@ async def selected(
     return [_document(row) for row in rows]
 
 
-async def change(connection: Connection, changes: Sequence[DocumentChange]) -> set[int]:
+async def change(connection: Connection, changes: Sequence[DocumentAct]) -> set[int]:
     """Set what a person decided, where the version still holds; answers the ids."""
     rows = await connection.fetch(
         """

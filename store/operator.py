@@ -13,7 +13,7 @@ import asyncpg
 
 from reconciler.model import DocumentState, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.ports import (
-    DocumentChange,
+    DocumentAct,
     DocumentCount,
     Health,
     NewAudit,
@@ -30,7 +30,7 @@ from reconciler.operator.views import (
     DocumentFilter,
     OperationView,
     OutcomeView,
-    Reading,
+    PartitionPosition,
     ReplayView,
     Selection,
 )
@@ -85,9 +85,7 @@ class OperatorStore:
         """Documents by company, workflow and state."""
         return await summaries.counts(self.pool)
 
-    async def change(
-        self, changes: Sequence[DocumentChange], entries: Sequence[NewAudit]
-    ) -> set[int]:
+    async def change(self, changes: Sequence[DocumentAct], entries: Sequence[NewAudit]) -> set[int]:
         """Apply those whose version still holds, with their events and audit entries."""
         async with self.pool.acquire() as connection, connection.transaction():
             applied = await documents.change(connection, changes)
@@ -174,7 +172,7 @@ class OperatorStore:
         """Counts over the whole store."""
         return await summaries.health(self.pool)
 
-    async def reading(self, group_id: str) -> list[Reading]:
+    async def reading(self, group_id: str) -> list[PartitionPosition]:
         """How far each partition was read."""
         return await summaries.reading(self.pool, group_id)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from reconciler.model import DocumentState
 from reconciler.operator.ports import DocumentCount, Health, StoredCause, StoredCompany
-from reconciler.operator.views import Reading
+from reconciler.operator.views import PartitionPosition
 
 MOST_CAUSES = 2000
 
@@ -93,7 +93,7 @@ async def health(pool: asyncpg.Pool) -> Health:
     return Health(*row)
 
 
-async def reading(pool: asyncpg.Pool, group_id: str) -> list[Reading]:
+async def reading(pool: asyncpg.Pool, group_id: str) -> list[PartitionPosition]:
     """How far each partition was read."""
     rows = await pool.fetch(
         """
@@ -103,6 +103,8 @@ async def reading(pool: asyncpg.Pool, group_id: str) -> list[Reading]:
         group_id,
     )
     return [
-        Reading(topic=row[0], partition=row[1], next_offset=row[2], owner=row[3], updated_at=row[4])
+        PartitionPosition(
+            topic=row[0], partition=row[1], next_offset=row[2], owner=row[3], updated_at=row[4]
+        )
         for row in rows
     ]

@@ -9,7 +9,7 @@ import msgspec
 
 from reconciler.assembly import watched
 from reconciler.decide import Verdict, decide, examine
-from reconciler.enrolling import Recorded, Unwanted
+from reconciler.enrolling import InLedger, Unwanted
 from reconciler.fold import fold
 from reconciler.model import (
     Action,
@@ -132,7 +132,7 @@ class Books:
 
     file: WorkflowFile
     objects: dict[ObjectKey, SourceObject] = field(default_factory=dict)
-    ledger: dict[DocumentKey, Recorded] = field(default_factory=dict)
+    ledger: dict[DocumentKey, InLedger] = field(default_factory=dict)
 
     def take(self, *changes: Change) -> list[Verdict]:
         """One batch; answers its verdicts."""
@@ -158,7 +158,7 @@ class Books:
             return
         content = None if verdict.content is None else _encode(verdict.content).decode()
         enrolled_at = verdict.enrolled_at or (known.enrolled_at if known else 0)
-        self.ledger[verdict.key] = Recorded(
+        self.ledger[verdict.key] = InLedger(
             verdict.state, verdict.workflow, True, content, enrolled_at
         )
 

@@ -15,7 +15,7 @@ from reconciler.directory import stored_book
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.operator import checkup
 from reconciler.operator.checkup import Finding, Grade, TopicState
-from reconciler.operator.views import Reading
+from reconciler.operator.views import PartitionPosition
 from reconciler.workflows.lint import lint
 from store.migrate import current_revision, newest_revision
 from store.references import ReferenceStore
@@ -80,7 +80,7 @@ async def _postgres(session: Session) -> list[Finding]:
     return list(checkup.postgres(version, revision, newest_revision(), theirs - ours))
 
 
-async def _kafka(session: Session, reading: list[Reading]) -> list[Finding]:
+async def _kafka(session: Session, reading: list[PartitionPosition]) -> list[Finding]:
     settings = session.settings
     connection = sources.kafka_of(session)
     purposes = {topic: f"changes of {kind}s" for kind, topic in settings.topics.items()}
@@ -107,7 +107,10 @@ async def _kafka(session: Session, reading: list[Reading]) -> list[Finding]:
 
 
 def _state(
-    topic: str, logs: list[PartitionLog], reading: list[Reading], retention: timedelta | None
+    topic: str,
+    logs: list[PartitionLog],
+    reading: list[PartitionPosition],
+    retention: timedelta | None,
 ) -> TopicState:
     stored = {each.partition: each.next_offset for each in reading if each.topic == topic}
     unread = lost = 0

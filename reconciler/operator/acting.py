@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import msgspec
 
 from reconciler.decide import Verdict, examine
-from reconciler.enrolling import Recorded, Unwanted
+from reconciler.enrolling import InLedger, Unwanted
 from reconciler.ledger import by_source
 from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.observed import LOST
-from reconciler.operator.ports import DocumentChange, NewAudit, OperatorStore, StoredDocument
+from reconciler.operator.ports import DocumentAct, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry
@@ -115,7 +115,7 @@ async def _objects(
 
 async def _ledger(
     store: OperatorStore, keys: Sequence[ObjectKey]
-) -> dict[ObjectKey, dict[DocumentKey, Recorded]]:
+) -> dict[ObjectKey, dict[DocumentKey, InLedger]]:
     """What is recorded of these objects: documents of one object depend on each other."""
     documents = await store.documents_of(keys) if keys else []
     return defaultdict(dict, by_source({each.key: _entry(each) for each in documents}))
@@ -132,7 +132,7 @@ def _entry(stored: StoredDocument) -> LedgerEntry:
 async def _apply(
     acting: Acting,
     done: Done,
-    changes: Sequence[DocumentChange],
+    changes: Sequence[DocumentAct],
     action: str,
     detail: Mapping[str, object],
 ) -> None:
@@ -169,15 +169,15 @@ def retried(
     stored: StoredDocument,
     obj: SourceObject | None,
     workflows: Sequence[Workflow],
-    ledger: Mapping[DocumentKey, Recorded],
-) -> DocumentChange:
+    ledger: Mapping[DocumentKey, InLedger],
+) -> DocumentAct:
     """What a retry makes of a document."""
     if stored.quickbooks_id or (obj is None and stored.content is not None):
         # Half of it is in the books (a paid invoice's invoice), or only the ledger knows it.
         return _wanted(stored, None)
     if obj is None:
         return _stopped(stored, stored.state, stored.reason, stored.detail)
-    recorded = {**ledger, stored.key: Recorded(stored.state, stored.workflow)}
+    recorded = {**ledger, stored.key: InLedger(stored.state, stored.workflow)}
     found = [each for each in examine(obj, obj, workflows, recorded) if each.key == stored.key]
     # Several workflows may call for the same document; those that want nothing have no say then.
     verdict = next((each for each in found if isinstance(each, Verdict)), None) or next(
@@ -193,8 +193,8 @@ def retried(
     return _stopped(stored, DocumentState.BLOCKED, off.reason, off.detail)
 
 
-def _wanted(stored: StoredDocument, content: str | None, workflow: str = "") -> DocumentChange:
-    return DocumentChange(
+def _wanted(stored: StoredDocument, content: str | None, workflow: str = "") -> DocumentAct:
+    return DocumentAct(
         document_id=stored.document_id,
         version=stored.version,
         state=DocumentState.WANTED,
@@ -204,10 +204,8 @@ def _wanted(stored: StoredDocument, content: str | None, workflow: str = "") -> 
     )
 
 
-def _stopped(
-    stored: StoredDocument, state: DocumentState, reason: str, detail: str
-) -> DocumentChange:
-    return DocumentChange(
+def _stopped(stored: StoredDocument, state: DocumentState, reason: str, detail: str) -> DocumentAct:
+    return DocumentAct(
         document_id=stored.document_id,
         version=stored.version,
         state=state,
@@ -218,9 +216,9 @@ def _stopped(
     )
 
 
-def _dismissed(stored: StoredDocument, why: str, by: str) -> DocumentChange:
+def _dismissed(stored: StoredDocument, why: str, by: str) -> DocumentAct:
     detail = f"Dismissed by {by}: {why}" if why else f"Dismissed by {by}."
-    return DocumentChange(
+    return DocumentAct(
         document_id=stored.document_id,
         version=stored.version,
         state=DocumentState.DISMISSED,

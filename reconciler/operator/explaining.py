@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.decide import Verdict, examine
-from reconciler.enrolling import Recorded, Unwanted
+from reconciler.enrolling import InLedger, Unwanted
 from reconciler.model import Action, DocumentState, ObjectKey, SourceObject
 from reconciler.operator.ports import StoredCompany
 from reconciler.operator.presenting import day, hubspot_url
@@ -127,7 +127,7 @@ def _actions(question: Question) -> Iterator[ActionExplanation]:
 def _examined(question: Question) -> dict[Place, Verdict | Unwanted]:
     obj = question.object
     assert obj is not None
-    ledger = {each.key: Recorded(each.state, each.workflow) for each in question.documents}
+    ledger = {each.key: InLedger(each.state, each.workflow) for each in question.documents}
     results = examine(obj, obj, question.workflows.workflows, ledger)
     return {(each.workflow, each.key.action, each.key.realm_id): each for each in results}
 

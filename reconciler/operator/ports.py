@@ -28,7 +28,7 @@ from reconciler.operator.views import (
     DocumentFilter,
     OperationView,
     OutcomeView,
-    Reading,
+    PartitionPosition,
     ReplayView,
     Selection,
 )
@@ -143,7 +143,7 @@ class StoredDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     headers: bytes | None
 
 
-class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
+class DocumentAct(msgspec.Struct, frozen=True, kw_only=True):
     """What a person makes of a document, unless it changed since `version`.
 
     `content` None keeps the one it has. With `guard_off` it is made although a linked object's
@@ -188,9 +188,7 @@ class OperatorStore(Protocol):
     async def outcomes(self, document_id: int) -> list[OutcomeView]: ...
     async def causes(self, state: DocumentState) -> list[StoredCause]: ...
     async def counts(self) -> list[DocumentCount]: ...
-    async def change(
-        self, changes: Sequence[DocumentChange], entries: Sequence[NewAudit]
-    ) -> set[int]:
+    async def change(self, changes: Sequence[DocumentAct], entries: Sequence[NewAudit]) -> set[int]:
         """Apply those whose version still holds; answers their ids. *entries* runs parallel."""
         ...
 
@@ -218,7 +216,7 @@ class OperatorStore(Protocol):
     # the rest
     async def companies(self) -> list[StoredCompany]: ...
     async def health(self) -> Health: ...
-    async def reading(self, group_id: str) -> list[Reading]: ...
+    async def reading(self, group_id: str) -> list[PartitionPosition]: ...
     async def replays(self, limit: int) -> list[ReplayView]: ...
     async def audit(self, target: str, limit: int, after: int | None = None) -> list[AuditEntry]:
         """Newest first, before an id; of everything when *target* is ""."""

@@ -399,7 +399,7 @@ class StateCount(msgspec.Struct, frozen=True, kw_only=True):
     oldest: datetime
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class PartitionPosition(msgspec.Struct, frozen=True, kw_only=True):
     """How far a topic's partition was read, as stored."""
 
     topic: str
@@ -441,6 +441,6 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """What was made and is not, or not any more, as HubSpot says."""
     hubspot_problems: tuple[HubSpotProblem, ...]
     companies: tuple[CompanyView, ...]
-    reading: tuple[Reading, ...]
+    reading: tuple[PartitionPosition, ...]
     replays: tuple[ReplayView, ...]
     recent_audit: tuple[AuditEntry, ...]

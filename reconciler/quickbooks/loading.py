@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from reconciler.errors import RetryLater
 from reconciler.quickbooks import protocol, queries
 from reconciler.quickbooks.answers import Answer
-from reconciler.quickbooks.changes import Changes, Observed, read_changes
+from reconciler.quickbooks.cdc import Changes, Observed, read_changes
 from reconciler.quickbooks.company import CompanyFacts, read_company
 from reconciler.quickbooks.protocol import Request
 from reconciler.quickbooks.references import Reference, page_statement, read_references

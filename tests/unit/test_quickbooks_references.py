@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.quickbooks.answers import Answer
-from reconciler.quickbooks.changes import read_changes
+from reconciler.quickbooks.cdc import read_changes
 from reconciler.quickbooks.company import read_company
 from reconciler.quickbooks.loading import load_changes, load_company, load_references
 from reconciler.quickbooks.protocol import Request
