@@ -67,9 +67,11 @@ class SourceObjectRow(SQLModel, table=True):
     __tablename__ = "objects"
     __table_args__ = (
         Index(
-            "objects_found_by",
-            "found_by",
-            postgresql_include=["portal_id", "object_type", "object_id"],
+            "objects_found_by",  # by id, near which new objects come: names would be all over it
+            "portal_id",
+            "object_type",
+            "object_id",
+            postgresql_include=["found_by"],
             postgresql_where=text("found_by <> ''"),
         ),
     )

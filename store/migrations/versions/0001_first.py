@@ -242,8 +242,8 @@ STATEMENTS = (
     ) WITH (fillfactor = 80)
     """,
     """
-    CREATE INDEX objects_found_by ON objects (found_by)
-      INCLUDE (portal_id, object_type, object_id)
+    CREATE INDEX objects_found_by ON objects (portal_id, object_type, object_id)
+      INCLUDE (found_by)
       WHERE found_by <> ''
     """,
     """
