@@ -20,6 +20,17 @@ def test_the_state_diagram_has_exactly_the_edges_of_the_transition_table() -> No
     assert drawn == expected
 
 
+def test_every_module_has_one_place_on_the_map() -> None:
+    """docs/architecture.md says of each module and package of `reconciler` where it belongs."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = text.split("## Where things are")[1].split("##")[0]
+    named = re.findall(r"`(\w+/?)`", re.sub(r", over .*|, by .*", "", rows.split("|---|---|")[1]))
+    over = re.findall(r"(?:over|by) `(\w+/)`", rows)
+    there = {path.stem for path in (ROOT / "reconciler").glob("*.py")} - {"__init__"}
+    there |= {f"{path.parent.name}/" for path in (ROOT / "reconciler").glob("*/__init__.py")}
+    assert sorted([*named, *over]) == sorted(there | {"streams/", "store/"})
+
+
 def test_readme_names_the_six_files_of_the_way_of_a_record() -> None:
     """The README's picture names files that exist."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
