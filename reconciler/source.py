@@ -22,7 +22,7 @@ Properties = Mapping[str, str | None]
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
-_UNIT_PRICE_PLACES = Decimal("0.0000001")  # QuickBooks keeps unit prices to seven decimals
+_PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
 _TAX_AMOUNTS, _AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _LAST = Decimal("Infinity")
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
@@ -226,20 +226,27 @@ def is_recurring(found: Properties) -> bool:
 
 
 def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> Decimal | None:
-    """A price such that quantity × price rounds to the amount (fault 6070), or None.
+    """A price such that quantity × price, as QuickBooks keeps them, rounds to the amount (fault 6070).
 
     The list price where it does, else the net price to seven decimals. With None the line is
     written as an amount alone.
     """
-    if price is not None and cents(quantity * price) == amount:
+    if not _is_kept(quantity):
+        return None
+    if price is not None and _is_kept(price) and cents(quantity * price) == amount:
         return price
     if quantity == ZERO:
         return None
     net = amount / quantity
     if net.adjusted() > _LARGEST_POWER:
         return None
-    net = net.quantize(_UNIT_PRICE_PLACES, ROUND_HALF_UP)
+    net = net.quantize(_PLACES, ROUND_HALF_UP)
     return net.normalize() if cents(quantity * net) == amount else None
+
+
+def _is_kept(value: Decimal) -> bool:
+    """Whether QuickBooks keeps a quantity or unit price as it is."""
+    return value == value.quantize(_PLACES, ROUND_HALF_UP)
 
 
 def _stated_tax(found: Properties, amount: Decimal, item: Related) -> Decimal | None:

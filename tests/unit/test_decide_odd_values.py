@@ -16,11 +16,13 @@ from reconciler.model import (
     Change,
     DocumentContent,
     DocumentState,
+    Line,
     ObjectType,
     SourceObject,
 )
 from reconciler.outcomes import outcome
 from reconciler.reasons import Reason
+from reconciler.source import cents
 from tests.deciding import (
     ADA,
     AT,
@@ -158,12 +160,61 @@ def _check(content: DocumentContent) -> None:
             assert abs(amount) < limit
             assert len(f"{amount:f}") < 100
         assert line.amount == round(line.amount, 2)
+        _check_product(line)
     assert content.total.is_finite()
     assert 0 <= content.total < limit
     lines = sum((line.amount for line in content.lines), Decimal(0))
     assert not content.lines or content.total == lines - content.discount + content.tax
     assert "2000-01-01" <= content.txn_date <= "2099-12-31"
     assert content.due_date <= "2110"
+
+
+def _check_product(line: Line) -> None:
+    """QuickBooks keeps both to seven decimals, and refuses the line if they then come to other cents."""
+    if line.unit_price is not None:
+        kept = [round(each, 7) for each in (line.quantity, line.unit_price)]
+        assert kept == [line.quantity, line.unit_price]
+        assert cents(kept[0] * kept[1]) == line.amount
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "unit_price"),
+    [
+        pytest.param("8000000", "0.000000125", None, id="no price to seven decimals"),
+        pytest.param("2000000", "0.00000125", None, id="nor here"),
+        pytest.param("1000", "0.00000125", "0", id="nothing to the cent"),
+        pytest.param("1000000", "0.1234567891", None, id="many at a price of ten decimals"),
+        pytest.param("3", "0.3333333333333", "0.3333333", id="a third"),
+        pytest.param("0.12345678", "100", None, id="a quantity of eight decimals"),
+        pytest.param("0.1234567", "0.1234567", "0.1234567", id="seven are kept"),
+        pytest.param("2.000000000", "0.1000000000", "0.1", id="zeros are no decimals"),
+        pytest.param("0", "5.00", "5", id="none of it"),
+    ],
+)
+def test_quantity_and_price_are_ones_that_quickbooks_keeps(
+    quantity: str, price: str, unit_price: str | None
+) -> None:
+    """The list price, else a net price to seven decimals, else the line is its amount alone."""
+    facts = {"quantity": quantity, "price": price, "amount": None}
+    (line,) = made(INVOICE, deal(lines=[{**LINE, **facts}])).lines
+    assert line.unit_price == (None if unit_price is None else Decimal(unit_price))
+    _check_product(line)
+
+
+counts = st.decimals(Decimal("1e-9"), 10**7, places=9) | st.integers(1, 10**8).map(Decimal)
+prices = st.decimals(0, 1000, places=10) | st.decimals(0, Decimal("1e-5"), places=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(counts, prices)
+def test_any_quantity_and_price_make_a_line_that_quickbooks_takes(
+    quantity: Decimal, price: Decimal
+) -> None:
+    """With however many decimals HubSpot states them."""
+    facts = {"quantity": f"{quantity:f}", "price": f"{price:f}", "amount": None}
+    (line,) = made(INVOICE, deal(lines=[{**LINE, **facts}])).lines
+    assert line.amount == cents(quantity * price)
+    _check_product(line)
 
 
 @pytest.mark.parametrize(
