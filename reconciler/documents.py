@@ -17,6 +17,7 @@ from reconciler.model import Action, Customer, DocumentContent, Line, ProductRef
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.names import (
     AUTO_NUMBER,
+    MAX_SKU,
     clean_line,
     clean_text,
     company_name,
@@ -229,7 +230,7 @@ def item_entity(product: ProductReference, book: Book) -> Entity:
         "Type": "Service",
         "IncomeAccountRef": {"value": income_account(book).id},
     }
-    _set(entity, "Sku", clean_line(product.sku, 100))
+    _set(entity, "Sku", clean_line(product.sku, MAX_SKU))
     return entity
 
 

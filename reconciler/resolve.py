@@ -21,7 +21,14 @@ from reconciler.model import (
     ProductReference,
 )
 from reconciler.quickbooks.company import CompanyFacts
-from reconciler.quickbooks.names import email_key, name_key, names_in, person_name
+from reconciler.quickbooks.names import (
+    MAX_SKU,
+    clean_line,
+    email_key,
+    name_key,
+    names_in,
+    person_name,
+)
 from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason
 
@@ -330,7 +337,15 @@ def _find_item(product: ProductReference, content: DocumentContent, book: Book) 
         found = _sold(book.with_sku(product.sku))
     if not found and source in ("name", "sku_or_name") and product.name:
         found = _sold(book.named("Item", product.name))
+        if source == "sku_or_name":
+            found = [row for row in found if not _has_another_sku(row, product)]
     return found
+
+
+def _has_another_sku(row: Reference, product: ProductReference) -> bool:
+    """Two SKUs are two products, though they bear one name."""
+    ours = clean_line(product.sku, MAX_SKU).casefold()
+    return bool(product.sku and row.sku) and row.sku.casefold() != ours
 
 
 def _sold(items: Iterable[Reference]) -> list[Reference]:

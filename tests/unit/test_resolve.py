@@ -164,6 +164,22 @@ def test_a_category_or_bundle_of_the_name_is_no_product(kind: str, active: bool)
     assert new.missing_items == (ProductReference(name="Design", sku="D-1"),)
 
 
+@given(st.permutations([item("12", "Logo", Sku="L-2"), item("30", "Logo", "Web:Logo", Sku="L-3")]))
+def test_an_item_of_the_name_with_another_sku_is_another_product(rows: list[Row]) -> None:
+    """It is not billed in its place, whichever was made first; a product of its own is made."""
+    company = book([WALK_IN, *rows])
+    with pytest.raises(Blocked) as stop:
+        sold(company, **product("Logo", "L-1"))
+    assert stop.value.reason == Reason.PRODUCT_NOT_FOUND
+    new = sold(company, **product("Logo", "L-1"), create_missing_products=True)
+    assert new.missing_items == (ProductReference(name="Logo", sku="L-1"),)
+    bare = book([WALK_IN, *rows, item("40", "Logo", "Print:Logo")])
+    assert sold(bare, **product("Logo", "L-1")).item_ids == ("40",)
+    assert sold(company, **product("Logo", "l-3")).item_ids == ("30",)
+    assert sold(company, **product("Logo")).item_ids == ("12",)
+    assert sold(company, **product("Logo", "L-1"), product_source="name").item_ids == ("12",)
+
+
 def test_an_inactive_product_is_told_to_be_one() -> None:
     """It may be made active; a second one of its name is not made."""
     for more in ({}, {"create_missing_products": True}):
