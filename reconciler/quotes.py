@@ -13,7 +13,6 @@ from reconciler.model import Line, SourceObject
 from reconciler.reading import associated
 from reconciler.reasons import Blocked, Reason
 from reconciler.source import (
-    CENT,
     FIRST_DAY,
     LAST_DAY,
     ZERO,
@@ -40,7 +39,7 @@ def check_amount(quote: SourceObject, lines: tuple[Line, ...]) -> None:
         return
     net = sum((line.amount for line in lines), ZERO)
     tax = sum((line.tax for line in lines), ZERO)
-    if min(abs(amount - net), abs(amount - net - tax)) > CENT:
+    if cents(amount) not in (net, net + tax):
         with_tax = f" ({net + tax} with tax)" if tax else ""
         raise Blocked(Reason.QUOTE_AMOUNT, amount=cents(amount), sum=net, with_tax=with_tax)
 
