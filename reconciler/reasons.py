@@ -52,6 +52,8 @@ class Reason(StrEnum):
     QUOTE_AMOUNT = "quote_amount"
     LINE_DISAGREES = "line_disagrees"
     LINE_CURRENCY = "line_currency"
+    PRODUCT_UNNAMED = "product_unnamed"
+    PRODUCT_UNMAPPED = "product_unmapped"
     REFUND_EXCEEDS = "refund_exceeds"
     SOURCE_DELETED = "source_deleted"
     SOURCE_MERGED = "source_merged"
@@ -260,6 +262,15 @@ BLOCKED: dict[Reason, Words] = {
         "Product {item} is not in QuickBooks, and this action does not create products.",
         "Create the product in QuickBooks with the same SKU or name, or set "
         "create_missing_products: true on the action.",
+    ),
+    Reason.PRODUCT_UNNAMED: Words(
+        "Line item {item} has neither a name nor a SKU.",
+        "Give the line item a name or a SKU in HubSpot.",
+    ),
+    Reason.PRODUCT_UNMAPPED: Words(
+        "product_map gives HubSpot product {item} no QuickBooks item that can be sold.",
+        "Put the product's id, and that of its QuickBooks item, into the company's product_map in "
+        "workflows.yaml. A line without a product id must be added anew from HubSpot's products.",
     ),
     Reason.PRODUCT_INACTIVE: Words(
         "Product {item} is inactive in QuickBooks.",

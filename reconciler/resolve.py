@@ -166,7 +166,7 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
     if action is Action.EXPENSE:
         return _resolve_expense(content, book)
     customer_id, missing_customer = _customer(content, book)
-    items = [_item(line, content, book) for line in content.lines]
+    items = [_item(line, number, content, book) for number, line in enumerate(content.lines, 1)]
     missing = [
         line.product for line, item in zip(content.lines, items, strict=True) if item is None
     ]
@@ -307,7 +307,7 @@ def item_key(product: ProductReference) -> str:
 # --- products ------------------------------------------------------------------------------------
 
 
-def _item(line: Line, content: DocumentContent, book: Book) -> Reference | None:
+def _item(line: Line, number: int, content: DocumentContent, book: Book) -> Reference | None:
     """The item of a line; None where it may be created. R15: an unmatched line blocks them all."""
     product = line.product
     found = _find_item(product, content, book)
@@ -317,10 +317,15 @@ def _item(line: Line, content: DocumentContent, book: Book) -> Reference | None:
     label = content.fixed_product or _label(product)
     if found:
         raise Blocked(Reason.PRODUCT_INACTIVE, item=label)
-    creatable = content.create_missing_products and not content.fixed_product
-    if not creatable or not (product.name or product.sku):
-        raise Blocked(Reason.PRODUCT_NOT_FOUND, item=label)
-    return None
+    if not content.fixed_product:
+        if content.product_source == "id_map":
+            raise Blocked(Reason.PRODUCT_UNMAPPED, item=_with_id(product))
+        if not (product.name or product.sku):
+            item = f"no. {number}, of {line.amount},"
+            raise Blocked(Reason.PRODUCT_UNNAMED, item=item)
+        if content.create_missing_products:
+            return None
+    raise Blocked(Reason.PRODUCT_NOT_FOUND, item=label)
 
 
 def _find_item(product: ProductReference, content: DocumentContent, book: Book) -> list[Reference]:
@@ -356,7 +361,13 @@ def _sold(items: Iterable[Reference]) -> list[Reference]:
 def _label(product: ProductReference) -> str:
     name = f"“{product.name}”" if product.name else ""
     sku = f"SKU {product.sku}" if product.sku else ""
-    return ", ".join(part for part in (name, sku) if part) or "without a name or SKU"
+    return ", ".join(part for part in (name, sku) if part)
+
+
+def _with_id(product: ProductReference) -> str:
+    """What `product_map` goes by, and what people call it."""
+    label = _label(product) or "without a name or SKU"
+    return f"{label} ({product.hubspot_product_id or 'no product id'})"
 
 
 # --- accounts, terms and other lists -------------------------------------------------------------

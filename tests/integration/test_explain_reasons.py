@@ -42,7 +42,7 @@ def _payments(kind: str, create: str, **choices: str) -> Workflow:
 
 
 COMPANIES = {
-    "us": {"realm_id": US, "defaults": ACCOUNTS},
+    "us": {"realm_id": US, "defaults": ACCOUNTS, "product_map": {"1001": "17"}},
     "ca": {"realm_id": CANADA},
     "closed": {"realm_id": CLOSED},
     "plain": {
@@ -57,6 +57,7 @@ COMPANIES = {
 ON = [
     deals_in("won"),
     deals_in("strict", create_missing_products=False),
+    deals_in("mapped", create_missing_products=False, product="id_map"),
     deals_in("company", customer="company"),
     deals_in("walkin", customer={"fixed": "Walk-in"}),
     deals_in("terms", payment_terms="Net 77"),
@@ -299,6 +300,14 @@ PLANTED = {
     Reason.PRODUCT_NOT_FOUND: Planted(
         "113", [_of_line("113", "strict", name="Unheard of")],
         "Product “Unheard of” is not in QuickBooks, and this action does not create products.",
+    ),
+    Reason.PRODUCT_UNNAMED: Planted(
+        "150", [_of_line("150", "won", name="")],
+        "Line item no. 1, of 100.00, has neither a name nor a SKU.",
+    ),
+    Reason.PRODUCT_UNMAPPED: Planted(
+        "151", [_of_line("151", "mapped", hs_product_id="1002")],
+        "product_map gives HubSpot product “Consulting” (1002) no QuickBooks item that can be sold.",
     ),
     Reason.PRODUCT_INACTIVE: Planted(
         "114", [_of_line("114", "strict", name="Old thing", hs_sku="OLD")],

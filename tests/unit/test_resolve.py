@@ -180,6 +180,40 @@ def test_an_item_of_the_name_with_another_sku_is_another_product(rows: list[Row]
     assert sold(company, **product("Logo", "L-1"), product_source="name").item_ids == ("12",)
 
 
+@pytest.mark.parametrize("source", ["sku_or_name", "sku", "name"])
+@pytest.mark.parametrize("create", [True, False])
+def test_a_line_without_name_and_sku_is_told_to_be_one(source: str, create: bool) -> None:
+    """No switch of the action helps there, and nothing in QuickBooks."""
+    lines = (Line(Decimal(100), product=ProductReference(name="Widget")), Line(Decimal("5.00")))
+    company = book([WALK_IN, WIDGET])
+    with pytest.raises(Blocked) as stop:
+        sold(company, lines=lines[1:], product_source=source, create_missing_products=create)
+    assert stop.value.reason == Reason.PRODUCT_UNNAMED
+    with pytest.raises(Blocked) as stop:
+        sold(company, lines=lines, create_missing_products=create)
+    assert stop.value.sentence == "Line item no. 2, of 5.00, has neither a name nor a SKU."
+    assert sold(company, lines=lines, fixed_product="Widget").item_ids == ("2", "2")
+
+
+@pytest.mark.parametrize(
+    ("product_id", "told"), [("1002", "1002"), ("1003", "1003"), ("", "no product id")]
+)
+def test_a_product_that_is_not_in_the_map_is_told_to_be_one(product_id: str, told: str) -> None:
+    """Neither is one that the map has an item for that QuickBooks has not; a name is not looked for."""
+    mapped = {"product_source": "id_map", "product_map": {"1001": "2", "1003": "77"}}
+
+    def line(id_: str) -> tuple[Line, ...]:
+        return (Line(Decimal(100), product=ProductReference(id_, name="Widget")),)
+
+    company = book([WALK_IN, WIDGET])
+    assert sold(company, lines=line("1001"), **mapped).item_ids == ("2",)
+    with pytest.raises(Blocked) as stop:
+        sold(company, lines=line(product_id), **mapped)
+    assert stop.value.reason == Reason.PRODUCT_UNMAPPED
+    assert f"HubSpot product “Widget” ({told})" in stop.value.sentence
+    assert "create_missing_products" not in stop.value.detail
+
+
 def test_an_inactive_product_is_told_to_be_one() -> None:
     """It may be made active; a second one of its name is not made."""
     for more in ({}, {"create_missing_products": True}):
