@@ -51,6 +51,8 @@ _COLLECTED = frozenset({
     "disputed_won", "disputed_lost", "disputed_action_required", "disputed_awaiting_decision",
 })  # fmt: skip
 
+_BY_HAND = frozenset({"cash", "check", "wire_transfer", "other"})  # unless a processor is named
+
 
 class Enrolled(NamedTuple):
     """An enrolled object and the action to take for it; `enrolled_at` is epoch ms.
@@ -203,10 +205,12 @@ def _expense(enrolled: Enrolled) -> DocumentContent:
     _refuse_quickbooks_own(enrolled)
     settings = enrolled.settings
     fees = money(enrolled.properties, "hs_fees_amount", "the payment")
-    if fees is None:
+    if fees is None and not _has_no_fees(enrolled.properties):
         raise Waiting(Reason.FEES)
-    if cents(fees) <= ZERO:
+    if not fees or not cents(fees):
         raise NotEnrolled(Reason.NO_FEES)
+    if fees < ZERO:
+        raise Blocked(Reason.NEGATIVE_FEES, amount=cents(fees))
     return DocumentContent(
         currency=_currency(enrolled),
         txn_date=_paid_on(enrolled),
@@ -220,6 +224,13 @@ def _expense(enrolled: Enrolled) -> DocumentContent:
         department=settings.department,
         payment_reference=enrolled.properties.get("hs_reference_number") or "",
     )
+
+
+def _has_no_fees(found: Properties) -> bool:
+    """Whether fees that HubSpot states as empty stay so: no processor handled the payment."""
+    processor = found.get("hs_processor_type")
+    by_hand = found.get("hs_payment_method_type") in _BY_HAND
+    return "hs_fees_amount" in found and (processor == "none" or (not processor and by_hand))
 
 
 def _refund(enrolled: Enrolled) -> DocumentContent:

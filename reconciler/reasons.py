@@ -48,6 +48,7 @@ class Reason(StrEnum):
     UNFORESEEN = "unforeseen"
     UNCOUNTED = "uncounted"
     NEGATIVE_TOTAL = "negative_total"
+    NEGATIVE_FEES = "negative_fees"
     AMOUNT_DISAGREES = "amount_disagrees"
     QUOTE_AMOUNT = "quote_amount"
     LINE_DISAGREES = "line_disagrees"
@@ -211,6 +212,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.NEGATIVE_TOTAL: Words(
         "The document would come to {amount}; QuickBooks takes no negative totals.",
         "Correct the line items in HubSpot.",
+    ),
+    Reason.NEGATIVE_FEES: Words(
+        "The fees of this payment are {amount}, and an expense can't give money back.",
+        "Correct the fees in HubSpot, or enter them in QuickBooks by hand and dismiss the document.",
     ),
     Reason.AMOUNT_DISAGREES: Words(
         "The payment is {amount} but its lines, discounts and tax add up to {sum}.",

@@ -251,6 +251,10 @@ PLANTED = {
         "111", [_of_line("111", "won", amount="-5", price="-5")],
         "The document would come to -5.00; QuickBooks takes no negative totals.",
     ),
+    Reason.NEGATIVE_FEES: Planted(
+        "216", [_payment("216", "fees", hs_fees_amount="-3.20")],
+        "The fees of this payment are -3.20, and an expense can't give money back.",
+    ),
     Reason.AMOUNT_DISAGREES: Planted(
         "206", [_payment("206", "one_time_or_initial", hs_initial_amount="90")],
         "The payment is 90.00 but its lines, discounts and tax add up to 100.00.",

@@ -409,6 +409,55 @@ def test_r34_an_expense_is_the_fees(fees: str | None, outcome: str) -> None:
     assert outcome in (str(found.content.total) if found.content else found.reason)
 
 
+@pytest.mark.parametrize("fees", [None, ""])
+@pytest.mark.parametrize(
+    ("processor", "method", "are_awaited"),
+    [
+        ("none", "card", False),
+        ("none", None, False),
+        (None, "cash", False),
+        ("", "check", False),
+        (None, "wire_transfer", False),
+        (None, "other", False),
+        ("byo_stripe", "other", True),
+        ("hs_payments", "card", True),
+        (None, "card", True),
+        (None, None, True),
+    ],
+)
+def test_r34_of_a_payment_that_no_processor_took_no_fees_are_awaited(
+    processor: str | None, method: str | None, are_awaited: bool, fees: str | None
+) -> None:
+    """R34: fees that HubSpot states as empty still come from a processor, and from nobody else."""
+    said_of = {"hs_processor_type": processor, "hs_payment_method_type": method}
+    paid = payment(hs_fees_amount=fees, **said_of)
+    if are_awaited:
+        assert state(only(EXPENSE, paid)) == ("waiting", Reason.FEES)
+    else:
+        assert unwanted(EXPENSE, paid).reason == Reason.NO_FEES
+
+
+def test_r34_fees_that_were_never_mentioned_are_awaited() -> None:
+    """R34: a feed that says nothing of fees may still do so, of cash too; so may one that said none."""
+    facts = {"hs_latest_status": "succeeded", "hs_processor_type": "none"}
+    books = Books(EXPENSE)
+    (silent,) = books.take(snapshot(ObjectType.PAYMENT, facts))
+    assert state(silent) == ("waiting", Reason.FEES)
+    (empty,) = books.take(said(ObjectType.PAYMENT, AT + 1, hs_fees_amount=None))
+    assert state(empty) == ("dismissed", Reason.NO_FEES)
+    (found,) = books.take(said(ObjectType.PAYMENT, AT + 2, hs_fees_amount="1.50"))
+    assert found.content is not None
+    assert str(found.content.total) == "1.50"
+
+
+def test_r34_negative_fees_are_for_a_person() -> None:
+    """R34: they are neither an expense nor none at all."""
+    found = only(EXPENSE, payment(hs_fees_amount="-3.20"))
+    assert state(found) == ("blocked", Reason.NEGATIVE_FEES)
+    assert "The fees of this payment are -3.20" in found.detail
+    assert unwanted(EXPENSE, payment(hs_fees_amount="-0.004")).reason == Reason.NO_FEES
+
+
 def test_r35_a_full_refund_gives_everything_back() -> None:
     """R35: the refund receipt has the lines, the tax and the total of the payment."""
     back = {"hs_latest_status": "refunded", "hs_refunds_amount": "108.00"}
