@@ -367,8 +367,8 @@ PLANTED = {
         "Customer “Old Friend” is kept in USD in QuickBooks, and the document is in EUR.",
     ),
     Reason.NO_EXCHANGE_RATE: Planted(
-        "146", [deal("146", "unrated", properties={"deal_currency_code": "SEK"})],
-        "QuickBooks has no exchange rate of SEK for 2026-03-02.",
+        "146", [deal("146", "unrated", properties={"deal_currency_code": "ISK"})],
+        "QuickBooks has no exchange rate of ISK for 2026-03-02.",
     ),
     Reason.NAME_TAKEN: Planted(
         "132", [deal("132", "won", contacts=[GRACE])],
