@@ -62,7 +62,7 @@ def plan(
                 folded = await sources.from_file(session, file, kind)
             else:
                 folded = await sources.from_topics(session, BarTold(bar, bar.add_task("read")))
-        for page in folded.pages():
+        async for page in folded.pages():
             await planner.add(page)
         planner.plan.records, planner.plan.undecodable = folded.records, dict(folded.undecodable)
         return await planner.whole()

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.assembly import lenient_decoder, watched
+from reconciler.assembly import companions, lenient_decoder, watched
 from reconciler.commands.session import Session
+from reconciler.companions import completed
 from reconciler.errors import ConfigurationError, UndecodableRecord
 from reconciler.fold import fold
 from reconciler.intake import Record
@@ -37,11 +39,12 @@ class Told(Protocol):
 async def stored(
     session: Session, kinds: Iterable[ObjectType] = SOURCE_TYPES
 ) -> AsyncIterator[list[SourceObject]]:
-    """Every stored object of these types, in pages."""
+    """Every stored object of these types with its companions, in pages."""
+    load, joined = partial(replays.stored_objects, session.pool), companions(session.settings)
     for kind in kinds:
         after: ObjectKey | None = None
         while keys := await replays.object_keys(session.pool, kind, after, PAGE):
-            yield await replays.stored_objects(session.pool, keys)
+            yield await completed(await load(keys), load, joined)
             after = keys[-1]
 
 
@@ -73,11 +76,19 @@ class Folded:
         for obj in await replays.stored_objects(self.session.pool, keys) if keys else ():
             self.objects[obj.key] = obj
 
-    def pages(self) -> Iterator[list[SourceObject]]:
-        """The objects that start workflows, in pages."""
+    async def pages(self) -> AsyncIterator[list[SourceObject]]:
+        """The objects that start workflows with their companions, in pages."""
         found = [obj for obj in self.objects.values() if obj.key.type in SOURCE_TYPES]
+        joined = companions(self.session.settings)
         for start in range(0, len(found), PAGE):
-            yield found[start : start + PAGE]
+            yield await completed(found[start : start + PAGE], self._known, joined)
+
+    async def _known(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        """What the records add up to, and what is stored where they say nothing."""
+        folded = [self.objects[key] for key in keys if key in self.objects]
+        others = [key for key in keys if key not in self.objects]
+        stored = await replays.stored_objects(self.session.pool, others) if others else []
+        return folded + stored
 
 
 async def whole_topics(session: Session) -> dict[records.Partition, Range]:
