@@ -21,8 +21,11 @@ Adapters translate a library's errors into these at their edge. Anything else is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from reconciler.model import Change
 
 UNFORESEEN = (ArithmeticError, ValueError)
 """What a value can cause that nobody thought of; it stops one object or document, and no process."""
@@ -40,13 +43,15 @@ class UndecodableRecord(ReconcilerError):
     """A Kafka record cannot be understood; it is kept as a dead letter.
 
     `reason` is one of a small fixed set of words (it labels a metric); `detail` is for a person
-    and never holds more than a few characters of the record itself.
+    and never holds more than a few characters of the record itself. `changes` is what the rest of
+    the record says where only some of its events can't be understood; it is taken all the same.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, changes: Sequence[Change] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.changes = changes
 
 
 class RecordTooLarge(ReconcilerError):

@@ -185,15 +185,16 @@ class Intake:
     def _decoded(
         self, records: Sequence[Record], topic_ids: Mapping[str, str], taken: Taken
     ) -> dict[ObjectKey, list[Change]]:
-        """The records' changes by object; what can't be understood is set aside whole."""
+        """The records' changes by object; a record that can't be understood is set aside whole, and
+        what can be understood of it taken, which changes nothing if it is taken again."""
         changes: dict[ObjectKey, list[Change]] = {}
         for record in records:
             try:
-                decoded = self.decode(record)
+                decoded: Sequence[Change] = self.decode(record)
             except UndecodableRecord as error:
                 topic_id = topic_ids.get(record.topic, "")
                 taken.dead_letters.append(_dead_letter(record, topic_id, error))
-                continue
+                decoded = error.changes
             for change in decoded:
                 changes.setdefault(change.key, []).append(change)
                 taken.changes += 1

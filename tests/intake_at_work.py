@@ -11,6 +11,7 @@ import asyncpg
 
 from reconciler.assembly import watched
 from reconciler.intake import Batch, Intake, Taken
+from reconciler.known import KnownRecords
 from reconciler.model import ObjectType
 from reconciler.ports.intake import Advance
 from reconciler.workflows import WorkflowFile, load
@@ -42,6 +43,7 @@ class IntakeAtWork:
     file: WorkflowFile
     companions: frozenset[ObjectType] = frozenset()
     group: str = "test"
+    known: KnownRecords | None = None
     _offsets: dict[str, int] = field(default_factory=dict)
     _epochs: dict[str, int] = field(default_factory=dict)
 
@@ -57,6 +59,7 @@ class IntakeAtWork:
             transaction=partial(transaction, self.pool),
             concurrent=ConcurrentFold,
             companions=self.companions,
+            known=self.known,
         )
 
     def switched_to(self, text: str) -> IntakeAtWork:

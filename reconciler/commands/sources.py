@@ -57,15 +57,14 @@ class Folded:
     undecodable: Counter[str] = field(default_factory=Counter)
     records: int = 0
 
-    async def add(self, decoded: Iterator[list[Change] | UndecodableRecord]) -> None:
-        """Fold in some records."""
+    async def add(self, decoded: Iterator[tuple[Sequence[Change], str]]) -> None:
+        """Fold in some records: what each says, and why it can't be understood as a whole."""
         changes: dict[ObjectKey, list[Change]] = {}
-        for each in decoded:
+        for said, refused in decoded:
             self.records += 1
-            if isinstance(each, UndecodableRecord):
-                self.undecodable[each.reason] += 1
-                continue
-            for change in each:
+            if refused:
+                self.undecodable[refused] += 1
+            for change in said:
                 changes.setdefault(change.key, []).append(change)
         await self._load([key for key in changes if key not in self.objects])
         kept = watched(self.session.workflows)
@@ -135,9 +134,9 @@ async def from_file(session: Session, path: Path, kind: ObjectType | None) -> Fo
 
 def _decoded(
     found: Iterable[Record], decode: Callable[[Record], list[Change]]
-) -> Iterator[list[Change] | UndecodableRecord]:
+) -> Iterator[tuple[Sequence[Change], str]]:
     for record in found:
         try:
-            yield decode(record)
+            yield decode(record), ""
         except UndecodableRecord as error:
-            yield error
+            yield error.changes, error.reason

@@ -1,7 +1,8 @@
 """Dead letters: showing them, and taking them in again after decoders or settings were mended.
 
 Called by `desk`. Re-driving uses intake's own way of a record, without moving any offset; a letter
-is resolved in the same transaction that takes it in, so it is never half done.
+is resolved in the same transaction that takes it in, so it is never half done. Of one that can
+only be understood in part that part is taken, and it stays.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
@@ -92,6 +94,13 @@ def _refusal(letter: Letter, decode: Decode) -> UndecodableRecord | None:
     return None
 
 
+def _readable(decode: Decode, record: Record) -> list[Change]:
+    try:
+        return decode(record)
+    except UndecodableRecord as error:
+        return list(error.changes)
+
+
 async def redrive(store: OperatorStore, redriver: Redriver, ids: Sequence[int], by: str) -> Done:
     """Take in those that are understood today."""
     done = Done(changed={}, refused={})
@@ -108,6 +117,7 @@ async def _redrive_chunk(
 ) -> None:
     understood: dict[int, Letter] = {}
     failing: dict[int, tuple[str, str]] = {}
+    in_part: list[Letter] = []
     for stored in await store.dead_letters_by_id(ids):
         number = stored.summary.dead_letter_id
         if stored.summary.resolved_at is not None:
@@ -119,9 +129,14 @@ async def _redrive_chunk(
             understood[number] = letter
         else:
             failing[number] = (refusal.reason, refusal.detail)
+            if refusal.changes:
+                in_part.append(letter)
             done.refused[number] = f"It still can't be understood: {refusal}."
     if failing:
         await store.still_undecodable(failing)
+    if in_part:
+        intake = replace(redriver.intake, decode=partial(_readable, redriver.intake.decode))
+        await intake.take(Batch(records=in_part, advances=[]))
     if understood:
         await _take(redriver, understood, by)
         done.changed.update(dict.fromkeys(understood, "re-driven"))

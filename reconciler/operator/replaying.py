@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
+from reconciler.errors import UndecodableRecord
 from reconciler.intake import Batch, Intake, Record, Taken, Transaction
 from reconciler.model import Change, ObjectType
 from reconciler.operator.pace import Pace
@@ -59,4 +60,8 @@ class Replay:
         return await intake.take(Batch(records=records, advances=[]))
 
     def _decode_chosen(self, record: Record) -> list[Change]:
-        return [change for change in self.intake.decode(record) if self.chosen.keeps(change)]
+        try:
+            return list(filter(self.chosen.keeps, self.intake.decode(record)))
+        except UndecodableRecord as error:
+            kept = list(filter(self.chosen.keeps, error.changes))
+            raise UndecodableRecord(error.reason, error.detail, kept) from error

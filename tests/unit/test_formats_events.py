@@ -403,3 +403,54 @@ def test_refused_events(document: object, reason: str) -> None:
         says(document)
     assert refusal.value.reason == reason
     assert len(refusal.value.detail) < 200
+
+
+def _creation(id_: object) -> dict[str, Any]:
+    return event("deal.creation", objectId=id_)
+
+
+FIRST, THIRD = (change(key(ObjectType.DEAL, id_), ChangeKind.CREATED) for id_ in ("1", "3"))
+TAKEN = "; the others are taken"
+
+
+@pytest.mark.parametrize(
+    ("document", "changes", "detail"),
+    [
+        pytest.param(
+            [_creation(1), _creation(None), _creation(3)],
+            [FIRST, THIRD],
+            f"element 2 of 3: 'NoneType' is not an object id{TAKEN}",
+            id="an array",
+        ),
+        pytest.param(
+            {"journalEvents": [_creation(1), _creation("x y"), 7, _creation(3)]},
+            [FIRST, THIRD],
+            f"element 2 of 4 (and 1 more): 'x y' is not an object id{TAKEN}",
+            id="a journal file with two such",
+        ),
+        pytest.param(
+            [{"results": [_creation(1), _creation(None)]}, _creation(3)],
+            [FIRST, THIRD],
+            f"element 1 of 2: element 2 of 2: 'NoneType' is not an object id{TAKEN}",
+            id="a page within an array",
+        ),
+        pytest.param(
+            [event("ticket.creation"), _creation(None)],
+            [],
+            f"element 2 of 2: 'NoneType' is not an object id{TAKEN}",
+            id="beside an event that is understood and says nothing",
+        ),
+        pytest.param([_creation(None)], [], "'NoneType' is not an object id", id="the only one"),
+        pytest.param(
+            [_creation(None), 7], [], "'NoneType' is not an object id", id="none is understood"
+        ),
+    ],
+)
+def test_one_bad_event_keeps_no_other_from_being_taken(
+    document: object, changes: list[Change], detail: str
+) -> None:
+    """The record is refused, saying which event is meant, and has what the others say."""
+    with pytest.raises(UndecodableRecord) as refusal:
+        says(document)
+    assert list(refusal.value.changes) == changes
+    assert (refusal.value.reason, refusal.value.detail) == ("bad_id", detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ SAMPLES = [
     for one in writer(HISTORY)
     if one.value is not None
 ]
+DOCUMENTS = [one for one in map(json.loads, SAMPLES) if isinstance(one, dict)]
 JUNK: list[Any] = [
     None, True, -1, 0, 2**70, 1.5, 1e300, "", "0", "x" * 70, "{", "[1]", "{}", "null", "\x00",
     "\N{MIDDLE DOT}", "²", "٣", "9" * 30, "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
@@ -64,16 +65,15 @@ def attempt(value: bytes, topic: TopicSettings) -> tuple[list[Change], Undecodab
     try:
         return decode(Written(value, None, AT), topic), None
     except UndecodableRecord as refusal:
-        return [], refusal
+        return list(refusal.changes), refusal
 
 
 def outcome(value: bytes, topic: TopicSettings) -> list[Change] | str:
-    """Decode, and check what every decoding promises."""
+    """Decode, and check what every decoding promises, also of what is readable beside the rest."""
     changes, refusal = attempt(value, topic)
     if refusal is not None:
         assert refusal.reason in set(Reason) - {Reason.UNEXPECTED}, (value, refusal.__cause__)
         assert len(refusal.detail) < 300
-        return refusal.reason
     for change in changes:
         stored = msgspec.json.encode(fold(None, [change])).decode()
         assert not any("\0" in text for text in texts(json.loads(stored)))
@@ -81,7 +81,7 @@ def outcome(value: bytes, topic: TopicSettings) -> list[Change] | str:
         assert 0 < len(change.key.id) <= 64
         assert 946_684_800_000 <= change.at < 4_102_444_800_000
         assert all(v is None or type(v) is str for v in change.properties.values())
-    return changes
+    return changes if refusal is None else refusal.reason
 
 
 @settings(max_examples=500)
@@ -110,6 +110,24 @@ def test_real_shapes_with_wrong_types_inside(
     for _ in range(random_.randrange(1, 4)):
         document = mutated(document, random_)
     outcome(json.dumps(document).encode(), topic)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(DOCUMENTS), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+    st.sampled_from([lambda each: each, lambda each: {"journalEvents": each}]),
+)
+def test_an_array_says_what_its_readable_elements_say(
+    documents: list[Any], random_: random.Random, collected: Callable[[list[Any]], Any]
+) -> None:
+    """Whatever is wrong with some of them; and it is refused if any of them is."""
+    elements = [mutated(each, random_) if random_.random() < 0.5 else each for each in documents]
+    elements = [each for each in elements if isinstance(each, dict)]
+    alone = [attempt(json.dumps(each).encode(), DEALS) for each in elements]
+    changes, refusal = attempt(json.dumps(collected(elements)).encode(), DEALS)
+    assert changes == [change for said, _ in alone for change in said]
+    assert (refusal is None) == all(refused is None for _, refused in alone)
 
 
 def mutated(node: Any, random_: random.Random) -> Any:
