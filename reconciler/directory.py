@@ -30,7 +30,14 @@ from reconciler.quickbooks.loading import (
     load_company,
     load_references,
 )
-from reconciler.quickbooks.names import customer_names, email_key, item_names, name_key, names_in
+from reconciler.quickbooks.names import (
+    customer_names,
+    email_key,
+    folded,
+    item_names,
+    name_key,
+    names_in,
+)
 from reconciler.quickbooks.payload import decode
 from reconciler.quickbooks.protocol import query
 from reconciler.quickbooks.queries import resembles, select
@@ -294,7 +301,7 @@ class _Wanted:
             product = line.product
             self.names.update(_item_keys(product))
             if product.sku:
-                self.skus.add(product.sku.casefold())
+                self.skus.add(folded(product.sku))
 
 
 async def stored_book(
@@ -334,7 +341,7 @@ def stored_reference(row: Reference) -> StoredReference:
     """A reference as the store keeps it."""
     return StoredReference(
         row.entity, row.id, row.sync_token, row.active, row.name_key, row.email_key,
-        row.sku.casefold(), _encode(row).decode(),
+        folded(row.sku), _encode(row).decode(),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from reconciler.quickbooks.names import (
     MAX_SKU,
     clean_line,
     email_key,
+    folded,
     name_key,
     names_in,
     person_name,
@@ -88,7 +89,7 @@ class Book:
         if row.entity == "Customer" and row.email_key:
             yield self._by_email.setdefault(row.email_key, [])
         if row.entity == "Item" and row.sku:
-            yield self._by_sku.setdefault(row.sku.casefold(), [])
+            yield self._by_sku.setdefault(folded(row.sku), [])
 
     def named(self, entity: str, name: str) -> list[Reference]:
         """Entries of that name: first the one whose full name ("Parent:Child") it is, then the oldest."""
@@ -101,7 +102,7 @@ class Book:
 
     def with_sku(self, sku: str) -> list[Reference]:
         """Items of that SKU; those that spell it exactly the same come first, then the oldest."""
-        found = self._by_sku.get(sku.casefold(), [])
+        found = self._by_sku.get(folded(sku), [])
         return sorted(found, key=lambda row: (row.sku != sku, *_age(row)))
 
     def with_id(self, entity: str, id_: str) -> Reference | None:
@@ -283,17 +284,16 @@ def find_customer(customer: Customer, currency: str, book: Book) -> Reference | 
 
 
 def _same_person(row: Reference, customer: Customer) -> bool:
-    return (
-        row.given_name.casefold() == person_name(customer.first_name).casefold()
-        and row.family_name.casefold() == person_name(customer.last_name).casefold()
-    )
+    return folded(row.given_name) == folded(person_name(customer.first_name)) and folded(
+        row.family_name
+    ) == folded(person_name(customer.last_name))
 
 
 def customer_key(customer: Customer, currency: str, facts: CompanyFacts) -> str:
     """What makes two customers the same one: what they are matched by, and a foreign currency."""
     if customer.source == "contact":
         person = (customer.email, customer.first_name, customer.last_name)
-        key = "|".join(part.casefold() for part in person)
+        key = "|".join(map(folded, person))
     else:
         key = name_key(customer.display_name)
     return key if currency in ("", facts.home_currency) else f"{key}|{currency}"
@@ -301,7 +301,7 @@ def customer_key(customer: Customer, currency: str, facts: CompanyFacts) -> str:
 
 def item_key(product: ProductReference) -> str:
     """What makes two products the same item: the SKU where there is one, else the name."""
-    return f"sku {product.sku.casefold()}" if product.sku else f"name {name_key(product.name)}"
+    return f"sku {folded(product.sku)}" if product.sku else f"name {name_key(product.name)}"
 
 
 # --- products ------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def _listed(entity: str, name: str, book: Book, is_tracked: bool = True) -> str:
 
 def _custom_field(name: str, book: Book) -> str:
     """The definition id of the company's custom field of that name."""
-    found = book.facts.custom_fields.get(name.casefold())
+    found = book.facts.custom_fields.get(folded(name))
     if found is None:
         raise Blocked(Reason.LIST_ENTRY_NOT_FOUND, kind="Custom field", item=name)
     return found

@@ -8,6 +8,7 @@ these and nothing else, which is a few percent of what is stored. Why: see `docs
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -140,7 +141,7 @@ def _joined(*parts: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 PORTALS = """

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from reconciler.quickbooks.names import folded
 from reconciler.quickbooks.payload import Payload
 
 
@@ -104,7 +105,7 @@ def _custom_fields(sales: Payload) -> dict[str, str]:
                 named[name.removeprefix("SalesCustomName")] = str(field["StringValue"])
             if name.startswith("UseSalesCustom") and not _flag(field, "BooleanValue"):
                 unused.add(name.removeprefix("UseSalesCustom"))
-    return {name.casefold(): number for number, name in named.items() if number not in unused}
+    return {folded(name): number for number, name in named.items() if number not in unused}
 
 
 def _country(company_info: Payload) -> str:

@@ -39,10 +39,14 @@ def clean_text(text: str, limit: int) -> str:
 
 def clean_line(text: str, limit: int) -> str:
     """Text for a field of one line: all white space becomes single spaces."""
+    return clip(_one_line(text), limit)
+
+
+def _one_line(text: str) -> str:
     if text.isprintable():  # the usual case: no white space but spaces
-        return clip(" ".join(text.split()), limit)
+        return " ".join(text.split())
     kept = "".join(" " if c.isspace() else "" if _is_forbidden(c) else c for c in text)
-    return clip(" ".join(kept.split()), limit)
+    return " ".join(kept.split())
 
 
 def _is_forbidden(character: str) -> bool:
@@ -127,13 +131,19 @@ def company_name(text: str) -> str:
 
 
 def _name(text: str, limit: int) -> str:
-    return clean_line(text.replace(": ", " - ").replace(":", "-"), limit)
+    line = _one_line(text.replace(": ", " - ").replace(":", "-"))
+    return clip(unicodedata.normalize("NFC", line), limit)
+
+
+def folded(text: str) -> str:
+    """Text for comparing: neither case counts, nor whether an accent is a character of its own."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 @lru_cache(maxsize=8192)
 def name_key(text: str) -> str:
     """What two names must share to be taken for the same: case and spacing do not count."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return " ".join(folded(text).split())
 
 
 def customer_names(name: str, email: str, hubspot_id: str, currency: str = "") -> Iterator[str]:
@@ -189,7 +199,7 @@ def email_address(text: str) -> str:
 
 def email_key(text: str) -> str:
     """What two addresses must share to be taken for the same."""
-    return text.strip().casefold()
+    return folded(text.strip())
 
 
 # --- short fields -----------------------------------------------------------------------------

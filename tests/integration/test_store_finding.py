@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import asyncpg
 import pytest
 
@@ -72,6 +74,15 @@ async def found(store: OperatorStore, text: str) -> list[str]:
 )
 async def test_a_document_is_found_by(text: str, objects: list[str], store: OperatorStore) -> None:
     assert await found(store, text) == objects
+
+
+async def test_accents_are_found_however_they_are_written(store: OperatorStore) -> None:
+    """As one character or as two (NFC or NFD), in what is stored and in what is asked."""
+    forms = [unicodedata.normalize(form, "José Núñez") for form in ("NFC", "NFD")]
+    work = IntakeAtWork(store.pool, FILE, group="later")
+    await work.take(*(deal(str(2001 + n), each) for n, each in enumerate(forms)))
+    for each in forms:
+        assert await found(store, each) == ["2002", "2001"]
 
 
 async def test_no_name_is_too_odd_or_too_long_to_be_kept(store: OperatorStore) -> None:

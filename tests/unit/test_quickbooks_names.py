@@ -89,6 +89,15 @@ def test_display_names(text: str, name: str) -> None:
     assert names.display_name(text) == name
 
 
+def test_an_accent_counts_once_however_it_is_written() -> None:
+    """As one character or as two (NFC or NFD): names are written and compared in one form."""
+    apart, whole = "Jose\u0301 Nu\u0301n\u0303ez", "Jos\u00e9 N\u00fa\u00f1ez"
+    for made in (names.display_name, names.item_name, names.person_name, names.company_name):
+        assert made(apart) == whole
+    assert names.name_key(apart) == names.name_key(whole)
+    assert names.email_key(f"{apart}@x.org") == names.email_key(f" {whole}@X.org")
+
+
 def test_customer_candidates() -> None:
     """The name, then with the e-mail address, then with the HubSpot id."""
     assert list(names.customer_names("Ada Byron", "ada@x.org", "123")) == [

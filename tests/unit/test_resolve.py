@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from reconciler.model import (
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.references import read_reference
 from reconciler.reasons import Blocked, Reason
-from reconciler.resolve import Book, Resolved, resolve
+from reconciler.resolve import Book, Resolved, customer_key, find_customer, item_key, resolve
 from tests.deciding import REALM
 
 Row = tuple[str, dict[str, Any]]
@@ -57,6 +58,49 @@ def sale(**more: Any) -> DocumentContent:
 
 def sold(company: Book, **more: Any) -> Resolved:
     return resolve(Action.SALES_RECEIPT, sale(**more), company)
+
+
+# --- accents -------------------------------------------------------------------------------------
+
+APART = unicodedata.normalize("NFD", "José Núñez")
+WHOLE = unicodedata.normalize("NFC", APART)
+
+
+@pytest.mark.parametrize(("known", "said"), [(APART, WHOLE), (WHOLE, APART)])
+@pytest.mark.parametrize("email", ["jose@example.com", ""])
+def test_a_person_is_found_however_the_accents_are_written(
+    known: str, said: str, email: str
+) -> None:
+    """An accented letter is one character or two (NFC or NFD): the person is the same one."""
+    given, family = known.split()
+    address = {"PrimaryEmailAddr": {"Address": email}} if email else {}
+    them = row("Customer", "7", known, GivenName=given, FamilyName=family, **address)
+    first, last = said.split()
+    found = find_customer(Customer("contact", "301", first, last, email), "", book([them]))
+    assert found is not None
+    assert found.id == "7"
+
+
+def test_keys_are_the_same_however_the_accents_are_written() -> None:
+    """Two documents of one person or product create it once; keys that are stored stay as they were."""
+    facts = book([]).facts
+    keys = {
+        customer_key(Customer("contact", "1", first, last, "Jose@x.org"), "", facts)
+        for first, last in (APART.split(), WHOLE.split())
+    }
+    assert keys == {"jose@x.org|josé|núñez"}
+    skus = {item_key(ProductReference("1", sku, "Soap")) for sku in (APART, WHOLE)}
+    assert skus == {"sku josé núñez"}
+
+
+@pytest.mark.parametrize(("known", "said"), [(APART, WHOLE), (WHOLE, APART)])
+def test_a_product_is_found_by_its_sku_however_the_accents_are_written(
+    known: str, said: str
+) -> None:
+    """As a person is."""
+    item = row("Item", "8", "Soap", Type="Service", Sku=known)
+    line = Line(Decimal(100), product=ProductReference("1", said))
+    assert sold(book([WALK_IN, item]), lines=(line,)).item_ids == ("8",)
 
 
 # --- payment methods -----------------------------------------------------------------------------
