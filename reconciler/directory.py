@@ -286,10 +286,10 @@ class _Wanted:
             full_name = (
                 customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
             )
-            names = customer_names(
-                full_name or customer.email, customer.email, customer.hubspot_id, currency
-            )
-            self.names.update(map(name_key, names))
+            full_name = full_name or customer.email
+            foreign = self.facts.foreign_currency(currency)
+            names = customer_names(full_name, customer.email, customer.hubspot_id, foreign)
+            self.names.update(map(name_key, (*names, *names_in(full_name, currency))))
             if customer.email:
                 self.emails.add(email_key(customer.email))
         if content.vendor:

@@ -206,7 +206,8 @@ def customer_entity(customer: Customer, currency: str, book: Book) -> Entity:
     """A new customer under the first of its names that nobody in the company bears yet."""
     full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
     full_name = full_name or customer.email
-    names = customer_names(full_name, customer.email, customer.hubspot_id, currency)
+    foreign = book.facts.foreign_currency(currency)
+    names = customer_names(full_name, customer.email, customer.hubspot_id, foreign)
     entity: Entity = {"DisplayName": _free_name(names, book.name_is_taken, "customer", full_name)}
     _set(entity, "GivenName", person_name(customer.first_name))
     _set(entity, "FamilyName", person_name(customer.last_name))

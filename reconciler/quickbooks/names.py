@@ -151,7 +151,7 @@ def customer_names(name: str, email: str, hubspot_id: str, currency: str = "") -
 
     Always the same for the same customer, and the last one is the customer's own: names are
     unique over customers, vendors and employees, also inactive ones (fault 6240). *currency* is
-    given where a company keeps several: who is billed in two of them is two customers.
+    given where it is a foreign one: who is billed in two currencies is two customers.
     """
     base = display_name(name) or display_name(email)
     own = f"HubSpot {hubspot_id} {currency}".rstrip()

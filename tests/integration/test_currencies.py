@@ -64,6 +64,17 @@ async def test_who_is_kept_only_in_another_currency_gets_a_second_entry(work: Wo
     assert await billed_to(work) == [("Ada Byron (EUR)", "EUR")]
 
 
+async def test_at_home_a_name_that_is_taken_gets_the_address(work: Work) -> None:
+    """A vendor bears it: “Ada Byron (USD)” would say nothing in a company that is kept in USD."""
+    await work.sandbox.enter(work.realm, "Vendor", {"DisplayName": "Ada Byron"})
+    await work.want([sale(), sale(currency="EUR")])
+    await work.run_until(work.all_created)
+    assert await billed_to(work) == [
+        ("Ada Byron (EUR)", "EUR"),
+        ("Ada Byron (ada@example.com)", "USD"),
+    ]
+
+
 async def test_a_customer_whose_creation_got_no_answer_is_not_made_twice(work: Work) -> None:
     """What the lost answer told is found again, in its currency."""
     await plan(work.sandbox, work.realm, kind="drop_after_commit", entity="Customer", count=1)
