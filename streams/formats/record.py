@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -106,7 +107,21 @@ def refused(reason: Reason, detail: str) -> UndecodableRecord:
     return UndecodableRecord(reason.value, detail)
 
 
+_MOST_SHOWN = 24
+_HUGE = 10**_MOST_SHOWN
+
+
 def shown(value: object) -> str:
-    """Show at most 24 characters of a value from a record, for a refusal's detail."""
-    text = value if isinstance(value, str) else type(value).__name__
-    return ascii(text[:24])
+    """Show a value from a record as its JSON does, for a refusal's detail: 24 characters at most."""
+    if isinstance(value, str):
+        return ascii(value[:_MOST_SHOWN])
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and not -_HUGE < value < _HUGE:
+        return "a huge number"  # whose digits Python may not even write
+    if isinstance(value, (int, float, Decimal)):
+        text = str(value)
+        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+    return "a list" if isinstance(value, list) else "a map"

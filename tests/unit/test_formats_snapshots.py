@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from reconciler.errors import ConfigurationError, UndecodableRecord
 from reconciler.model import Change, ChangeKind, Link, ObjectKey, ObjectType, Related
-from streams.formats import TopicSettings, decode
+from streams.formats import TopicSettings, decode, values
 from tests.feeds import Written, iso, record
 
 AT = 1_760_000_000_000
@@ -404,3 +405,24 @@ def test_json_behind_a_schema_registrys_prefix_is_read() -> None:
     value = record(snapshot(), AT).value
     assert value is not None
     assert says(b"\x00\x00\x00\x00\x07" + value)[0].key == DEAL
+
+
+@pytest.mark.parametrize(
+    ("id_", "told"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (-7, "-7"),
+        (Decimal("12.5"), "12.5"),
+        (Decimal("0." + "3" * 40), "0.333333333333333333333…"),
+        (10**40, "a huge number"),
+        ([1], "a list"),
+        ({"a": 1}, "a map"),
+        ("a b" * 60, f"'{'a b' * 8}'"),
+    ],
+)
+def test_a_refusal_shows_the_value_and_not_what_python_calls_it(id_: object, told: str) -> None:
+    """Of a text no more than its beginning."""
+    with pytest.raises(UndecodableRecord) as refusal:
+        values.ident(id_)
+    assert refusal.value.detail == f"{told} is not an object id"
