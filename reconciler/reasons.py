@@ -111,16 +111,18 @@ _ARRIVES = (
 )
 
 WAITING: dict[Reason, Words] = {
-    Reason.LINE_ITEMS: Words("The line items of this {object} have not arrived yet.", _ARRIVES),
+    Reason.LINE_ITEMS: Words(
+        "The line items of this {object} have not arrived yet{single}.", _ARRIVES
+    ),
     Reason.LINE_ITEM_DETAILS: Words(
         "The {missing} of line item {item} has not arrived yet.", _ARRIVES
     ),
-    Reason.CONTACT: Words("The contacts of this {object} have not arrived yet.", _ARRIVES),
+    Reason.CONTACT: Words("The contacts of this {object} have not arrived yet{single}.", _ARRIVES),
     Reason.CONTACT_DETAILS: Words(
         "The first contact ({item}) is known only by its id; name and email have not arrived yet.",
         _ARRIVES,
     ),
-    Reason.COMPANY: Words("The companies of this {object} have not arrived yet.", _ARRIVES),
+    Reason.COMPANY: Words("The companies of this {object} have not arrived yet{single}.", _ARRIVES),
     Reason.COMPANY_DETAILS: Words(
         "The first company ({item}) is known only by its id; its name has not arrived yet.",
         _ARRIVES,

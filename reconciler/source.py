@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
-from reconciler.reading import associated
+from reconciler.reading import associated, named
 from reconciler.reasons import Blocked, Reason, Waiting
 from reconciler.workflows.values import number
 
@@ -82,7 +82,7 @@ def lines_of(
     """
     items = associated(obj, "line_items")
     if items is None:
-        raise Waiting(Reason.LINE_ITEMS, object=obj.key.type)
+        raise _not_known(Reason.LINE_ITEMS, obj, "line_items")
     if not items:
         raise Blocked(Reason.NO_LINE_ITEMS, object=obj.key.type)
     products = obj.related.get("products", {})
@@ -306,12 +306,18 @@ def first_contact(obj: SourceObject) -> Related:
     """The first associated contact, in association order as received (R9)."""
     contacts = associated(obj, "contacts")
     if contacts is None:
-        raise Waiting(Reason.CONTACT, object=obj.key.type)
+        raise _not_known(Reason.CONTACT, obj, "contacts")
     if not contacts:
         raise Blocked(Reason.NO_CONTACT, object=obj.key.type)
     if contacts[0].properties is None:
         raise Waiting(Reason.CONTACT_DETAILS, item=contacts[0].id)
     return contacts[0]
+
+
+def _not_known(reason: Reason, obj: SourceObject, name: str) -> Waiting:
+    """A list that was never given whole, though events may have told of one or another on it."""
+    single = ": single ones are known, the whole list is not" if named(obj, name) else ""
+    return Waiting(reason, object=obj.key.type, single=single)
 
 
 def contact_customer(contact: Related) -> Customer:
@@ -335,7 +341,7 @@ def company_customer(obj: SourceObject) -> Customer:
     """The first associated HubSpot company as a customer."""
     companies = associated(obj, "companies")
     if companies is None:
-        raise Waiting(Reason.COMPANY, object=obj.key.type)
+        raise _not_known(Reason.COMPANY, obj, "companies")
     if not companies:
         raise Blocked(Reason.NO_COMPANY, object=obj.key.type)
     first = companies[0]

@@ -12,7 +12,15 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.model import Action, DocumentState, ObjectType, Related
+from reconciler.model import (
+    Action,
+    Change,
+    ChangeKind,
+    DocumentState,
+    Link,
+    ObjectType,
+    Related,
+)
 from reconciler.reasons import Reason
 from tests.deciding import (
     ADA,
@@ -65,6 +73,18 @@ def state(found: object) -> tuple[str, str]:
 def test_r06_nothing_is_wanted_before_everything_is_known(lines, contacts, reason) -> None:  # type: ignore[no-untyped-def]
     """R6: a document whose facts have not all arrived waits, and says for which."""
     assert state(only(INVOICE, deal(lines=lines, contacts=contacts))) == ("waiting", reason)
+
+
+def test_r06_a_list_of_which_a_part_is_known_says_so() -> None:
+    """R6: an event tells of one contact, and nothing says that there are no others."""
+    whole = deal(contacts=None)
+    told = Change(
+        key=whole.key, at=AT + 1, kind=ChangeKind.ASSOCIATION, links=(Link("contacts", "81"),)
+    )
+    sentence = "The contacts of this deal have not arrived yet"
+    assert only(INVOICE, whole).detail.startswith(f"{sentence}. ")
+    part = f"{sentence}: single ones are known, the whole list is not."
+    assert only(INVOICE, whole, told).detail.startswith(part)
 
 
 def test_r07_the_customer_is_first_name_last_name_and_email() -> None:
