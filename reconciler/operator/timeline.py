@@ -140,7 +140,7 @@ def _operation(operation: OperationView) -> list[TimelineEntry]:
         at=operation.first_sent_at, kind="operation", title=f"{what} begun", detail=request
     )
     if operation.finished_at is None:
-        tries = f"{operation.attempts} attempts; looked at again at {operation.next_attempt_at:%H:%M:%S}"
+        tries = f"{_attempts(operation)}; looked at again at {operation.next_attempt_at:%H:%M:%S}"
         error = f": {operation.error}" if operation.error else ""
         title = f"{what} {operation.state}"
         at = max(operation.first_sent_at, min(operation.next_attempt_at, operation.first_sent_at))
@@ -149,9 +149,13 @@ def _operation(operation: OperationView) -> list[TimelineEntry]:
     result = f"id {operation.quickbooks_id}" if operation.quickbooks_id else operation.error
     ended = TimelineEntry(
         at=operation.finished_at, kind="operation", title=f"{what} {operation.state}",
-        detail=f"{result} after {operation.attempts} attempts{tid}",
+        detail=f"{result} after {_attempts(operation)}{tid}",
     )  # fmt: skip
     return [begun, ended]
+
+
+def _attempts(operation: OperationView) -> str:
+    return f"{operation.attempts} attempt{'' if operation.attempts == 1 else 's'}"
 
 
 def _outcome(outcome: OutcomeView) -> TimelineEntry:

@@ -81,6 +81,7 @@ def test_a_document_shows_its_operations_and_events(service: WholeService) -> No
     assert "created" in [each["kind"] for each in view["outcomes"]]
     text = command(service, "document", str(number)).output
     assert view["operations"][0]["request_id"] in text
+    assert "after 1 attempt," in text
 
 
 def test_documents_are_found_by_name_customer_and_number(service: WholeService) -> None:
