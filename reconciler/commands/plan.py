@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +12,20 @@ from rich.progress import Progress, TaskID
 
 from reconciler.commands import sources
 from reconciler.commands.options import AsJson
-from reconciler.commands.output import console, money, plain, print_json, progress_bar, table
+from reconciler.commands.output import Exit, console, money, plain, print_json, progress_bar, table
 from reconciler.commands.planner import Planner
 from reconciler.commands.session import Session, run
 from reconciler.errors import ConfigurationError
 from reconciler.model import ObjectType
 from reconciler.operator.planning import Fate, Plan
 from reconciler.workflows import Workflow
+from streams.formats.record import Reason as Unread
 
 app = typer.Typer()
+
+_SAY_KIND = (
+    f"Records of one type that do not name it: say which with --kind ({', '.join(ObjectType)})."
+)
 
 Chosen = Annotated[str, typer.Option("--workflow", help="Only this workflow, on or off.")]
 Company = Annotated[str, typer.Option(help="Only documents in this company.")]
@@ -45,7 +51,8 @@ def plan(
     """What would be created now: counts, amounts and reasons, from stored objects, topics or a file.
 
     Writes nothing, to Kafka, Postgres or QuickBooks. It decides as backfill does: also about
-    objects that met their workflow before it was turned on.
+    objects that met their workflow before it was turned on. Exit status 1 if there are records and
+    not one can be understood.
     """
     if topics and file is not None:
         raise typer.BadParameter("choose --from-topics or --file")
@@ -67,7 +74,12 @@ def plan(
         planner.plan.records, planner.plan.undecodable = folded.records, dict(folded.undecodable)
         return await planner.whole()
 
-    show(run(work), json, lines)
+    found = run(work)
+    show(found, json, lines)
+    if file is not None and kind is None and Unread.NO_OBJECT_TYPE in found.undecodable:
+        print(_SAY_KIND, file=sys.stderr)
+    if found.nothing_was_read:
+        raise typer.Exit(Exit.NOT_DONE)
 
 
 class BarTold:
@@ -127,7 +139,7 @@ def show(found: Plan, as_json: bool, lines: bool) -> None:
     recorded = len(found.of(Fate.RECORDED))
     out.print(f"{found.objects} objects looked at; {recorded} documents are in the ledger already.")
     for reason, count in found.undecodable.items():
-        out.print(f"{count} records can't be understood: {reason}")
+        out.print(f"{count} {'record' if count == 1 else 'records'} can't be understood: {reason}")
     amounts = table("Would be created", "company", "action", "documents", "total",
                     right=("documents", "total"))  # fmt: skip
     for each in found.amounts():

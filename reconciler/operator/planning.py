@@ -76,6 +76,11 @@ class Plan(msgspec.Struct, kw_only=True):
     documents: list[PlannedDocument] = []
     undecodable: dict[str, int] = {}
 
+    @property
+    def nothing_was_read(self) -> bool:
+        """There were records, and not one could be understood."""
+        return 0 < self.records == sum(self.undecodable.values())
+
     def of(self, fate: Fate) -> list[PlannedDocument]:
         """Documents of one fate."""
         return [each for each in self.documents if each.fate is fate]

@@ -97,6 +97,18 @@ def test_backfill_creates_exactly_what_plan_said(service: WholeService, tmp_path
     }
 
 
+def test_a_file_of_which_nothing_is_understood_is_no_plan(
+    service: WholeService, tmp_path: Path
+) -> None:
+    """Snapshots do not say what they are: exit status 1, and what to say in their stead."""
+    lines = tmp_path / "unnamed.jsonl"
+    lines.write_bytes(b"\n".join(value for _, value in FEED[:2]))
+    answer = command(service, "plan", "--file", str(lines))
+    assert answer.status == 1
+    assert "2 records can't be understood: no_object_type" in answer.output
+    assert "--kind (deal, " in answer.errors
+
+
 def _by_fate(plan: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {
         (e["key"]["object_id"], e["fate"], str(e["total"])) for e in plan["documents"]
