@@ -123,6 +123,7 @@ def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFil
         group_id=settings.group_id,
         clock=utc_now,
         redrive_transaction=store.letters.redriving,
+        topics=settings.topics,
     )
 
 

@@ -57,6 +57,13 @@ class DeadLetterStore:
         )
         return {row[0]: row[1] for row in rows}
 
+    async def open_of(self, topic: str) -> int:
+        """How many of one topic are open."""
+        count: int = await self.pool.fetchval(
+            "SELECT count(*)::int FROM dead_letters WHERE resolved_at IS NULL AND topic = $1", topic
+        )
+        return count
+
     async def by_id(self, ids: Sequence[int]) -> list[StoredDeadLetter]:
         """With their bytes, in the order of their ids."""
         rows = await self.pool.fetch(

@@ -148,6 +148,10 @@ class OperatorStore:
         """Open ones by reason."""
         return await self.letters.reasons()
 
+    async def open_dead_letters(self, topic: str) -> int:
+        """How many of one topic are open."""
+        return await self.letters.open_of(topic)
+
     async def dead_letters_by_id(self, ids: Sequence[int]) -> list[StoredDeadLetter]:
         """With their bytes."""
         return await self.letters.by_id(ids)

@@ -7,9 +7,9 @@ it. Every action takes `by`, the name of the person, and leaves an audit entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -57,6 +57,8 @@ class Operator:
     redrive_transaction: Callable[
         [Sequence[int], NewAudit], AbstractAsyncContextManager[Transaction]
     ]
+    topics: Mapping[str, str] = field(default_factory=dict)
+    """By object type, of those that are read."""
 
     # --- asking ------------------------------------------------------------------------------------
 
@@ -119,10 +121,17 @@ class Operator:
             companies={each.realm_id: each for each in await self.store.companies()},
             workflows=self.workflows,
             now=self.clock(),
+            not_understood="" if objects else await self._not_understood(key.type),
         )
         told = explaining.explain(question, object_timeline(question.object, documents, entries))
         problems = [hubspot_problem(each) for each in await self.store.hubspot_problems(key)]
         return msgspec.structs.replace(told, hubspot_problems=tuple(problems))
+
+    async def _not_understood(self, object_type: ObjectType) -> str:
+        """How many records of the type's topic an object that was never read may be among."""
+        topic = self.topics.get(object_type, "")
+        count = await self.store.open_dead_letters(topic) if topic else 0
+        return explaining.not_understood(count, topic) if count else ""
 
     async def _key(
         self, object_type: ObjectType, object_id: str, portal_id: int | None

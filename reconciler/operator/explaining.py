@@ -44,6 +44,14 @@ class Question:
     companies: Mapping[str, StoredCompany]
     workflows: WorkflowFile
     now: datetime
+    not_understood: str = ""
+    """What is said of the dead letters that an object never read may be among."""
+
+
+def not_understood(count: int, topic: str) -> str:
+    """Tell of a topic's open dead letters."""
+    what = "record" if count == 1 else "records"
+    return f"{count} {what} of topic {topic} could not be understood: reconciler dead-letters list."
 
 
 def explain(question: Question, timeline: tuple[TimelineEntry, ...]) -> Explanation:
@@ -91,8 +99,9 @@ def _sentence(question: Question, actions: Sequence[ActionExplanation]) -> str:
     if question.object is None:
         return (
             f"No change of {key} in portal {key.portal_id} has been read. Check that it exists in "
-            "HubSpot and that the feed carries it; reading may also be behind."
-        )
+            "HubSpot and that the feed carries it; reading may also be behind. "
+            f"{question.not_understood}"
+        ).rstrip()
     if not actions:
         return f"No workflow is for {key.type}s, so nothing is wanted."
     counts: dict[str, int] = {}

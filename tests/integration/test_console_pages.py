@@ -152,6 +152,7 @@ async def test_an_unknown_id_is_told_apart_from_one_without_documents(ada: Visit
     page = await ada.get(f"{BASE}/search?q=deal+999")
     assert page.path.startswith(f"{BASE}/objects/deal/999")
     assert "No change of deal 999" in page.text
+    assert "could not be understood: reconciler dead-letters list" in page.text
 
 
 async def test_paging_shows_every_document_once(ada: Visitor, ledger: asyncpg.Connection) -> None:

@@ -65,10 +65,14 @@ def test_explain_says_what_exists_and_why_others_are_not_wanted(service: WholeSe
 
 
 def test_explain_of_an_unknown_object_says_so(service: WholeService) -> None:
-    """Exit status 1 and a sentence about what to check."""
+    """Exit status 1 and a sentence about what to check, the dead letters of its topic among it."""
     answer = command(service, "explain", "deal", "999999")
     assert answer.status == 1
     assert "No change of deal 999999" in answer.output
+    assert "could not be understood: reconciler dead-letters list" in answer.output
+    quote = command(service, "explain", "quote", "999999")
+    assert "No change of quote 999999" in quote.output
+    assert "understood" not in quote.output, "only its own topic counts"
 
 
 def test_a_document_shows_its_operations_and_events(service: WholeService) -> None:
