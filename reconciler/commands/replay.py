@@ -176,6 +176,7 @@ class Replaying:
             transaction=self._transaction,
             pace=Pace(self.share),
             progress=progress,
+            topic_ids=await sources.topic_ids(self.session, {each.topic for each in ranges}),
         )
         await work.run(self._batches(ranges))
 

@@ -97,6 +97,12 @@ async def whole_topics(session: Session) -> dict[records.Partition, Range]:
     return {log.partition: Range(log.beginning, log.end) for log in logs}
 
 
+async def topic_ids(session: Session, topics: Iterable[str]) -> dict[str, str]:
+    """Kafka's ids of topics, "" where it gives none."""
+    async with Cluster(kafka_of(session)) as cluster:
+        return {topic: id_ or "" for topic, id_ in (await cluster.topic_ids(topics)).items()}
+
+
 def kafka_of(session: Session) -> KafkaConnection:
     """How to reach Kafka."""
     from reconciler.adapters import kafka_connection

@@ -6,9 +6,9 @@ known and repeats add nothing, so a replay creates nothing that live reading did
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import UndecodableRecord
 from reconciler.intake import Batch, Intake, Record, Taken, Transaction
@@ -43,6 +43,8 @@ class Replay:
     transaction: Callable[[Positions], AbstractAsyncContextManager[Transaction]]
     pace: Pace
     progress: Callable[[Positions, Taken], None]
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    """Kafka's: a dead letter is one by them, so that a replay adds no second one."""
 
     async def run(self, batches: AsyncIterator[tuple[Sequence[Record], Positions]]) -> None:
         """Take in what *batches* read; each comes with the positions after it."""
@@ -57,7 +59,7 @@ class Replay:
             decode=self._decode_chosen,
             transaction=lambda: self.transaction(positions),
         )
-        return await intake.take(Batch(records=records, advances=[]))
+        return await intake.take(Batch(records, advances=[], topic_ids=self.topic_ids))
 
     def _decode_chosen(self, record: Record) -> list[Change]:
         try:

@@ -12,7 +12,7 @@ import asyncpg
 from reconciler.assembly import operator_over
 from reconciler.commands import sources
 from reconciler.commands.session import Session
-from reconciler.intake import Taken
+from reconciler.intake import Batch, Taken
 from reconciler.known import RUN, KnownRecords
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.operator.desk import Operator
@@ -158,3 +158,23 @@ async def test_a_replay_of_one_object_takes_only_that(pool: asyncpg.Pool) -> Non
         progress=lambda _positions, _taken: None,
     ).run(batches())
     assert await known(pool) == {"3"}
+
+
+async def test_a_replay_adds_no_second_dead_letter(pool: asyncpg.Pool) -> None:
+    """A record that has its letter already has it by Kafka's id of the topic, too."""
+    record, ids = Record("deal", 0, 0, AT, None, array(None)), {"deal": "the topic's id"}
+    intake = IntakeAtWork(pool, FILE).intake
+    await intake.take(Batch([record], advances=[], topic_ids=ids))
+
+    async def batches() -> AsyncIterator[tuple[Sequence[Record], Positions]]:
+        yield [record], {("deal", 0): 1}
+
+    await Replay(
+        intake=intake,
+        chosen=Chosen(),
+        transaction=lambda _positions: transaction(pool),
+        pace=Pace(1.0),
+        progress=lambda _positions, _taken: None,
+        topic_ids=ids,
+    ).run(batches())
+    assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 1
