@@ -87,7 +87,7 @@ async def test_what_is_readable_is_taken_and_the_record_kept_whole(pool: asyncpg
     taken = await take(pool, value)
     assert (taken.changes, taken.changed_objects, len(taken.dead_letters)) == (3, 3, 1)
     assert await known(pool) == {"1", "2", "3"}
-    told = "element 4 of 4: 'NoneType' is not an object id; the others are taken"
+    told = "element 4 of 4: null is not an object id; the others are taken"
     assert await letters(pool) == [("bad_id", told, value, True)]
 
 
@@ -109,7 +109,7 @@ async def test_a_re_drive_takes_what_is_understood_by_now(pool: asyncpg.Pool) ->
         mended = array(*ids)
         await pool.execute("UPDATE dead_letters SET record_value = $1", mended)
         done = await operator(pool).redrive([number], "Ada")
-        told = "element 3 of 3: 'NoneType' is not an object id; the others are taken"
+        told = "element 3 of 3: null is not an object id; the others are taken"
         if refused:
             assert done.refused == {number: f"It still can't be understood: bad_id: {told}."}
             assert await known(pool) == {"1", "2"}
