@@ -419,7 +419,7 @@ TAKEN = "; the others are taken"
         pytest.param(
             [_creation(1), _creation(None), _creation(3)],
             [FIRST, THIRD],
-            f"element 2 of 3: 'NoneType' is not an object id{TAKEN}",
+            f"element 2 of 3: null is not an object id{TAKEN}",
             id="an array",
         ),
         pytest.param(
@@ -431,18 +431,18 @@ TAKEN = "; the others are taken"
         pytest.param(
             [{"results": [_creation(1), _creation(None)]}, _creation(3)],
             [FIRST, THIRD],
-            f"element 1 of 2: element 2 of 2: 'NoneType' is not an object id{TAKEN}",
+            f"element 1 of 2: element 2 of 2: null is not an object id{TAKEN}",
             id="a page within an array",
         ),
         pytest.param(
             [event("ticket.creation"), _creation(None)],
             [],
-            f"element 2 of 2: 'NoneType' is not an object id{TAKEN}",
+            f"element 2 of 2: null is not an object id{TAKEN}",
             id="beside an event that is understood and says nothing",
         ),
-        pytest.param([_creation(None)], [], "'NoneType' is not an object id", id="the only one"),
+        pytest.param([_creation(None)], [], "null is not an object id", id="the only one"),
         pytest.param(
-            [_creation(None), 7], [], "'NoneType' is not an object id", id="none is understood"
+            [_creation(None), 7], [], "null is not an object id", id="none is understood"
         ),
     ],
 )
