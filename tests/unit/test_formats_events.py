@@ -441,9 +441,7 @@ TAKEN = "; the others are taken"
             id="beside an event that is understood and says nothing",
         ),
         pytest.param([_creation(None)], [], "null is not an object id", id="the only one"),
-        pytest.param(
-            [_creation(None), 7], [], "null is not an object id", id="none is understood"
-        ),
+        pytest.param([_creation(None), 7], [], "null is not an object id", id="none is understood"),
     ],
 )
 def test_one_bad_event_keeps_no_other_from_being_taken(
