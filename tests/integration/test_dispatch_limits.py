@@ -207,7 +207,7 @@ async def test_any_text_makes_a_document(work: Work, contents: list[DocumentCont
 
     await work.run_until(settled, seconds=25)
     blocked = [row for row in await work.documents() if row["state"] == "blocked"]
-    assert {row["reason"] for row in blocked} <= {"product_not_found"}, [
+    assert {row["reason"] for row in blocked} <= {"product_unnamed"}, [
         (row["reason"], row["detail"]) for row in blocked
     ]
     for code in ("4000", "4001", "2050", "2040", "2210", "6240", "500"):

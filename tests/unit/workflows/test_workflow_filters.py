@@ -178,10 +178,16 @@ def reference_holds(written: dict[str, Any], value: str | None) -> bool:
 
 
 def reference_group(group: list[dict[str, Any]], obj: SourceObject) -> int | None:
-    """The earliest instant of the group's own properties at which all its filters hold."""
+    """The earliest instant of the group's own properties at which all its filters hold.
+
+    A change that has no history of its own is taken to have come when the object was first told.
+    """
     names = {written["property"] for written in group}
-    instants = sorted({at for name in names for at, _ in obj.history.get(name, [])})
-    for at in instants or [obj.base_at]:
+    instants = {at for name in names for at, _ in obj.history.get(name, [])}
+    changed = {written["property"] for written in group if written["operator"] == "changed_to"}
+    if any(not obj.history.get(name) for name in changed):
+        instants.add(obj.base_at)
+    for at in sorted(instants) or [obj.base_at]:
         if all(reference_at(written, obj, at) for written in group):
             return at
     return None
