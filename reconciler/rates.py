@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from reconciler.errors import QuickBooksError, RetryLater
+from reconciler.errors import Disconnected, QuickBooksError
 from reconciler.lifecycle import is_refusal
 from reconciler.model import Action, DocumentContent
 from reconciler.ports.dispatch import DueDocument
@@ -63,9 +63,7 @@ class Rates:
         if key is None or key not in self._known:
             return found
         rate = self._known[key]
-        if (
-            rate is None and key[0] != "Invoice"
-        ):  # QuickBooks will say what is wrong with the invoice
+        if rate is None and key[0] != "Invoice":  # of an invoice it says itself what is wrong
             raise Blocked(Reason.NO_EXCHANGE_RATE, currency=key[0], date=key[1])
         return replace(found, exchange_rate=rate)
 
@@ -74,7 +72,9 @@ class Rates:
         for key in keys:
             try:
                 rate = await self._ask(key)
-            except RetryLater as error:
+            except Disconnected:
+                raise
+            except QuickBooksError as error:
                 _log.warning("exchange rate not read", currency=key[0], error=str(error))
                 return
             self._known[key] = rate

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler import rates
-from reconciler.errors import Disconnected, Refused, RetryLater
+from reconciler.errors import Disconnected, OutcomeUnknown, Refused, RetryLater
 from reconciler.quickbooks.answers import Answer
 from reconciler.quickbooks.protocol import Request
 from reconciler.rates import Rates
@@ -66,9 +66,10 @@ async def test_what_counts_as_a_rate(
     assert stop.value.reason is Reason.NO_EXCHANGE_RATE
 
 
-async def test_what_cannot_be_asked_now_stays_unknown() -> None:
+@pytest.mark.parametrize("error", [RetryLater("Later"), OutcomeUnknown("No answer")], ids=str)
+async def test_what_cannot_be_asked_now_stays_unknown(error: Exception) -> None:
     """And the others are not asked for then; a company that is not connected says so."""
-    sender = Sender(RetryLater("Later"))
+    sender = Sender(error)
     kept = Rates(sender)
     await kept.read([KEY, ("EUR", "2026-11-21")])
     assert sender.asked == 1
