@@ -27,7 +27,7 @@ LIVE_AT_ONCE = 10 * MAX_BATCH_ITEMS
 BACKFILL_AT_ONCE = MAX_BATCH_ITEMS
 """The same of a backfill: few, because a live document waits until they are on their way."""
 
-BACKFILL_SHARE = 0.12
+BACKFILL_SHARE = 0.15
 """Of the time: making a backfill's documents ready is followed by leaving it for the rest of it.
 Intuit's limits let far less through."""
 

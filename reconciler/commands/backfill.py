@@ -51,7 +51,7 @@ def backfill(
     lines: Annotated[
         bool, typer.Option("--documents", help="In the preview, print each document.")
     ] = False,
-    share: Share = 0.1,
+    share: Share = 0.15,
     by: By = "",
     json: AsJson = False,
 ) -> None:

@@ -51,7 +51,7 @@ def replay(
         list[str] | None, typer.Option("--object", help="Only changes of these HubSpot ids.")
     ] = None,
     workflow: Annotated[str, typer.Option(help="Only objects of this workflow's type.")] = "",
-    share: Share = 0.1,
+    share: Share = 0.15,
     by: By = "",
     json: AsJson = False,
 ) -> None:
