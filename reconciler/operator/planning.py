@@ -105,7 +105,8 @@ class Plan(msgspec.Struct, kw_only=True):
         """Why others would not be created, most frequent first."""
         stopped = [each for each in self.documents if each.fate in (Fate.BLOCKED, Fate.WAITING)]
         counts = Counter((each.fate, each.reason) for each in stopped)
-        return [(fate, reason, count) for (fate, reason), count in counts.most_common()]
+        by_count = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        return [(fate, reason, count) for (fate, reason), count in by_count]
 
 
 def planned(
