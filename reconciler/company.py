@@ -266,10 +266,10 @@ class CompanyDispatcher:
             self.around.crash_point("dispatch.answered")
             if resumed:
                 results = await self._checked(resumed, results)
-            if _may_be_overtaken(resumed, results):
+            if overtaking := _overtaking(resumed, results):
                 if not await self._until_landed():
                     return  # it is taken up again
-                results = await self._checked(resumed, results)
+                results = await self._checked(overtaking, results)
             following = await self._record(operations, results, group, resumed)
             self._heed(list(results.values()))
             self.around.crash_point("dispatch.recorded")
@@ -400,20 +400,21 @@ def _is_among(in_the_air: Mapping[str, int | None], op: Operation) -> bool:
     return op.document_id is not None and op.document_id in in_the_air.values()
 
 
-def _may_be_overtaken(
+def _overtaking(
     resumed: Sequence[UnfinishedOperation], results: Mapping[str, BatchResult]
-) -> bool:
-    """Whether a repetition was refused, and an attempt before it may still land.
+) -> list[UnfinishedOperation]:
+    """Those whose repetition was refused while an attempt before it may still land.
 
     The refusal's cause may be gone by then: the document would be made anew, and that as well.
     """
-    return any(
-        each.operation.verb == Verb.CREATE
+    return [
+        each
+        for each in resumed
+        if each.operation.verb == Verb.CREATE
         and not each.was_answered
         and isinstance(result := results[each.operation.operation_key], QuickBooksError)
         and is_refusal(result)
-        for each in resumed
-    )
+    ]
 
 
 def _by_request(unfinished: Sequence[UnfinishedOperation]) -> list[list[UnfinishedOperation]]:
