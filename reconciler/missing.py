@@ -79,9 +79,8 @@ class ReferenceMaker:
 
         What got no answer yet stays missing and is taken up later. Raises Disconnected.
         """
-        refused = self._refused_just_now()
-        missing = [each for each in _distinct(documents) if (each.entity, each.key) not in refused]
-        told = len(refused)
+        recently, refused = self._refused_just_now(), Refusals()
+        missing = [each for each in _distinct(documents) if (each.entity, each.key) not in recently]
         tried, number = 0, 0
         while missing and tried < MOST_NAMES:
             number += 1
@@ -95,12 +94,9 @@ class ReferenceMaker:
             words = f"No name was accepted for its {_CALLED[each.entity]}."
             stop = Blocked(Reason.REFUSED, message=words, fix="Create it by hand.")
             refused.setdefault((each.entity, each.key), stop)
-        if len(refused) > told:
-            until = self.clock() + REFUSED_FOR
-            self._refused |= {
-                key: (stop, until) for key, stop in refused.items() if key not in self._refused
-            }
-        return refused
+        until = self.clock() + REFUSED_FOR
+        self._refused |= {key: (stop, until) for key, stop in refused.items()}
+        return recently | refused
 
     def _refused_just_now(self) -> Refusals:
         now = self.clock()
