@@ -283,10 +283,7 @@ class _Wanted:
     def add(self, content: DocumentContent) -> None:
         currency = self.facts.stated_currency(content.currency)
         if customer := content.customer:
-            full_name = (
-                customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
-            )
-            full_name = full_name or customer.email
+            full_name = customer.full_name
             foreign = self.facts.foreign_currency(currency)
             names = customer_names(full_name, customer.email, customer.hubspot_id, foreign)
             self.names.update(map(name_key, (*names, *names_in(full_name, currency))))

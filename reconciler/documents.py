@@ -204,8 +204,7 @@ def _purchase(
 
 def customer_entity(customer: Customer, currency: str, book: Book) -> Entity:
     """A new customer under the first of its names that nobody in the company bears yet."""
-    full_name = customer.display_name or f"{customer.first_name} {customer.last_name}".strip()
-    full_name = full_name or customer.email
+    full_name = customer.full_name
     foreign = book.facts.foreign_currency(currency)
     names = customer_names(full_name, customer.email, customer.hubspot_id, foreign)
     entity: Entity = {"DisplayName": _free_name(names, book.name_is_taken, "customer", full_name)}

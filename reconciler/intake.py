@@ -33,6 +33,8 @@ from reconciler.fold import fold
 from reconciler.known import KnownRecords, Looked, RecordAtPosition
 from reconciler.ledger import by_source, differences, events_of, overtaken, splits_refunds
 from reconciler.model import (
+    AFTER_LAST_MS,
+    FIRST_MS,
     SOURCE_TYPES,
     Change,
     DocumentKey,
@@ -57,9 +59,6 @@ _log = structlog.get_logger("reconciler.intake")
 
 _encode_headers = msgspec.msgpack.Encoder().encode
 _NOTHING: Mapping[DocumentKey, InLedger] = {}
-
-_SENSIBLE_MS = range(946_684_800_000, 4_102_444_800_000)
-"""From 2000 to 2100. Kafka keeps whatever time a producer gives a record, -1 where it gives none."""
 
 
 class Record(RecordAtPosition, Protocol):
@@ -311,9 +310,12 @@ class Intake:
 
 
 def _heard_at(records: Sequence[Record]) -> int:
-    """When Kafka got the oldest of them (epoch ms); 0 where that can't be told."""
-    told = (each.timestamp_ms for each in records if each.timestamp_ms in _SENSIBLE_MS)
-    return min(told, default=0)
+    """When Kafka got the oldest of them (epoch ms); 0 where that can't be told.
+
+    It keeps whatever time a producer gives a record, -1 where it gives none.
+    """
+    times = (each.timestamp_ms for each in records)
+    return min((at for at in times if FIRST_MS <= at < AFTER_LAST_MS), default=0)
 
 
 def _dead_letter(record: Record, topic_id: str, error: UndecodableRecord) -> DeadLetter:

@@ -162,6 +162,10 @@ class Action(StrEnum):
     REFUND_RECEIPT = "refund_receipt"
 
 
+FIRST_MS = 946_684_800_000  # 2000: HubSpot is younger, so an earlier time is another unit or junk
+AFTER_LAST_MS = 4_102_444_800_000  # 2100: a later time would win over all that is ever said
+"""What is taken for an instant (epoch ms), in whatever a feed or HubSpot says."""
+
 HUBSPOT_PAYMENT_METHODS = frozenset({
     "card", "ach", "cash", "check", "wire_transfer", "other", "sepa", "bacs", "pads",
 })  # fmt: skip
@@ -197,10 +201,9 @@ class DocumentState(StrEnum):
     WANTED = "wanted"  # to be created, now or at next_attempt_at
     SENDING = "sending"  # an operation was begun; its outcome is not recorded yet
     CREATED = "created"  # in QuickBooks, with its id
-    DISMISSED = (
-        "dismissed"  # not to be made: a person said so (DISMISSED_BY_A_PERSON, which stands), or
-    )
-    # nothing calls for it any more (whatever the reason then is, HubSpot may take it up again)
+    # Not to be made: a person said so (DISMISSED_BY_A_PERSON, which stands), or nothing calls for it
+    # any more (whatever the reason then is, HubSpot may take it up again).
+    DISMISSED = "dismissed"
 
 
 class Priority(IntEnum):
@@ -240,6 +243,12 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     company_name: str = ""
     display_name: str = ""
     phone: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """What to call them: the name given, else the person's, else the address."""
+        person = f"{self.first_name} {self.last_name}".strip()
+        return self.display_name or person or self.email
 
 
 class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

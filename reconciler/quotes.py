@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from reconciler.model import Line, SourceObject
+from reconciler.model import AFTER_LAST_MS, FIRST_MS, Line, SourceObject
 from reconciler.reading import associated
 from reconciler.reasons import Blocked, Reason
 from reconciler.source import (
-    FIRST_DAY,
-    LAST_DAY,
     ZERO,
     Properties,
     cents,
@@ -22,9 +20,6 @@ from reconciler.source import (
     money,
 )
 from reconciler.workflows.values import DAY_MS, instant
-
-_FIRST = int(datetime(FIRST_DAY.year, 1, 1, tzinfo=UTC).timestamp()) * 1000
-_AFTER_LAST = int(datetime(LAST_DAY.year + 1, 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 def check_amount(quote: SourceObject, lines: tuple[Line, ...]) -> None:
@@ -54,7 +49,7 @@ def expires_on(found: Properties, date_of: Callable[[int], str]) -> str:
     if not text:
         return ""
     at = instant(text)
-    if at is None or not _FIRST <= at < _AFTER_LAST:
+    if at is None or not FIRST_MS <= at < AFTER_LAST_MS:
         where = "hs_expiration_date of the quote"
         raise Blocked(Reason.BAD_DATE, where=where, value=text[:40])
     if at % DAY_MS == 0:

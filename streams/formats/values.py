@@ -13,11 +13,10 @@ from typing import Any
 
 import msgspec
 
+from reconciler.model import AFTER_LAST_MS, FIRST_MS
 from streams.formats.record import Document, Reason, refused, shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_MS = 946_684_800_000  # 2000: HubSpot is younger, so an earlier time is another unit or junk
-_LAST_MS = 4_102_444_800_000  # 2100: a later time would win over all that is ever said
 _DATE_ONLY = frozenset({"hs_recurring_billing_start_date", "hs_recurring_billing_end_date"})
 _LONGEST_ID = 64
 _LONGEST_NUMBER = 60
@@ -56,7 +55,7 @@ def portal(value: object) -> int | None:
 def instant(value: object) -> int:
     """Give epoch ms from a number (s, ms, µs or ns by its size), its text, or ISO 8601."""
     found = _ms(value)
-    if found is None or not _FIRST_MS <= found < _LAST_MS:
+    if found is None or not FIRST_MS <= found < AFTER_LAST_MS:
         raise refused(Reason.BAD_TIME, f"{shown(value)} is not an instant between 2000 and 2100")
     return found
 
@@ -65,7 +64,7 @@ def first_instant(*candidates: object) -> int | None:
     """Give the first candidate that is a sensible instant in epoch ms; None when none is."""
     for value in candidates:
         found = _ms(value)
-        if found is not None and _FIRST_MS <= found < _LAST_MS:
+        if found is not None and FIRST_MS <= found < AFTER_LAST_MS:
             return found
     return None
 
@@ -148,7 +147,7 @@ def _datetime(name: str, value: str) -> str:
 
 def _from_epoch(number: int) -> datetime:
     at_ms = _scaled(number)
-    if at_ms >= _LAST_MS:
+    if at_ms >= AFTER_LAST_MS:
         raise ValueError("digits, but not an epoch time")
     return _EPOCH + timedelta(milliseconds=at_ms)
 
