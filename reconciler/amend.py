@@ -53,7 +53,7 @@ from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import NOT_DESIRED, Amendment, StandingDocument, StandingLedger
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
-from reconciler.quickbooks.payload import Payload, encode
+from reconciler.quickbooks.payload import Payload, encode, reference_id
 from reconciler.quickbooks.protocol import Verb, read
 from reconciler.reasons import WORDS, Blocked, Reason, unforeseen
 from reconciler.record import compared
@@ -128,9 +128,7 @@ class Amender:
 
     async def _settle(self, standing: StandingDocument) -> Operation | None:
         changed, document = _changed(standing), standing.document
-        if (
-            standing.desired == NOT_DESIRED
-        ):  # whether to void it is for a person, whatever the policy
+        if standing.desired == NOT_DESIRED:  # whether to void it is for a person, not for a policy
             await self._report(changed, Reason.DELETED_IN_HUBSPOT)
             return None
         policy = self.policies.of(document.workflow, document.key).on_change
@@ -328,8 +326,7 @@ def _changed(standing: StandingDocument) -> Changed:
 
 def _keep_currency(row: Payload, currency: str) -> None:
     """Raises `_Refused` for another currency: the document would keep the old one's exchange rate."""
-    given = row.get("CurrencyRef")
-    now = given.get("value") if isinstance(given, dict) else None
+    now = reference_id(row, "CurrencyRef")
     if currency and now and now != currency:
         raise _Refused(f"it is in {now}, and a document keeps its currency.")
 

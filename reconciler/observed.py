@@ -16,7 +16,7 @@ import msgspec
 from reconciler.model import Action
 from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.cdc import Observed
-from reconciler.quickbooks.payload import Payload, decode
+from reconciler.quickbooks.payload import Payload, decode, reference_id
 from reconciler.reasons import WORDS, Reason
 
 LOST = (Reason.GONE_IN_QUICKBOOKS, Reason.VOIDED_IN_QUICKBOOKS)
@@ -90,7 +90,9 @@ def _edits(standing: StandingDocument, row: Payload) -> Iterable[str]:
     total = _money(row, "TotalAmt")
     if standing.total is not None and total != standing.total:
         yield f"its total is {total} instead of {standing.total}"
-    if (before := _ref(written, "CustomerRef")) and _ref(row, "CustomerRef") != before:
+    if (before := reference_id(written, "CustomerRef")) and reference_id(
+        row, "CustomerRef"
+    ) != before:
         yield "it is made out to another customer"
     if written and _shape(row) != _shape(written):
         yield "its lines are others"
@@ -105,7 +107,7 @@ def _shape(row: Payload) -> list[tuple[str, Decimal]]:
         kind = str(line.get("DetailType"))
         detail = line.get(kind)
         if isinstance(detail, dict):
-            target = _ref(detail, "ItemRef") or _ref(detail, "AccountRef")
+            target = reference_id(detail, "ItemRef") or reference_id(detail, "AccountRef")
             amount = _money(line, "Amount")
             shape.append((target if kind != "DiscountLineDetail" else "", amount))
     return sorted(shape)
@@ -123,11 +125,6 @@ def _lines(row: Payload) -> list[Payload]:
 
 def _money(row: Payload, name: str) -> Decimal:
     return Decimal(str(row.get(name) or 0))
-
-
-def _ref(row: Payload, name: str) -> str:
-    ref = row.get(name)
-    return str(ref.get("value", "")) if isinstance(ref, dict) else ""
 
 
 def _drift(reason: Reason, standing: StandingDocument, **facts: object) -> Drift:

@@ -24,7 +24,7 @@ from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
-from reconciler.quickbooks.payload import decode
+from reconciler.quickbooks.payload import decode, reference_id
 from reconciler.rates import Key
 from reconciler.reasons import Blocked, unforeseen
 from reconciler.resolve import Book, Resolved, resolve, resolve_payment
@@ -250,8 +250,7 @@ def _unforeseen(each: Candidate, error: Exception) -> Blocked:
 
 
 def _payer_id(invoice: bytes | None) -> str:
-    customer = decode(invoice).get("CustomerRef") if invoice else None
-    return str(customer.get("value", "")) if isinstance(customer, dict) else ""
+    return reference_id(decode(invoice), "CustomerRef") if invoice else ""
 
 
 def _blocked(document: DueDocument, stop: Blocked) -> NewOutcome:

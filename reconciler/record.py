@@ -50,7 +50,7 @@ from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.names import AUTO_NUMBER
-from reconciler.quickbooks.payload import Payload, decode
+from reconciler.quickbooks.payload import Payload, decode, reference_id
 from reconciler.quickbooks.protocol import read
 from reconciler.rates import rate_in
 from reconciler.reasons import Reason, Stop
@@ -226,8 +226,7 @@ class Recorder:
         """The invoice of a paid invoice exists: its payment follows, in the same commit."""
         content = _decode(document.content)
         realm_id, invoice_id = document.key.realm_id, str(invoice.get("Id"))
-        customer = invoice.get("CustomerRef")
-        customer_id = str(customer.get("value")) if isinstance(customer, dict) else ""
+        customer_id = reference_id(invoice, "CustomerRef")
         book = await self.directory.book_for([content])
         content = self.policies.dated(realm_id, content, book.facts.book_close_date)
         update = DocumentUpdate(

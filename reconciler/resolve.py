@@ -349,8 +349,8 @@ def _find_item(product: ProductReference, content: DocumentContent, book: Book) 
 
 def _has_another_sku(row: Reference, product: ProductReference) -> bool:
     """Two SKUs are two products, though they bear one name."""
-    ours = clean_line(product.sku, MAX_SKU).casefold()
-    return bool(product.sku and row.sku) and row.sku.casefold() != ours
+    ours = folded(clean_line(product.sku, MAX_SKU))
+    return bool(product.sku and row.sku) and folded(row.sku) != ours
 
 
 def _sold(items: Iterable[Reference]) -> list[Reference]:

@@ -12,15 +12,13 @@ from reconciler.documents import ENTITY_OF, entity_of, payment_of
 from reconciler.model import Action, DocumentContent
 from reconciler.operations import DOCUMENT, PAYMENT, document_operation_key, marker, request_id
 from reconciler.ports.dispatch import DueDocument, Operation
-from reconciler.quickbooks.names import AUTO_NUMBER
+from reconciler.quickbooks.names import AUTO_NUMBER, MAX_DOCUMENT_NUMBER
 from reconciler.quickbooks.payload import encode
 from reconciler.quickbooks.protocol import Verb
 from reconciler.resolve import Book, Resolved
 
 NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
 """What a document gave up to be accepted (`documents.concessions`): it is not asked for again."""
-
-DOCUMENT_NUMBER_MAX = 21
 
 
 def is_half_made(document: DueDocument) -> bool:
@@ -89,5 +87,5 @@ def _renumbered(content: DocumentContent, document: DueDocument) -> DocumentCont
     if not taken or not content.document_number:
         return content
     suffix = "-2" if taken == 1 else f"-{document.document_id}"
-    stem = content.document_number[: DOCUMENT_NUMBER_MAX - len(suffix)]
+    stem = content.document_number[: MAX_DOCUMENT_NUMBER - len(suffix)]
     return msgspec.structs.replace(content, document_number=stem + suffix)

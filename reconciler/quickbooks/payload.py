@@ -33,6 +33,12 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(_writable(value))
 
 
+def reference_id(entity: Payload, name: str) -> str:
+    """The id in a reference such as `CustomerRef`; "" where the entity has none."""
+    ref = entity.get(name)
+    return str(ref.get("value", "")) if isinstance(ref, dict) else ""
+
+
 def _writable(value: Any) -> Any:
     kind = type(value)
     if kind is str or value is None or kind is bool:  # most of a body

@@ -19,25 +19,15 @@ from reconciler.operator.desk import Operator
 from reconciler.operator.pace import Pace
 from reconciler.operator.replaying import Chosen, Positions, Replay
 from reconciler.settings import Settings
-from reconciler.workflows import load
 from store.intake import transaction
 from store.known import KnownStore
 from store.replays import stored_objects
+from tests.deciding import one_workflow
 from tests.feeds import Written
 from tests.intake_at_work import PORTAL, IntakeAtWork, Record
 
 AT = 1_769_817_600_000
-FILE = load("""
-version: 1
-portal_id: 4711
-companies:
-  us: {realm_id: "9341450000000001"}
-workflows:
-  - name: Invoice won deals
-    object: deal
-    enrol: [{preset: deal_won}]
-    actions: [{create: invoice, company: us, create_missing_products: yes}]
-""")
+FILE = one_workflow("deal", "invoice")
 
 
 def event(id_: object) -> dict[str, Any]:
