@@ -135,19 +135,7 @@ class DispatchStore:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
-            rows = await connection.fetch(
-                """
-                UPDATE documents AS d
-                   SET state = 'sending', reason = '', detail = '', version = d.version + 1,
-                       attempts = d.attempts + 1, state_since = now()
-                  FROM unnest($1::bigint[], $2::int[]) AS n(document_id, version)
-                 WHERE d.document_id = n.document_id AND d.version = n.version AND d.state = 'wanted'
-                RETURNING d.document_id
-                """,
-                list(versions),
-                list(versions.values()),
-            )
-            begun = {row[0] for row in rows}
+            begun = await _set_out(connection, versions)
             chosen = [op for op in operations if op.document_id is None or op.document_id in begun]
             return await insert_operations(connection, chosen, self._answer_within)
 
@@ -247,6 +235,33 @@ class DispatchStore:
         return {row[0]: (row[1], row[2]) for row in rows}
 
 
+async def _set_out(connection: Connection, versions: dict[int, int]) -> set[int]:
+    """Documents that are now being sent: of those given, who are still wanted in this version.
+
+    They are found by their ids and looked at only then: asked for by state, all that wait would be
+    read for each group, as statistics from a quiet time say that hardly any does. Locks are taken
+    in order of id, so that two processes never wait for each other in a circle.
+    """
+    rows = await connection.fetch(
+        """
+        WITH chosen AS MATERIALIZED (
+            SELECT d.document_id, d.state, d.version
+              FROM documents AS d WHERE d.document_id = ANY($1::bigint[])
+             ORDER BY d.document_id FOR UPDATE)
+        UPDATE documents AS d
+           SET state = 'sending', reason = '', detail = '', version = d.version + 1,
+               attempts = d.attempts + 1, state_since = now()
+          FROM chosen JOIN unnest($1::bigint[], $2::int[]) AS n(document_id, version)
+               USING (document_id, version)
+         WHERE d.document_id = chosen.document_id AND chosen.state = 'wanted'
+        RETURNING d.document_id
+        """,
+        list(versions),
+        list(versions.values()),
+    )
+    return {row[0] for row in rows}
+
+
 async def insert_operations(
     connection: Connection, operations: Sequence[Operation], answer_within: timedelta
 ) -> set[str]:
@@ -286,9 +301,16 @@ async def insert_operations(
 async def finish_operations(
     connection: Connection, realm_id: str, results: Sequence[OperationResult]
 ) -> set[int]:
-    """Write results of operations that have none yet; answers whose documents they are of."""
+    """Write results of operations that have none yet; answers whose documents they are of.
+
+    By their keys and in order of id, as in `_set_out`.
+    """
     rows = await connection.fetch(
         """
+        WITH chosen AS MATERIALIZED (
+            SELECT o.operation_id, o.operation_key, o.state
+              FROM operations AS o WHERE o.realm_id = $1 AND o.operation_key = ANY($2::text[])
+             ORDER BY o.operation_id FOR UPDATE)
         UPDATE operations AS o
            SET state = n.state, quickbooks_id = coalesce(n.quickbooks_id, o.quickbooks_id),
                sync_token = coalesce(n.sync_token, o.sync_token), error = n.error,
@@ -296,11 +318,11 @@ async def finish_operations(
                attempts = o.attempts + CASE WHEN n.state IN ('begun', 'unknown') THEN 1 ELSE 0 END,
                next_attempt_at = coalesce(n.next_attempt_at, o.next_attempt_at),
                finished_at = CASE WHEN n.state IN ('done', 'refused') THEN now() END
-          FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                      $8::timestamptz[])
+          FROM chosen JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                                  $7::text[], $8::timestamptz[])
                AS n(operation_key, state, quickbooks_id, sync_token, error, tid, next_attempt_at)
-         WHERE o.realm_id = $1 AND o.operation_key = n.operation_key
-           AND o.state IN ('begun', 'unknown')
+               USING (operation_key)
+         WHERE o.operation_id = chosen.operation_id AND chosen.state IN ('begun', 'unknown')
         RETURNING o.document_id
         """,
         realm_id,

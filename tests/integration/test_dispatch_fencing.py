@@ -163,3 +163,61 @@ async def test_an_unlisted_move_fails_in_every_test(pool: asyncpg.Pool) -> None:
     await begun(pool, lease)
     with pytest.raises(asyncpg.RaiseError, match="no move of document 1 from sending to dismissed"):
         await pool.execute("UPDATE documents SET state = 'dismissed'")
+
+
+async def test_beginning_reads_what_begins_and_not_all_that_waits(pool: asyncpg.Pool) -> None:
+    """However many documents are wanted, and though the statistics say that there are none."""
+    lease = await lease_of(pool, "one")
+    many = """
+        INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment,
+                               workflow, state, content, enrolled_at, generation, revision, version,
+                               attempts)
+        SELECT $1, 'invoice', 4711, 'deal', $2 || n::text, 1, 'w', $2, '{}', now(), 1, 1, 1, 0
+          FROM generate_series(1, 5000) AS n
+        RETURNING document_id
+    """
+    await pool.fetch(many, REALM, "created")
+    await pool.execute("ANALYZE documents")
+    waiting = [row[0] for row in await pool.fetch(many, REALM, "wanted")]
+    before = await rows_read(pool, "documents")
+    store, versions = DispatchStore(pool, WITHIN), dict.fromkeys(waiting[::500], 1)
+    operations = [
+        Operation(f"key {id_}", REALM, id_, "Invoice", "create", f"r{id_}", None, "mark", b"{}")
+        for id_ in versions
+    ]
+    assert len(await store.begin(lease, operations, versions)) == 10
+    assert await rows_read(pool, "documents") - before < 100
+
+
+async def test_recording_reads_what_ended_and_not_all_that_is_open(pool: asyncpg.Pool) -> None:
+    """However many operations have no result, and though the statistics say that all have one."""
+    lease = await lease_of(pool, "one")
+    many = """
+        INSERT INTO operations (realm_id, operation_key, entity, verb, request_id, marker, request,
+                                state, attempts)
+        SELECT $1, $2 || n::text, 'Customer', 'create', $2 || n::text, '', '', $2, 1
+          FROM generate_series(1, 3000) AS n
+    """
+    await pool.execute(many, REALM, "done")
+    await pool.execute("ANALYZE operations")
+    await pool.execute(many, REALM, "begun")
+    before = await rows_read(pool, "operations")
+    results = [OperationResult(f"begun{n}", "done", str(n)) for n in range(1, 11)]
+    await DispatchStore(pool, WITHIN).record(lease, results, [], [])
+    assert await rows_read(pool, "operations") - before < 100
+    assert await pool.fetchval("SELECT count(*) FROM operations WHERE state = 'begun'") == 2990
+
+
+async def rows_read(pool: asyncpg.Pool, table: str) -> int:
+    """Rows of the table, and entries of its indexes, that were read so far."""
+    async with pool.acquire() as connection:
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        return int(
+            await connection.fetchval(
+                """
+                SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = $1)
+                       + (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1)
+                """,
+                table,
+            )
+        )
