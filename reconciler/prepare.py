@@ -68,8 +68,13 @@ class Candidate:
     payer_id: str = ""
 
 
-Found = list[tuple[Candidate, Resolved]]
-Stopped = list[tuple[Candidate, Blocked]]
+@dataclass
+class Sorting:
+    """Candidates by what can become of them: each goes from `found` to another list, or is sent."""
+
+    found: list[tuple[Candidate, Resolved]] = field(default_factory=list)
+    blocked: list[tuple[Candidate, Blocked]] = field(default_factory=list)
+    postponed: list[Candidate] = field(default_factory=list)
 
 
 @dataclass
@@ -91,23 +96,14 @@ class Preparer:
         given = await self._candidates(cleared)
         if not given:
             return []
-        book, resolved, blocked = await self._looked_up(given)
-        if await self._should_look_again(resolved, blocked):
-            book, resolved, blocked = await self._looked_up(given)
-        unrated = [each for each, _ in resolved if not self._has_rate(each, book)]
-        resolved = [(each, found) for each, found in resolved if each not in unrated]
-        incomplete = [each for each, found in resolved if not found.is_complete]
-        if incomplete:
-            refused = await self.maker.create_missing([found for _, found in resolved], book)
-            again, failed = self._resolved([each for each, _ in resolved], book)
-            failed += [(each, stop) for each, found in again if (stop := _refusal(found, refused))]
-            resolved = [(each, found) for each, found in again if not _refusal(found, refused)]
-            blocked += failed
-        postponed = unrated + [each for each, found in resolved if not found.is_complete]
-        ready, failed = _prepared(resolved, book)
-        blocked += failed
-        if blocked or postponed:
-            await self._record(blocked, postponed)
+        book, sorting = await self._looked_up(given)
+        if await self._should_look_again(sorting):
+            book, sorting = await self._looked_up(given)
+        self._postpone_unrated(sorting, book)
+        await self._complete(sorting, book)
+        ready = _written(sorting, book)
+        if sorting.blocked or sorting.postponed:
+            await self._record(sorting)
         return ready
 
     async def _candidates(self, cleared: Cleared) -> list[Candidate]:
@@ -123,35 +119,56 @@ class Preparer:
             for each in cleared.ready
         ]
 
-    async def _looked_up(self, given: Sequence[Candidate]) -> tuple[Book, Found, Stopped]:
+    async def _looked_up(self, given: Sequence[Candidate]) -> tuple[Book, Sorting]:
         """What each refers to, exchange rates included, or why it is blocked."""
         book = await self.directory.book_for([each.content for each in given])
-        resolved, blocked = self._resolved(given, book)
-        keys = dict.fromkeys(self._rate_key(each, book) for each, _ in resolved)
+        sorting = self._resolved(given, book)
+        keys = dict.fromkeys(self._rate_key(each, book) for each, _ in sorting.found)
         wanted = [key for key in keys if key is not None and not self.directory.rates.is_known(key)]
         if wanted:
             await self.directory.rates.read(wanted)
-            resolved, blocked = self._resolved(given, book)
-        return book, resolved, blocked
+            sorting = self._resolved(given, book)
+        return book, sorting
+
+    async def _should_look_again(self, sorting: Sorting) -> bool:
+        """Whether the company was looked at anew, because something seems to be missing."""
+        if sorting.blocked:
+            return await self.directory.refresh_before_blocking(_last_retry(sorting))
+        if all(found.is_complete for _, found in sorting.found):
+            return False
+        return await self.directory.refresh_before_creating()
+
+    def _postpone_unrated(self, sorting: Sorting, book: Book) -> None:
+        """Those whose exchange rate could not be read just now wait for it."""
+        found, sorting.found = sorting.found, []
+        for each, resolved in found:
+            if self.directory.rates.is_known(self._rate_key(each, book)):
+                sorting.found.append((each, resolved))
+            else:
+                sorting.postponed.append(each)
+
+    async def _complete(self, sorting: Sorting, book: Book) -> None:
+        """Create the customers and products that are missing; who lacks one still waits for it."""
+        if all(found.is_complete for _, found in sorting.found):
+            return
+        refused = await self.maker.create_missing([found for _, found in sorting.found], book)
+        again = self._resolved([each for each, _ in sorting.found], book)
+        sorting.found = []
+        sorting.blocked += again.blocked
+        for each, found in again.found:
+            if found.is_complete:
+                sorting.found.append((each, found))
+            elif stop := _refusal(found, refused):
+                sorting.blocked.append((each, stop))
+            else:
+                sorting.postponed.append(each)
 
     def _rate_key(self, each: Candidate, book: Book) -> Key | None:
         return self.directory.rates.key(each.document, each.content, book.facts)
 
-    def _has_rate(self, each: Candidate, book: Book) -> bool:
-        return self.directory.rates.is_known(self._rate_key(each, book))
-
-    async def _should_look_again(self, resolved: Found, blocked: Stopped) -> bool:
-        """Whether the company was looked at anew, because something seems to be missing."""
-        if blocked:
-            return await self.directory.refresh_before_blocking(_last_retry(blocked))
-        if all(found.is_complete for _, found in resolved):
-            return False
-        return await self.directory.refresh_before_creating()
-
-    def _resolved(self, candidates: Sequence[Candidate], book: Book) -> tuple[Found, Stopped]:
+    def _resolved(self, candidates: Sequence[Candidate], book: Book) -> Sorting:
         """What each, dated as it may be, refers to in the company, or why it is blocked."""
-        resolved: Found = []
-        blocked: Stopped = []
+        sorting = Sorting()
         realm_id, closed = self.lease.realm_id, book.facts.book_close_date
         for each in candidates:
             try:
@@ -162,12 +179,12 @@ class Preparer:
                     found = resolve(each.document.key.action, content, book)
                 dated = replace(each, content=content)
                 found = self.directory.rates.rated(found, self._rate_key(dated, book))
-                resolved.append((dated, found))
+                sorting.found.append((dated, found))
             except Blocked as stop:
-                blocked.append((each, stop))
+                sorting.blocked.append((each, stop))
             except UNFORESEEN as error:
-                blocked.append((each, _unforeseen(each, error)))
-        return resolved, blocked
+                sorting.blocked.append((each, _unforeseen(each, error)))
+        return sorting
 
     async def _give_way(self, cleared: Cleared) -> None:
         """Those that would bill a sale again are blocked; those that follow another wait for it."""
@@ -189,15 +206,13 @@ class Preparer:
         outcomes = [_blocked(each, stop) for each, stop in cleared.blocked]
         await self.store.record(self.lease, (), updates, outcomes)
 
-    async def _record(
-        self, blocked: Sequence[tuple[Candidate, Blocked]], postponed: Sequence[Candidate]
-    ) -> None:
+    async def _record(self, sorting: Sorting) -> None:
         updates = [
             DocumentUpdate(
                 each.document.document_id, DocumentState.BLOCKED, stop.reason, stop.detail,
                 version=each.document.version,
             )
-            for each, stop in blocked
+            for each, stop in sorting.blocked
         ]  # fmt: skip
         updates += [
             DocumentUpdate(
@@ -205,9 +220,9 @@ class Preparer:
                 next_attempt_at=self._later(each.document.ready_at, LONGEST_PAUSE_FOR_REFERENCE),
                 version=each.document.version,
             )
-            for each in postponed
+            for each in sorting.postponed
         ]  # fmt: skip
-        outcomes = [_blocked(each.document, stop) for each, stop in blocked]
+        outcomes = [_blocked(each.document, stop) for each, stop in sorting.blocked]
         await self.store.record(self.lease, (), updates, outcomes)
 
     def _later(self, waits_since: datetime | None, longest: timedelta) -> datetime:
@@ -216,32 +231,26 @@ class Preparer:
         return now + min(max(FIRST_PAUSE, now - (waits_since or now)), longest)
 
 
-def _last_retry(blocked: Sequence[tuple[Candidate, Blocked]]) -> datetime | None:
-    retries = [each.document.retried_at for each, _ in blocked if each.document.retried_at]
+def _last_retry(sorting: Sorting) -> datetime | None:
+    retries = [each.document.retried_at for each, _ in sorting.blocked if each.document.retried_at]
     return max(retries, default=None)
 
 
 def _refusal(found: Resolved, refused: Mapping[tuple[str, str], Blocked]) -> Blocked | None:
     """Why a customer or product that the document lacks can't be created."""
-    if found.is_complete or not refused:
-        return None
     return next((refused[key] for key in missing_keys(found) if key in refused), None)
 
 
-def _prepared(
-    resolved: Sequence[tuple[Candidate, Resolved]], book: Book
-) -> tuple[list[Prepared], list[tuple[Candidate, Blocked]]]:
-    """Those that are complete with their first write, and those that can't be written down."""
-    ready, blocked = [], []
-    for each, found in resolved:
-        if not found.is_complete:
-            continue
+def _written(sorting: Sorting, book: Book) -> list[Prepared]:
+    """Those that are complete, each with its first write; blocked are those that have none."""
+    ready = []
+    for each, found in sorting.found:
         try:
             write = first_write(each.document, each.content, found, book, each.estimate_id)
             ready.append(Prepared(each.document, each.content, found, write))
         except UNFORESEEN as error:
-            blocked.append((each, _unforeseen(each, error)))
-    return ready, blocked
+            sorting.blocked.append((each, _unforeseen(each, error)))
+    return ready
 
 
 def _unforeseen(each: Candidate, error: Exception) -> Blocked:
