@@ -17,6 +17,7 @@ class Scale:
     limit_seconds: float = 60.0
     latency_seconds: float = 20.0
     objects: tuple[int, ...] = (10**4, 10**5, 10**6)
+    growth_records: int = 60_000
     memory_records: int = 10**7
     backlog: int = 10**6
     history: int = 200_000
@@ -29,6 +30,7 @@ QUICK = Scale(
     documents_dbos=600,
     latency_seconds=15.0,
     objects=(10**4, 10**5, 10**6),
+    growth_records=6_000,
     memory_records=200_000,
     backlog=60_000,
     history=10_000,

@@ -74,18 +74,18 @@ class World:
     directory: Path
     kafka: ApacheKafka
     postgres: EmbeddedPostgres
-    produced: dict[str, int] = field(default_factory=dict)
+    produced: set[str] = field(default_factory=set)
 
     @property
     def bootstrap(self) -> str:
         return self.kafka.bootstrap
 
-    def topic(self, records: int) -> str:
-        """A topic that holds the first *records* deals; written once per run."""
-        name = f"deals.{records}"
+    def topic(self, records: int, first: int = 0) -> str:
+        """A topic that holds *records* deals from the *first* on; written once per run."""
+        name = f"deals.{first}.{records}"
         if name not in self.produced:
-            feed.produce(self.bootstrap, name, range(records))
-            self.produced[name] = records
+            feed.produce(self.bootstrap, name, range(first, first + records))
+            self.produced.add(name)
         return name
 
     def database(self) -> str:

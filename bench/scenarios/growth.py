@@ -49,9 +49,10 @@ def run(world: World, scale: Scale) -> Table:
     rows: list[Measured] = []
     rates: dict[tuple[str, int], float] = {}
     for objects in scale.objects:
-        for what, rate in _rates(world, scale, objects).items():
-            rates[what, objects] = rate
-            rows.append(Measured(f"{what}, {objects:,} objects", "records/s", [rate]))
+        for what, values in _rates(world, scale, objects).items():
+            measured = Measured(f"{what}, {objects:,} objects", "records/s", values)
+            rates[what, objects] = measured.median
+            rows.append(measured)
     small, large = scale.objects[0], scale.objects[-1]
     targets = [
         Target(f"{what}: rate at {large:,} / rate at {small:,}", rates[what, large] / rate, 0.8)
@@ -61,21 +62,26 @@ def run(world: World, scale: Scale) -> Table:
     return Table("growth", "rates by the number of objects in the store", rows, targets)
 
 
-def _rates(world: World, scale: Scale, objects: int) -> dict[str, float]:
-    topic, dsn = world.topic(scale.documents), world.database()
-    settings = contestants.settings(world, dsn, world.topic(1))
-    with contestant(contestants.ours_command("intake", 1), settings) as running:
+def _rates(world: World, scale: Scale, objects: int) -> dict[str, list[float]]:
+    """New deals are taken in, read again by another group, and invoiced: each in several runs."""
+    count, dsn = scale.growth_records, world.database()
+    topics = [world.topic(count, (1 + each) * count) for each in range(scale.repetitions)]
+    with contestant(
+        contestants.ours_command("intake", 1), contestants.settings(world, dsn, world.topic(1))
+    ) as running:
         running.wait_for("done")
     asyncio.run(_fill(dsn, objects))
-    world.settle()
-    found = {}
+    found: dict[str, list[float]] = {}
     with world.stand_in() as quickbooks:
-        settings = contestants.settings(world, dsn, topic)
-        found["intake"] = _run(contestants.ours_command("intake", scale.documents), settings)
-        again = {**settings, "RECONCILER_GROUP_ID": contestants.group()}
-        found["replay"] = _run(contestants.ours_command("intake", scale.documents), again)
-        sending = {**settings, "RECONCILER_QUICKBOOKS_BASE_URL": quickbooks.url}
-        found["creation"] = _run(contestants.ours_command("all", scale.documents), sending)
+        for what, part in (("intake", "intake"), ("replay", "intake"), ("creation", "all")):
+            world.settle()
+            found[what] = [
+                _run(
+                    contestants.ours_command(part, count),
+                    contestants.settings(world, dsn, topic, quickbooks.url),
+                )
+                for topic in topics
+            ]
     world.drop(dsn)
     return found
 
