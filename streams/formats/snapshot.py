@@ -24,6 +24,7 @@ _BESIDE = BESIDE_PROPERTIES | {
     "createdAt",
     "created_at",
     "id",
+    "objectType",
     "objectTypeId",
     "object_type",
     "portalId",
@@ -62,7 +63,9 @@ def changes(document: Document, context: Context) -> list[Change]:
 
 
 def _type(document: Document, context: Context) -> ObjectType | None:
-    named = document.get("objectTypeId") or document.get("object_type")
+    named = (
+        document.get("objectTypeId") or document.get("object_type") or document.get("objectType")
+    )
     if named is not None:
         return object_type(named)
     if context.type is None and not context.is_other:

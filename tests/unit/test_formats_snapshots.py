@@ -260,10 +260,19 @@ def test_what_a_record_says_of_itself_beats_the_topic() -> None:
     assert says(contact)[0].key.type == ObjectType.CONTACT
     no_type = TopicSettings(portal_id=4711)
     assert says({"_airbyte_stream": "owners", "_airbyte_data": data}, no_type) == []
-    assert says({**snapshot(), "objectTypeId": "0-14"})[0].key.type == ObjectType.QUOTE
-    assert says({**snapshot(), "objectTypeId": "0-5"}) == []
     table = {"op": "c", "before": None, "after": snapshot(), "source": {"table": "hubspot_quotes"}}
     assert says(table)[0].key.type == ObjectType.QUOTE
+
+
+@pytest.mark.parametrize("field", ["objectTypeId", "object_type", "objectType"])
+def test_an_object_may_name_its_own_type(field: str) -> None:
+    """A contact on the deals' topic is no deal of that id, and a ticket is none of ours."""
+    for name, type_ in (("0-1", "contact"), ("contact", "contact"), ("DEALS", "deal")):
+        assert says(snapshot(**{field: name}))[0].key.type == type_
+    for name in ("0-5", "ticket"):
+        assert says(snapshot(**{field: name})) == []
+    row = {"_meta": {"op": "u"}, "id": 9, "dealname": "A", field: "0-3"}
+    assert says(row)[0].properties == {"dealname": "A"}
 
 
 OTHERS = (
