@@ -41,6 +41,8 @@ _OPENERS: dict[str, Callable[[Document, Context], envelopes.Contents]] = {
     "outbox": envelopes.outbox,
     "opencdc": envelopes.opencdc,
     "estuary": envelopes.estuary,
+    "inbox": envelopes.inbox,
+    "cloudevent": envelopes.cloudevent,
     "collection": envelopes.collection,
 }
 
@@ -175,6 +177,7 @@ def _shape(document: Document, context: Context) -> str:
 
 _TELLING: tuple[tuple[str, frozenset[str]], ...] = (
     ("airbyte", frozenset({"_airbyte_data"})),
+    ("cloudevent", frozenset({"specversion"})),
     ("webhook", frozenset({"eventType", "objectId"})),
     ("webhook", frozenset({"eventType", "fromObjectId"})),
     ("collection", frozenset({"journalEvents"})),
@@ -199,6 +202,8 @@ def _by_prefix(document: Document, context: Context) -> str:
         return "airbyte"
     if any(name.startswith("properties_") for name in document):
         return "snapshot"
+    if envelopes.is_of_inbox(document, context):
+        return "inbox"
     if context.columns and ("id" in document or context.id or context.deleted_at is not None):
         return "snapshot"
     raise refused(Reason.UNKNOWN_SHAPE, "an object that is none of the known shapes")

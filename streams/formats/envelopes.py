@@ -1,7 +1,8 @@
 """Owns the envelopes of connectors: each opens one and says what it knew about the contents.
 
-Airbyte, Debezium (tables, inboxes, outboxes), OpenCDC (Conduit), Kafka Connect with its schema,
-Estuary, and plain collections. `decoding` opens as many as there are; none of them reads objects.
+Airbyte, Debezium (tables, outboxes), OpenCDC (Conduit), Kafka Connect with its schema, Estuary,
+rows of an inbox whatever brought them, CloudEvents, and plain collections. `decoding` opens as many
+as there are; none of them reads objects.
 None instead of contents means that the record says nothing: a tombstone, or a row of an inbox
 that was cleaned up.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import msgspec
@@ -34,6 +36,7 @@ _BODIES = (
     "request",
 )
 _INBOX = {*_BODIES, "aggregateid", "aggregate_id"}
+_BETWEEN_WORDS = re.compile(r"[./:]")
 
 
 def airbyte(document: Document, context: Context) -> Contents:
@@ -117,6 +120,39 @@ def estuary(document: Document, context: Context) -> Contents:
     return {name: value for name, value in document.items() if name != "_meta"}, inside
 
 
+def inbox(document: Document, context: Context) -> Contents:
+    """Open a row of an inbox; one that is deleted says nothing."""
+    if context.deleted_at is not None:
+        return None
+    return _body(document), msgspec.structs.replace(context, id=None)  # the row's is no object's
+
+
+def is_of_inbox(row: Document, context: Context) -> bool:
+    """Tell a row that holds a record in one of its columns, as a receiver's table does."""
+    if _is_row_of_object(row):
+        return False
+    if context.deleted_at is not None:
+        return not row.keys().isdisjoint(_INBOX)
+    return _body(row) is not None
+
+
+def cloudevent(document: Document, context: Context) -> Contents:
+    """Open a CloudEvent; its type names the object's where one of its words does, and only one."""
+    named = document.get("type")
+    words = _BETWEEN_WORDS.split(named) if type(named) is str else ()
+    types = {type_ for type_ in map(object_type, words) if type_ is not None}
+    inside = msgspec.structs.replace(
+        context,
+        type=types.pop() if len(types) == 1 else context.type,
+        at=first_instant(document.get("time")) or context.at,
+        columns=False,
+    )
+    raw = document.get("data_base64")
+    if type(raw) is str:
+        return text_document(_from_base64(raw)), inside
+    return _required(document, "data"), inside
+
+
 def collection(document: Document, context: Context) -> Contents:
     """Open a page of objects or a journal file."""
     found = document["journalEvents"] if "journalEvents" in document else document["results"]
@@ -161,12 +197,19 @@ def _row(row: Document | None, context: Context) -> Contents:
         raise refused(Reason.UNKNOWN_SHAPE, "a row was written, but it is null")
     if "aggregateid" in row or "aggregate_id" in row:
         return outbox(row, context)
-    if not _is_row_of_object(row):
-        for name in _BODIES:
-            body = row.get(name)
-            if type(body) in (dict, list) or (type(body) is str and body[:1] in ("{", "[")):
-                return body, context
-    return row, context
+    body = None if _is_row_of_object(row) else _body(row)
+    return row if body is None else body, context
+
+
+def _body(row: Document) -> Any:
+    """Give the record that a row holds, as such or as JSON text."""
+    for name in _BODIES:
+        body = row.get(name)
+        if type(body) in (dict, list):
+            return body
+        if type(body) is str and (body[:1], body.rstrip()[-1:]) in (("{", "}"), ("[", "]")):
+            return body
+    return None
 
 
 def _deleted(row: Document | None, context: Context) -> Contents:
@@ -197,7 +240,7 @@ def _from_base64(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeError, ValueError) as error:
-        raise refused(Reason.NOT_JSON, "a row that is neither JSON nor base64 of it") from error
+        raise refused(Reason.NOT_JSON, "text that is neither JSON nor base64 of it") from error
 
 
 def _opencdc_id(key: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -315,6 +316,113 @@ def test_an_event_in_a_table_of_any_name_says_what_it_is_about() -> None:
     row = {"id": 1, "payload": event}
     table = {"op": "c", "before": None, "after": row, "source": {"table": "tasks"}}
     assert says(table) == [Change(key=DEAL, at=AT, kind=ChangeKind.CREATED)]
+
+
+def _opencdc(operation: str, before: Any, after: Any) -> dict[str, Any]:
+    metadata = {"opencdc.collection": "hubspot_inbox", "opencdc.readAt": str(AT * 10**6)}
+    payload = {"before": before, "after": after}
+    key = {"id": 1}
+    return {
+        "operation": operation, "position": "", "metadata": metadata, "key": key, "payload": payload
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda row: {"op": "c", "before": None, "after": row}, id="Debezium"),
+        pytest.param(lambda row: {**row, "__op": "c"}, id="Debezium, flattened"),
+        pytest.param(lambda row: {"schema": {"type": "struct"}, "payload": row}, id="Connect"),
+        pytest.param(lambda row: row, id="Connect without schemas"),
+        pytest.param(lambda row: _opencdc("create", None, row), id="OpenCDC"),
+        pytest.param(
+            lambda row: {"_airbyte_stream": "hubspot_inbox", "_airbyte_data": row}, id="Airbyte"
+        ),
+        pytest.param(lambda row: {**row, "_airbyte_raw_id": "7"}, id="Airbyte, flattened"),
+        pytest.param(lambda row: {**row, "_meta": {"op": "c"}}, id="Estuary"),
+    ],
+)
+def test_a_row_of_an_inbox_says_what_the_record_in_it_says(written: Any) -> None:
+    """Whatever reads the receiver's table: the number of its row is no deal's id."""
+    event = {"subscriptionType": "deal.creation", "objectId": 9, "occurredAt": AT}
+    expected = [Change(key=DEAL, at=AT, kind=ChangeKind.CREATED)]
+    for body in (event, [event], json.dumps([event]), json.dumps(event, indent=1) + "\n"):
+        assert says(written({"id": 1, "payload": body, "received_at": AT})) == expected
+    with pytest.raises(UndecodableRecord) as refusal:
+        says(written({"id": 1, "payload": {"properties": {}, "updatedAt": iso(AT)}}))
+    assert refusal.value.reason == "bad_id"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"op": "d", "before": {"id": 1, "payload": None}, "after": None},
+        {"id": 1, "payload": None, "__op": "d"},
+        _opencdc("delete", {"id": 1, "payload": "[]"}, None),
+        {"id": 1, "payload": None, "_meta": {"op": "d"}},
+    ],
+    ids=["Debezium", "Debezium, flattened", "OpenCDC", "Estuary"],
+)
+def test_a_row_of_an_inbox_that_is_cleaned_up_deletes_no_object(document: object) -> None:
+    """Receivers delete what they have passed on."""
+    assert says(document) == []
+
+
+def test_a_column_that_only_looks_like_a_record_hides_no_object() -> None:
+    """A message may begin with a bracket."""
+    row = {"id": 9, "message": "[URGENT] call them", "value": "7"}
+    assert says({"schema": {}, "payload": row})[0].properties == {
+        "message": "[URGENT] call them",
+        "value": "7",
+    }
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["bare", "in Connect"])
+@pytest.mark.parametrize("form", ["JSON", "text", "base64"])
+def test_a_cloudevent_says_what_its_data_say(form: str, connected: bool) -> None:
+    """Its own id is no deal's, its type tells what the object is, its time stands in for one."""
+
+    def event(data: object, **fields: Any) -> dict[str, Any]:
+        found = {
+            "specversion": "1.0",
+            "id": "e1",
+            "source": "/hubspot",
+            "type": "changed",
+            **fields,
+        }
+        text = json.dumps(data)
+        if form == "base64":
+            found["data_base64"] = base64.b64encode(text.encode()).decode()
+        else:
+            found["data"] = text if form == "text" else data
+        return {"schema": {}, "payload": found} if connected else found
+
+    creation = {"subscriptionType": "deal.creation", "objectId": 9, "occurredAt": AT}
+    assert says(event([creation])) == [Change(key=DEAL, at=AT, kind=ChangeKind.CREATED)]
+    undated = {"id": "9", "properties": {"dealname": "A"}}
+    (found,) = says(event(undated, time=iso(AT - 7)))
+    assert (found.key, found.at, found.properties) == (DEAL, AT - 7, {"dealname": "A"})
+    for type_, expected in (
+        ("com.example.quote.updated", "quote"),
+        ("hubspot:contact/propertyChange", "contact"),
+        ("deal.contact.associated", "deal"),
+        ("com.example.order.won", "deal"),
+    ):
+        assert says(event(undated, type=type_))[0].key.type == expected
+    for data in ({"id": "e2", "status": "late"}, 7):
+        with pytest.raises(UndecodableRecord) as refusal:
+            says(event(data))
+        assert refusal.value.reason == "unknown_shape"
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["bare", "in Connect"])
+def test_a_cloudevent_without_readable_data_is_refused(connected: bool) -> None:
+    """And is no object that bears the event's id."""
+    for fields, reason in (({}, "unknown_shape"), ({"data_base64": "?"}, "not_json")):
+        event = {"specversion": "1.0", "id": "e1", "source": "/", "type": "t", **fields}
+        with pytest.raises(UndecodableRecord) as refusal:
+            says({"schema": {}, "payload": event} if connected else event)
+        assert refusal.value.reason == reason
 
 
 def test_null_associations_of_airbyte_say_nothing() -> None:
