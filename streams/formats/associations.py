@@ -6,8 +6,10 @@ paging is not the whole list, so its ids are given as single additions that neve
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.errors import UndecodableRecord
 from reconciler.model import Link, Related
 from streams.formats.names import association_name, is_primary
 from streams.formats.parsing import text_document
@@ -16,10 +18,24 @@ from streams.formats.values import first_instant, ident, property_values
 
 Lists = dict[str, tuple[Related, ...]]
 
-BESIDE_PROPERTIES = frozenset(
-    {"companies", "contacts", "deals", "invoices", "line_items", "payments", "products", "quotes"}
-)
-"""Where connectors that flatten objects put lists of associated ids."""
+BESIDE_PROPERTIES = frozenset({
+    "commerce_payments", "companies", "contacts", "deals", "invoices", "lineItems", "line_items",
+    "payments", "products", "quotes",
+})  # fmt: skip
+"""Where connectors that flatten objects put lists of associated ids, and receivers what they fetched."""
+
+_TELLING: Mapping[str, frozenset[str]] = {
+    "companies": frozenset({"name"}),
+    "contacts": frozenset({"email", "firstname", "lastname"}),
+    "line_items": frozenset({"amount", "price", "quantity"}),
+}
+"""One of these in an entry, by the list's name, tells that its properties stand there beside the id."""
+_NOTHING: frozenset[str] = frozenset()
+_OF_ENTRY = frozenset({
+    "archived", "archivedAt", "associationTypes", "associations", "createdAt", "created_at", "id",
+    "objectType", "objectTypeId", "object_type", "properties", "toObjectId", "type", "updatedAt",
+    "updated_at", "url",
+})  # fmt: skip
 
 
 def read(document: Document, at: int) -> tuple[Lists, tuple[Link, ...]]:
@@ -27,25 +43,53 @@ def read(document: Document, at: int) -> tuple[Lists, tuple[Link, ...]]:
     found = document.get("associations")
     if type(found) is str and found:
         found = text_document(found)
-    if not found:
-        found = {name: _listed(document[name]) for name in document.keys() & BESIDE_PROPERTIES}
-    if type(found) is not dict:
+    if found and type(found) is not dict:
         raise refused(Reason.UNKNOWN_SHAPE, "associations is not an object")
     lists: Lists = {}
     links: list[Link] = []
-    for key, body in found.items():
-        name = association_name(key)
-        if name is None or body is None:
-            continue
-        entries, whole = _entries(body)
-        if name == "companies" and len(entries) > 1:
-            entries = _primary_first(entries)
-        related = _related(entries, at)
-        if whole:
-            lists[name] = _united(lists[name], related) if name in lists else related
-        else:
-            links += [Link(name, one.id) for one in related]
+    for key, body in found.items() if found else ():
+        _take(lists, links, key, body, at)
+    if not BESIDE_PROPERTIES.isdisjoint(document):
+        _take_beside(document, lists, links, at, is_all=not found)
     return lists, tuple(links)
+
+
+def _take(lists: Lists, links: list[Link], key: str, body: Any, at: int) -> None:
+    name = association_name(key)
+    if name is None or body is None:
+        return
+    entries, whole = _entries(body)
+    if name == "companies" and len(entries) > 1:
+        entries = _primary_first(entries)
+    related = _related(name, entries, at)
+    if whole:
+        lists[name] = _united((*lists[name], *related)) if name in lists else related
+    else:
+        links += [Link(name, one.id) for one in related]
+
+
+def _take_beside(
+    document: Document, lists: Lists, links: list[Link], at: int, *, is_all: bool
+) -> None:
+    """Take lists that stand beside the properties; of those that `associations` gave, only the properties.
+
+    Where there are other associations, a column of such a name need not be a list of ours.
+    """
+    beside: Lists = {}
+    more: list[Link] = []
+    for key in document:
+        if key not in BESIDE_PROPERTIES:
+            continue
+        try:
+            _take(beside, more, key, _listed(document[key]), at)
+        except UndecodableRecord:
+            if is_all:
+                raise
+    for name, related in beside.items():
+        known = {one.id for one in lists.get(name, related)}
+        ours = tuple(one for one in related if one.id in known)
+        lists[name] = _united((*lists.get(name, ()), *ours))
+    links += more
 
 
 def _listed(value: Any) -> Any:
@@ -91,24 +135,33 @@ def _is_primary_type(each: Any) -> bool:
     return own and is_primary(each.get("typeId"))
 
 
-def _related(entries: list[Any], at: int) -> tuple[Related, ...]:
-    """Read entries in order; one object associated under several types is listed several times."""
+def _related(name: str, entries: list[Any], at: int) -> tuple[Related, ...]:
+    telling = _TELLING.get(name, _NOTHING)
+    return _united(_one(entry, at, telling) for entry in entries)
+
+
+def _united(ones: Iterable[Related]) -> tuple[Related, ...]:
+    """Give each object once, in order and with its properties where any entry has them.
+
+    HubSpot lists an object that is associated under several types several times.
+    """
     related: dict[str, Related] = {}
-    for entry in entries:
-        one = _one(entry, at)
+    for one in ones:
         if one.id not in related or related[one.id].properties is None:
             related[one.id] = one
     return tuple(related.values())
 
 
-def _one(entry: Any, at: int) -> Related:
+def _one(entry: Any, at: int, telling: frozenset[str]) -> Related:
     if type(entry) is not dict:
         return Related(ident(entry))
     found = entry.get("id")
     id_ = ident(entry.get("toObjectId") if found is None else found)
     properties = entry.get("properties")
     if type(properties) is not dict:
-        return Related(id_)
+        if telling.isdisjoint(entry):
+            return Related(id_)
+        properties = {name: value for name, value in entry.items() if name not in _OF_ENTRY}
     own = _own_time(entry, properties)
     true_at = (first_instant(own) or at) if own else at
     return Related(id_, property_values(properties), true_at)
@@ -117,11 +170,7 @@ def _one(entry: Any, at: int) -> Related:
 def _own_time(entry: Document, properties: Document) -> object:
     return (
         entry.get("updatedAt")
+        or entry.get("updated_at")
         or properties.get("hs_lastmodifieddate")
         or properties.get("lastmodifieddate")
     )
-
-
-def _united(first: tuple[Related, ...], more: tuple[Related, ...]) -> tuple[Related, ...]:
-    known = {one.id for one in first}
-    return first + tuple(one for one in more if one.id not in known)

@@ -181,6 +181,33 @@ def test_a_snapshot_is_true_at_its_own_time(fields: dict[str, Any], at: int) -> 
             {"companies": (Related("1"), Related("2"))},
             id="two lists of one name are united",
         ),
+        pytest.param(
+            {
+                "line items": {"results": [{"id": "2", "type": "deal_to_line_item"}, {"id": "1"}]},
+                "line_items": {"results": [{"id": "1", "properties": {"price": "5"}}]},
+            },
+            {"line_items": (Related("2"), Related("1", {"price": "5"}, AT))},
+            id="with the properties that either gives, in the order of the first",
+        ),
+        pytest.param(
+            {
+                "line_items": [
+                    {"id": "1", "type": "x", "name": "X", "price": 100, "updatedAt": iso(AT - 9)},
+                    {"id": "2", "type": "x", "name": "Y", "quantity": ""},
+                    {"id": "3", "type": "x", "name": "Z", "label": "Sold"},
+                ],
+                "contacts": [{"id": "5", "name": "Ann Lee"}, {"id": "6", "lastname": "Ek"}],
+            },
+            {
+                "line_items": (
+                    Related("1", {"name": "X", "price": "100"}, AT - 9),
+                    Related("2", {"name": "Y", "quantity": None}, AT),
+                    Related("3"),
+                ),
+                "contacts": (Related("5"), Related("6", {"lastname": "Ek"}, AT)),
+            },
+            id="properties may stand beside the id, and a name for display is none",
+        ),
     ],
 )
 def test_association_lists(
@@ -188,6 +215,51 @@ def test_association_lists(
 ) -> None:
     """Lists come out under canonical names, in order, without repeats."""
     assert says(snapshot(associations=associations))[0].lists == expected
+
+
+HYDRATED_LINE = {"id": "1", "properties": {"price": "5"}}
+KNOWN_LINE = Related("1", {"price": "5"}, AT)
+
+
+@pytest.mark.parametrize("name", ["line_items", "lineItems"])
+@pytest.mark.parametrize(
+    ("associations", "expected", "links"),
+    [
+        pytest.param(None, (KNOWN_LINE, Related("3")), (), id="the list, if it is the only one"),
+        pytest.param(
+            {"contacts": []}, (KNOWN_LINE, Related("3")), (), id="or the only one of line items"
+        ),
+        pytest.param(
+            {"line items": {"results": [{"id": "2"}, {"id": "1"}]}},
+            (Related("2"), KNOWN_LINE),
+            (),
+            id="properties of those associated, and no other line",
+        ),
+        pytest.param(
+            {"line items": {"results": [{"id": "2"}], "paging": {"next": {"after": "2"}}}},
+            (KNOWN_LINE, Related("3")),
+            (Link("line_items", "2"),),
+            id="the whole list where the other one is cut off",
+        ),
+        pytest.param({"line_items": []}, (), (), id="nothing where none are associated"),
+    ],
+)
+def test_line_items_beside_associations(
+    associations: object, expected: tuple[Related, ...], links: tuple[Link, ...], name: str
+) -> None:
+    """What a receiver fetched and put beside `associations` is taken, as far as it is associated."""
+    lines = {name: [HYDRATED_LINE, {"id": 3}]}
+    (found,) = says(snapshot(associations=associations, **lines))
+    assert (found.lists["line_items"], found.links) == (expected, links)
+
+
+@pytest.mark.parametrize("column", [{"total": 3}, [{"name": "Acme"}], "[URGENT]"])
+def test_what_is_no_list_beside_associations_says_nothing(column: object) -> None:
+    """A column may happen to be called `companies`; where it must be the list, it is refused."""
+    document = snapshot(associations={"contacts": ["5"]}, companies=column)
+    assert says(document)[0].lists == {"contacts": (Related("5"),)}
+    with pytest.raises(UndecodableRecord):
+        says({**document, "associations": None})
 
 
 def test_a_list_cut_off_by_paging_is_not_the_whole_list() -> None:
