@@ -197,7 +197,11 @@ def _associations(obj: SourceObject, change: Change) -> dict[str, AssociationLis
         statement = (change.at, link.removed)
         if change.at > held.at and statement > held.links.get(link.id, (-1, False)):
             links = held.links | {link.id: statement}
-            found[link.name] = AssociationList(held.at, held.ids, links)
+            held = found[link.name] = AssociationList(held.at, held.ids, links, held.primary)
+        if link.primary and not link.removed:
+            primary = (change.at, link.id)
+            if held.primary is None or primary > held.primary:
+                found[link.name] = AssociationList(held.at, held.ids, held.links, primary)
     return obj.associations | found if found else obj.associations
 
 
@@ -208,7 +212,7 @@ def _listed(held: AssociationList | None, at: int, ids: list[str]) -> Associatio
     if (at, ids) <= (held.at, held.ids):
         return None
     newer = {one: link for one, link in held.links.items() if link[0] > at}
-    return AssociationList(at, ids, newer)
+    return AssociationList(at, ids, newer, held.primary)
 
 
 def _related(

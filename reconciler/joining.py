@@ -54,7 +54,9 @@ def joined(obj: SourceObject, companions: Mapping[ObjectKey, SourceObject]) -> S
             if newer:
                 related[name] = obj.related.get(name, {}) | newer
             if gone := _deleted_since(held.at, found):
-                associations[name] = AssociationList(held.at, held.ids, held.links | gone)
+                associations[name] = AssociationList(
+                    held.at, held.ids, held.links | gone, held.primary
+                )
     if related or associations:
         obj = msgspec.structs.replace(
             obj, related=obj.related | related, associations=obj.associations | associations

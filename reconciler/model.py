@@ -70,11 +70,12 @@ class Related(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
-    """An association added or removed by an event of its own."""
+    """An association added or removed by an event of its own; `primary` says which company is first."""
 
     name: str
     id: str
     removed: bool = False
+    primary: bool = False
 
 
 class ChangeKind(StrEnum):
@@ -95,8 +96,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     `properties` are values known at `at`; a property left out is not said to be anything.
     `lists` are whole association lists in the order received, by canonical name (`contacts`,
     `line_items`, `deals`, …); an empty one says *none*, a missing one says nothing.
-    `links` are single associations added or removed. `deleted` True or False says the object was
-    deleted or restored; `merged_into` names the surviving object.
+    `links` are single associations added or removed, or made the primary one. `deleted` True or False
+    says the object was deleted or restored; `merged_into` names the surviving object.
     """
 
     key: ObjectKey
@@ -113,11 +114,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AssociationList(msgspec.Struct, array_like=True):
-    """The newest whole list known for one association name, and newer single additions/removals."""
+    """The newest whole list known for one association name, and newer single additions/removals.
+
+    `primary` is the one last said to come before the others, also by a list that need not be the newest.
+    """
 
     at: int = -1
     ids: list[str] = []
     links: dict[str, tuple[int, bool]] = {}
+    primary: tuple[int, str] | None = None
 
 
 class SourceObject(msgspec.Struct, omit_defaults=True):

@@ -55,8 +55,9 @@ def instants(obj: SourceObject) -> tuple[int, ...]:
 def associated(obj: SourceObject, name: str) -> tuple[Related, ...] | None:
     """List the associated objects in association order; None when the list is not known yet.
 
-    Newest whole list, less newer removals, then newer additions by time and id. Additions alone
-    never make a list known: half of a deal's line items would bill half a deal.
+    Newest whole list, less newer removals, then newer additions by time and id; the primary one before
+    them all, where it was said which is. Additions alone never make a list known: half of a deal's line
+    items would bill half a deal.
     """
     held = obj.associations.get(name)
     if held is None or held.at < 0:
@@ -72,12 +73,16 @@ def named(obj: SourceObject, name: str) -> list[str]:
 
 
 def effective_ids(held: AssociationList) -> list[str]:
-    """Give a list's ids with its newer additions and removals applied."""
-    if not held.links:
-        return held.ids
-    kept = [one for one in held.ids if not held.links.get(one, (0, False))[1]]
-    added = [(at, one) for one, (at, removed) in held.links.items() if not removed]
-    return kept + [one for _, one in sorted(added) if one not in held.ids]
+    """Give a list's ids with its newer additions and removals applied, the primary one first."""
+    found = held.ids
+    if held.links:
+        kept = [one for one in found if not held.links.get(one, (0, False))[1]]
+        added = [(at, one) for one, (at, removed) in held.links.items() if not removed]
+        found = kept + [one for _, one in sorted(added) if one not in held.ids]
+    if held.primary is not None and held.primary[1] in found[1:]:
+        first = held.primary[1]
+        return [first, *(one for one in found if one != first)]
+    return found
 
 
 def _time(point: Point) -> int:

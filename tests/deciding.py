@@ -220,7 +220,7 @@ def stamped(obj: SourceObject) -> dict[str, object]:
         },
         "history": {name: tuple(obj.history[name]) for name in sorted(obj.history)},
         "associations": {
-            name: (held.at, tuple(held.ids), tuple(sorted(held.links.items())))
+            name: (held.at, tuple(held.ids), tuple(sorted(held.links.items())), held.primary)
             for name, held in sorted(obj.associations.items())
         },
         "related": {

@@ -23,6 +23,7 @@ from reconciler.hubspot.protocol import (
     ASSOCIATIONS_PER_READ,
     NAMES,
     OBJECTS_PER_READ,
+    Associated,
     HubSpotObject,
     associations,
     batch_associations,
@@ -54,6 +55,8 @@ _ASSOCIATED = (
     ObjectType.CONTACT, ObjectType.COMPANY, ObjectType.LINE_ITEM, ObjectType.DEAL,
     ObjectType.QUOTE, ObjectType.PAYMENT, ObjectType.INVOICE,
 )  # fmt: skip
+
+_NOTHING = Associated((), None)
 
 Snapshot = tuple[ObjectKey, bytes]
 
@@ -145,7 +148,7 @@ class Hydrator:
             if other is not type_
         }
         related = {
-            other: await self._read(other, _named(lists[other].values(), most))
+            other: await self._read(other, _named((of.ids for of in lists[other].values()), most))
             for other, most in _READ_WITH_PROPERTIES.items()
         }
         return [
@@ -162,9 +165,9 @@ class Hydrator:
 
     async def _associated(
         self, from_: ObjectType, to: ObjectType, ids: Sequence[str]
-    ) -> dict[str, tuple[str, ...]]:
+    ) -> dict[str, Associated]:
         """What each object is associated with, page after page; nothing is an empty list."""
-        found: dict[str, tuple[str, ...]] = dict.fromkeys(ids, ())
+        found = dict.fromkeys(ids, _NOTHING)
         left: dict[str, str | None] = dict.fromkeys(ids)
         while left:
             some = dict(islice(left.items(), ASSOCIATIONS_PER_READ))
@@ -174,7 +177,7 @@ class Hydrator:
             for one in some:
                 del left[one]
             for one, page in answer.items():
-                found[one] = tuple(dict.fromkeys(found.get(one, ()) + page.ids))
+                found[one] = found.get(one, _NOTHING).then(page)
                 if page.after is not None:
                     left[one] = page.after
         return found
@@ -187,11 +190,11 @@ def _named(lists: Iterable[Sequence[str]], most: int | None) -> list[str]:
 def _whole(
     key: ObjectKey,
     found: HubSpotObject,
-    lists: Mapping[ObjectType, Mapping[str, Sequence[str]]],
+    lists: Mapping[ObjectType, Mapping[str, Associated]],
     related: Mapping[ObjectType, Mapping[str, HubSpotObject]],
 ) -> bytes:
     entries: dict[str, list[HubSpotObject | str]] = {
-        ASSOCIATION_NAMES[other]: [related.get(other, {}).get(one, one) for one in of[key.id]]
+        ASSOCIATION_NAMES[other]: [related.get(other, {}).get(one, one) for one in of[key.id].ids]
         for other, of in lists.items()
     }
-    return snapshot(key.portal_id, found, entries)
+    return snapshot(key.portal_id, found, entries, lists[ObjectType.COMPANY][key.id].primary)

@@ -62,10 +62,17 @@ class HubSpotObject(msgspec.Struct, frozen=True, rename="camel"):
 
 class Associated(NamedTuple):
     """What one object is associated with, in HubSpot's order but for a primary company, which is the
-    first of its page; `after` where there is more."""
+    first; `after` where there is more."""
 
     ids: tuple[str, ...]
     after: str | None
+    primary: str | None = None
+
+    def then(self, page: Associated) -> Associated:
+        """With the next page of it."""
+        first = () if page.primary is None else (page.primary,)
+        ids = dict.fromkeys(first + self.ids + page.ids)
+        return Associated(tuple(ids), page.after, self.primary or page.primary)
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -110,7 +117,8 @@ def associations(answer: bytes) -> dict[str, Associated]:
         ordered = sorted(result.get("to", ()), key=_is_primary_company, reverse=True)
         ids = dict.fromkeys(str(to["toObjectId"]) for to in ordered)
         after = ((result.get("paging") or {}).get("next") or {}).get("after")
-        found[str(result["from"]["id"])] = Associated(tuple(ids), after)
+        primary = next(iter(ids)) if ordered and _is_primary_company(ordered[0]) else None
+        found[str(result["from"]["id"])] = Associated(tuple(ids), after, primary)
     return found
 
 
@@ -123,7 +131,10 @@ def _is_primary_company(to: Mapping[str, Any]) -> bool:
 
 
 def snapshot(
-    portal_id: int, found: HubSpotObject, lists: Mapping[str, Sequence[HubSpotObject | str]]
+    portal_id: int,
+    found: HubSpotObject,
+    lists: Mapping[str, Sequence[HubSpotObject | str]],
+    primary_company: str | None = None,
 ) -> bytes:
     """Write an object with its associations as HubSpot's own single read would give it.
 
@@ -132,7 +143,7 @@ def snapshot(
     it was as it is when that last changed, too: dated earlier, it would lose against what a feed that
     leaves some properties out said of it then.
     """
-    body = {
+    body: dict[str, Any] = {
         "portalId": portal_id,
         "id": found.id,
         "properties": found.properties,
@@ -144,6 +155,11 @@ def snapshot(
             for name, ones in lists.items()
         },
     }
+    for entry in body["associations"].get("companies", {}).get("results", ()):
+        if entry["id"] == primary_company:
+            entry["associationTypes"] = [
+                {"category": "HUBSPOT_DEFINED", "typeId": _PRIMARY_COMPANY}
+            ]
     return _encode(body)
 
 

@@ -59,8 +59,10 @@ def _take(lists: Lists, links: list[Link], key: str, body: Any, at: int) -> None
     if name is None or body is None:
         return
     entries, whole = _entries(body)
-    if name == "companies" and len(entries) > 1:
-        entries = _primary_first(entries)
+    if name == "companies" and entries:
+        entries, primary = _primary_first(entries)
+        if primary is not None:
+            links.append(Link(name, primary, primary=True))
     related = _related(name, entries, at)
     if whole:
         lists[name] = _united((*lists[name], *related)) if name in lists else related
@@ -111,8 +113,8 @@ def _entries(body: Any) -> tuple[list[Any], bool]:
     raise refused(Reason.UNKNOWN_SHAPE, f"an association list is {shown(body)}")
 
 
-def _primary_first(entries: list[Any]) -> list[Any]:
-    """Put the primary company before others, where types tell it; they keep their order otherwise.
+def _primary_first(entries: list[Any]) -> tuple[list[Any], str | None]:
+    """Put the primary company before others and give its id, where types tell it; else keep their order.
 
     HubSpot lists it as `deal_to_company` and, like all, as `deal_to_company_unlabeled` (v3), or with the
     types it has (v4).
@@ -127,7 +129,8 @@ def _primary_first(entries: list[Any]) -> list[Any]:
             return True
         return type(numbered) is list and any(_is_primary_type(each) for each in numbered)
 
-    return sorted(entries, key=lambda one: not is_first(one))
+    found = sorted(entries, key=lambda one: not is_first(one))
+    return found, _one(found[0], 0, _NOTHING).id if is_first(found[0]) else None
 
 
 def _is_primary_type(each: Any) -> bool:

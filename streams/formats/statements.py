@@ -107,14 +107,16 @@ def linked(one: Event, removed: bool) -> list[Change]:
 
     HubSpot names either direction (DEAL_TO_LINE_ITEM, LINE_ITEM_TO_DEAL) for the same fact. A label or
     the primary flag taken off leaves the association; where that ends, too, an event of its own says
-    so. One put on makes an association known that may not have been.
+    so. One put on makes an association known that may not have been, and the flag tells which company
+    comes first.
     """
     sides = sides_of(one.body)
     if sides is None or (removed and _is_label(one.body)):
         return []
     from_, to = one.key(sides[0], "fromObjectId"), one.key(sides[1], "toObjectId")
     pairs = [(near, far) for near, far in ((from_, to), (to, from_)) if near.type in SOURCE_TYPES]
-    return [_link(near, far, one.at, removed) for near, far in pairs or [(from_, to)]]
+    primary = _is_of_primary(one.body)
+    return [_link(near, far, one.at, removed, primary) for near, far in pairs or [(from_, to)]]
 
 
 def sides_of(body: Document) -> tuple[ObjectType, ObjectType] | None:
@@ -139,14 +141,20 @@ def sides_of(body: Document) -> tuple[ObjectType, ObjectType] | None:
 
 def _is_label(body: Document) -> bool:
     """Tell whether an event is about a label or the primary flag that an association carries besides."""
+    return body.get("associationCategory") in _OF_THE_PORTAL or _is_of_primary(body)
+
+
+def _is_of_primary(body: Document) -> bool:
+    """Tell whether an event is about which of several companies is the primary one."""
+    is_numbered_by_portal = body.get("associationCategory") in _OF_THE_PORTAL
     return (
-        body.get("associationCategory") in _OF_THE_PORTAL
-        or body.get("isPrimaryAssociation", body.get("isPrimary")) in _TRUE
-        or is_primary(body.get("associationTypeId"))
+        body.get("isPrimaryAssociation", body.get("isPrimary")) in _TRUE
+        or (not is_numbered_by_portal and is_primary(body.get("associationTypeId")))
         or is_primary(body.get("associationType"))
     )
 
 
-def _link(near: ObjectKey, far: ObjectKey, at: int, removed: bool) -> Change:
-    links = (Link(ASSOCIATION_NAMES[far.type], far.id, removed),)
+def _link(near: ObjectKey, far: ObjectKey, at: int, removed: bool, primary: bool) -> Change:
+    is_first = primary and not removed and far.type is ObjectType.COMPANY
+    links = (Link(ASSOCIATION_NAMES[far.type], far.id, removed, is_first),)
     return Change(key=near, at=at, kind=ChangeKind.ASSOCIATION, links=links)

@@ -42,7 +42,8 @@ lists = st.dictionaries(
     max_size=2,
 )
 links = st.lists(
-    st.builds(Link, st.sampled_from(["contacts", "line_items"]), ids, st.booleans()), max_size=2
+    st.builds(Link, st.sampled_from(["contacts", "line_items"]), ids, st.booleans(), st.booleans()),
+    max_size=2,
 ).map(tuple)
 changes = st.builds(
     Change,
@@ -226,6 +227,62 @@ def test_association_lists(history: list[Change], expected: list[str] | None) ->
     for one in (history, history[::-1]):
         found = associated(known(*one), "contacts")
         assert (None if found is None else [item.id for item in found]) == expected
+
+
+def primary(at: int, id_: str) -> Change:
+    return change(at, links=(Link("companies", id_, primary=True),))
+
+
+def listed(at: int, *ids: str) -> Change:
+    return change(at, lists={"companies": tuple(map(Related, ids))})
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        pytest.param([listed(5, "1", "2"), primary(6, "2")], ["2", "1"], id="made so later"),
+        pytest.param(
+            [listed(5, "1", "2"), primary(6, "2"), listed(7, "1", "2")],
+            ["2", "1"],
+            id="a newer list whose order says nothing",
+        ),
+        pytest.param(
+            [listed(5, "1", "2"), primary(6, "2"), primary(7, "1")], ["1", "2"], id="another since"
+        ),
+        pytest.param([listed(5, "1"), primary(6, "2")], ["2", "1"], id="not heard of before"),
+        pytest.param(
+            [listed(5, "1", "2"), primary(6, "2"), listed(7, "1", "3")],
+            ["1", "3"],
+            id="no longer associated",
+        ),
+    ],
+)
+def test_the_primary_company_comes_first(history: list[Change], expected: list[str]) -> None:
+    """Whichever was last said to be the primary one, as long as it is associated."""
+    for one in (history, history[::-1]):
+        found = associated(known(*one), "companies")
+        assert [item.id for item in found or ()] == expected
+
+
+def test_a_company_deleted_takes_the_primary_flag_from_no_other() -> None:
+    """Joining with companions leaves which one comes first."""
+    obj = known(listed(5, "1", "2", "3"), primary(6, "3"))
+    key = ObjectKey(4711, ObjectType.COMPANY, "1")
+    gone = fold(None, [Change(key=key, at=9, kind=ChangeKind.DELETED, deleted=True)])
+    found = associated(joined(obj, {key: gone}), "companies")
+    assert [item.id for item in found or ()] == ["3", "2"]
+
+
+def test_objects_stored_before_the_primary_company_was_kept_are_read() -> None:
+    """Their lists end before it."""
+    state = known(listed(5, "1", "2"), change(6, links=(Link("companies", "3"),)))
+    stored = msgspec.json.encode(state)
+    former = stored.replace(b"[6,false]},null]", b"[6,false]}]")
+    assert former != stored
+    read = msgspec.json.decode(former, type=SourceObject)
+    assert read == state
+    found = associated(fold(read, [primary(7, "2")], WATCHED), "companies")
+    assert [item.id for item in found or ()] == ["2", "1", "3"]
 
 
 def test_related_properties_follow_their_own_time() -> None:

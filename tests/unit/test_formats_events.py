@@ -311,15 +311,35 @@ OF_APP = {"associationCategory": "INTEGRATOR_DEFINED"}
 def test_a_label_taken_off_leaves_the_association(
     fields: dict[str, Any], name: str, says_added: bool, says_removed: bool, shape: str
 ) -> None:
-    """A label or the primary flag put on says that two objects are associated; taken off, nothing."""
+    """A label or the primary flag put on says that two objects are associated; taken off, nothing.
+
+    The flag of a company says that it comes first, too.
+    """
+    is_primary = name == "companies" and not says_removed
     for removed, is_said in ((False, says_added), (True, says_removed)):
         sides = {**fields, "fromObjectId": 9, "toObjectId": 5}
         document = event("object.associationChange", associationRemoved=removed, **sides)
         if shape == "journal":
             action = "ASSOCIATION_REMOVED" if removed else "ASSOCIATION_ADDED"
             document = {"portalId": 4711, "occurredAt": AT, "action": action, **sides}
-        said = [change(DEAL, ASSOCIATION, links=(Link(name, "5", removed=removed),))]
+        said = [change(DEAL, ASSOCIATION, links=(Link(name, "5", removed, is_primary),))]
         assert says(document) == (said if is_said else [])
+
+
+def test_only_a_company_is_primary() -> None:
+    """The same flag in the other direction says nothing about the deals of a company."""
+    for type_, sides in (("COMPANY_TO_DEAL", (5, 9)), ("DEAL_TO_COMPANY", (9, 5))):
+        said = event(
+            "company.associationChange", associationType=type_, isPrimaryAssociation=True,
+            fromObjectId=sides[0], toObjectId=sides[1],
+        )  # fmt: skip
+        link = Link("companies", "5", primary=True)
+        assert says(said) == [change(DEAL, ASSOCIATION, links=(link,))]
+    said = event(
+        "contact.associationChange", associationType="DEAL_TO_CONTACT", isPrimaryAssociation=True,
+        fromObjectId=9, toObjectId=5,
+    )  # fmt: skip
+    assert says(said) == [change(DEAL, ASSOCIATION, links=(Link("contacts", "5"),))]
 
 
 def test_a_hydrated_event_is_true_when_it_occurred_and_its_object_at_its_own_time() -> None:

@@ -217,6 +217,31 @@ def test_association_lists(
     assert says(snapshot(associations=associations))[0].lists == expected
 
 
+@pytest.mark.parametrize(
+    ("entries", "links"),
+    [
+        ([{"id": "2", "type": "x_to_company"}, {"id": "3", "type": "x_to_company"}], ()),
+        (
+            [
+                {"id": "2", "type": "deal_to_company_unlabeled"},
+                {"id": "3", "type": "deal_to_company"},
+                {"id": "3", "type": "deal_to_company_unlabeled"},
+            ],
+            (Link("companies", "3", primary=True),),
+        ),
+        ([{"id": 3, "associationTypes": [PRIMARY]}], (Link("companies", "3", primary=True),)),
+        (["2", "3"], ()),
+    ],
+    ids=["none", "v3", "v4", "ids"],
+)
+def test_a_list_that_tells_the_primary_company_says_so(
+    entries: list[Any], links: tuple[Link, ...]
+) -> None:
+    """So that a later list of ids alone doesn't hide what an earlier one told, nor an event."""
+    (found,) = says(snapshot(associations={"companies": {"results": entries}}))
+    assert found.links == links
+
+
 HYDRATED_LINE = {"id": "1", "properties": {"price": "5"}}
 KNOWN_LINE = Related("1", {"price": "5"}, AT)
 

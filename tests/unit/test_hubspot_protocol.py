@@ -13,8 +13,10 @@ from reconciler import content, quotes, source
 from reconciler.errors import HubSpotBusy, HubSpotRefused
 from reconciler.fold import DEFAULT_WATCHED
 from reconciler.hubspot import properties, protocol
-from reconciler.model import ObjectType
+from reconciler.model import Link, ObjectType
 from reconciler.workflows import load
+from streams.formats import TopicSettings, decode
+from tests.feeds import Written
 
 READ = re.compile(r"""(?:\.get\(|money\(\w+(?:\.properties)?, |for name in \()"(\w+)\"""")
 NAMES_LISTED = re.compile(r'for name in \(((?:"\w+",? ?)+)\)')
@@ -77,7 +79,20 @@ def test_the_primary_company_comes_first() -> None:
         {"toObjectId": 4, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 341}]},
         {"toObjectId": 3, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 5},
                                                {"category": "HUBSPOT_DEFINED", "typeId": 341}]}]}]}"""
-    assert protocol.associations(answer)["1"].ids == ("3", "9", "4")
+    found = protocol.associations(answer)["1"]
+    assert found == protocol.Associated(("3", "9", "4"), None, "3")
+    first = protocol.Associated(("8",), "Mg==")
+    assert first.then(found) == protocol.Associated(("3", "8", "9", "4"), None, "3")
+
+
+def test_a_fetched_object_tells_which_company_is_the_primary_one() -> None:
+    """As HubSpot's own lists do: by the type of its association."""
+    deal = protocol.HubSpotObject("9", {}, updated_at="2026-01-31T00:00:00Z")
+    body = protocol.snapshot(4711, deal, {"companies": ["3", "4"], "contacts": ["3"]}, "3")
+    read = Written(body, None, 0)
+    (change,) = decode(read, TopicSettings(ObjectType.DEAL))
+    assert change.links == (Link("companies", "3", primary=True),)
+    assert [one.id for one in change.lists["companies"]] == ["3", "4"]
 
 
 @pytest.mark.parametrize(
