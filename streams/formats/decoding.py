@@ -193,6 +193,7 @@ _TELLING: tuple[tuple[str, frozenset[str]], ...] = (
     ("outbox", frozenset({"aggregate_id", "payload"})),
     ("snapshot", frozenset({"hs_object_id"})),
     ("snapshot", frozenset({"properties", "updatedAt"})),
+    ("snapshot", frozenset({"id", "propertiesWithHistory"})),
     ("collection", frozenset({"results"})),
 )
 

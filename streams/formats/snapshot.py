@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model import Change, ChangeKind, ObjectKey, ObjectType
+from streams.formats import dated
 from streams.formats.associations import BESIDE_PROPERTIES, read
 from streams.formats.names import object_type
 from streams.formats.parsing import text_document
@@ -17,31 +18,38 @@ from streams.formats.statements import portal_of, touched
 from streams.formats.values import first_instant, ident, own_time, property_values
 
 _FLAT = "properties_"
-_BESIDE = BESIDE_PROPERTIES | {
-    "archived",
-    "archivedAt",
-    "associations",
-    "createdAt",
-    "created_at",
-    "id",
-    "objectType",
-    "objectTypeId",
-    "object_type",
-    "portalId",
-    "portal_id",
-    "properties",
-    "updatedAt",
-    "updated_at",
-    "url",
-}
+_BESIDE = (
+    BESIDE_PROPERTIES
+    | dated.FIELDS
+    | {
+        "archived",
+        "archivedAt",
+        "associations",
+        "createdAt",
+        "created_at",
+        "id",
+        "objectType",
+        "objectTypeId",
+        "object_type",
+        "portalId",
+        "portal_id",
+        "properties",
+        "updatedAt",
+        "updated_at",
+        "url",
+    }
+)
 
 
 def changes(document: Document, context: Context) -> list[Change]:
-    """Decode one object: its properties, associations, and whether it is archived."""
+    """Decode one object: its properties now and before, associations, and whether it is archived."""
     type_ = _type(document, context)
     if type_ is None:
         return []
     raw = _properties(document, context)
+    before: Document = {}
+    if dated.are_versioned(raw):
+        raw, before = dated.unversioned(raw)
     at = own_time(document, raw, context.at)
     key = ObjectKey(portal_of(document, context), type_, _id(document, raw, context))
     if context.deleted_at is not None:  # a last look, often with empty columns: only the id counts
@@ -56,10 +64,13 @@ def changes(document: Document, context: Context) -> list[Change]:
         links=links,
         deleted=False if document.get("archived") in (False, "false") else None,
     )
-    if document.get("archived") not in (True, "true"):
-        return [whole]
-    gone_at = first_instant(document.get("archivedAt")) or at
-    return [whole, *touched(key, max(at, gone_at), ChangeKind.DELETED)]
+    found = [whole]
+    if before or not dated.FIELDS.isdisjoint(document):
+        found += dated.changes(key, before | dated.history(document))
+    if document.get("archived") in (True, "true"):
+        gone_at = first_instant(document.get("archivedAt")) or at
+        found += touched(key, max(at, gone_at), ChangeKind.DELETED)
+    return found
 
 
 def _type(document: Document, context: Context) -> ObjectType | None:
@@ -90,7 +101,11 @@ def _properties(document: Document, context: Context) -> Document:
             return raw
     if raw is not None:
         raise refused(Reason.UNKNOWN_SHAPE, "properties is not an object")
-    flat = {name[len(_FLAT) :]: value for name, value in document.items() if name.startswith(_FLAT)}
+    flat = {
+        name[len(_FLAT) :]: value
+        for name, value in document.items()
+        if name.startswith(_FLAT) and name not in dated.FIELDS
+    }
     if flat or not context.columns:
         return flat
     return {

@@ -27,7 +27,25 @@ HISTORY = History(
         Step(AT + 2, deleted=True),
     ),
 )
-SAMPLES = [
+BEFORE = {"value": "won", "timestamp": "2025-10-09T08:53:19Z", "sourceType": "API"}
+CREATION = {"subscriptionType": "deal.creation", "objectId": 9, "portalId": 4711, "occurredAt": AT}
+COMPANIES = [
+    {"id": "3", "type": "deal_to_company"},
+    {"id": "3", "type": "deal_to_company_unlabeled"},
+]
+OTHERS: list[dict[str, Any]] = [
+    {"id": "9", "properties": {}, "propertiesWithHistory": {"dealstage": [BEFORE, BEFORE]}},
+    {"id": "9", "properties": {"dealstage": {**BEFORE, "versions": [BEFORE]}}},
+    {
+        "id": "9",
+        "properties": {},
+        "associations": {"companies": COMPANIES},
+        "lineItems": [{"id": 6}],
+    },
+    {"id": 1, "payload": json.dumps([CREATION]), "received_at": AT},
+    {"specversion": "1.0", "id": "e", "type": "deal.won", "time": "2025-10-09", "data": [CREATION]},
+]
+SAMPLES = [json.dumps(one).encode() for one in OTHERS] + [
     one.value
     for writer in (HYDRATED | IDS_ONLY | THIN).values()
     for one in writer(HISTORY)
