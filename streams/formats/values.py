@@ -18,6 +18,10 @@ from streams.formats.record import Document, Reason, refused, shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_ONLY = frozenset({"hs_recurring_billing_start_date", "hs_recurring_billing_end_date"})
+_ENDS_OF_DATETIMES = (  # not `date` alone: a mandate is a number
+    "_date", "_at", "_timestamp", "closedate", "createdate", "modifieddate", "startdate", "enddate",
+    "duedate",
+)  # fmt: skip
 _LONGEST_ID = 64
 _LONGEST_NUMBER = 60
 
@@ -107,7 +111,8 @@ def property_value(name: str, value: Any) -> str | None:
 def is_datetime(name: str) -> bool:
     """Tell whether a property holds a datetime, which webhooks give as epoch ms and REST as ISO."""
     return (
-        name.endswith(("date", "_at", "timestamp"))
+        name.endswith(_ENDS_OF_DATETIMES)
+        or name in ("date", "timestamp")
         or "date_entered" in name
         or "date_exited" in name
     )

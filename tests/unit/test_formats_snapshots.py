@@ -65,6 +65,11 @@ def snapshot(**fields: Any) -> dict[str, Any]:
         ("hs_recurring_billing_start_date", b'"1769817600000"', "2026-01-31"),
         ("hs_recurring_billing_start_date", b'"2026-01-31T00:00:00.000Z"', "2026-01-31"),
         ("candidate", b'"none"', "none"),
+        ("x_mandate", b'"123456789012"', "123456789012"),
+        ("last_update", b"1769817600000", "1769817600000"),
+        ("x_date", b'"1769817600000"', "2026-01-31T00:00:00.000Z"),
+        ("contract_enddate", b'"1769817600000"', "2026-01-31T00:00:00.000Z"),
+        ("lastmodifieddate", b'"1769817600000"', "2026-01-31T00:00:00.000Z"),
     ],
 )
 def test_values(name: str, raw: bytes, expected: str | None) -> None:
