@@ -19,7 +19,7 @@ import msgspec
 from streams.formats.names import is_another_object, object_type
 from streams.formats.parsing import text_document
 from streams.formats.record import Context, Document, Reason, refused
-from streams.formats.values import first_instant
+from streams.formats.values import first_instant, flag
 
 Contents = tuple[Any, Context] | None
 
@@ -77,7 +77,7 @@ def rows(document: Document, context: Context) -> Contents:
     at = first_instant(document.get("__source_ts_ms"), document.get("__ts_ms")) or context.at
     inside = _row_context(context, document.get("__table"), at)
     row = {name: value for name, value in document.items() if not name.startswith("__")}
-    if document.get("__deleted") in ("true", True) or document.get("__op") == "d":
+    if flag(document.get("__deleted")) or document.get("__op") == "d":
         return _deleted(row, inside)
     return _row(row, inside)
 

@@ -15,7 +15,7 @@ from streams.formats.names import object_type
 from streams.formats.parsing import text_document
 from streams.formats.record import Context, Document, Reason, refused
 from streams.formats.statements import portal_of, touched
-from streams.formats.values import first_instant, ident, own_time, property_values
+from streams.formats.values import first_instant, flag, ident, own_time, property_values
 
 _FLAT = "properties_"
 _BESIDE = (
@@ -55,6 +55,7 @@ def changes(document: Document, context: Context) -> list[Change]:
     if context.deleted_at is not None:  # a last look, often with empty columns: only the id counts
         return touched(key, max(at, context.deleted_at), ChangeKind.DELETED)
     lists, links = read(document, at)
+    archived = flag(document.get("archived"))
     whole = Change(
         key=key,
         at=at,
@@ -62,12 +63,12 @@ def changes(document: Document, context: Context) -> list[Change]:
         properties=property_values(raw),
         lists=lists,
         links=links,
-        deleted=False if document.get("archived") in (False, "false") else None,
+        deleted=False if archived is False else None,
     )
     found = [whole]
     if before or not dated.FIELDS.isdisjoint(document):
         found += dated.changes(key, before | dated.history(document))
-    if document.get("archived") in (True, "true"):
+    if archived:
         gone_at = first_instant(document.get("archivedAt")) or at
         found += touched(key, max(at, gone_at), ChangeKind.DELETED)
     return found

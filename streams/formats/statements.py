@@ -18,14 +18,13 @@ from reconciler.model import (
 )
 from streams.formats.names import TYPES_BY_ID, association_sides, is_primary
 from streams.formats.record import Context, Document, Reason, refused, shown
-from streams.formats.values import ident, instant, portal
+from streams.formats.values import flag, ident, instant, portal
 
 _LABELS = (702, 1226)  # quote signer and billing contact: labels of an association, not one more
 _OF_THE_PORTAL = (
     "USER_DEFINED",
     "INTEGRATOR_DEFINED",
 )  # categories of labels with numbers of their own
-_TRUE = (True, "true")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -148,7 +147,7 @@ def _is_of_primary(body: Document) -> bool:
     """Tell whether an event is about which of several companies is the primary one."""
     is_numbered_by_portal = body.get("associationCategory") in _OF_THE_PORTAL
     return (
-        body.get("isPrimaryAssociation", body.get("isPrimary")) in _TRUE
+        flag(body.get("isPrimaryAssociation", body.get("isPrimary"))) is True
         or (not is_numbered_by_portal and is_primary(body.get("associationTypeId")))
         or is_primary(body.get("associationType"))
     )

@@ -56,6 +56,13 @@ def portal(value: object) -> int | None:
     return value if type(value) is int and 0 < value < 1 << 63 else None
 
 
+def flag(value: object) -> bool | None:
+    """Give what a flag says, also as text in any case; None when it isn't one."""
+    if type(value) is str:
+        value = value.lower()
+    return True if value in (True, "true") else False if value in (False, "false") else None
+
+
 def instant(value: object) -> int:
     """Give epoch ms from a number (s, ms, µs or ns by its size), its text, or ISO 8601."""
     found = _ms(value)

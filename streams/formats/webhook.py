@@ -11,7 +11,7 @@ from reconciler.model import Change, ChangeKind, ObjectType
 from streams.formats.names import SUBSCRIPTIONS, is_of_another_type
 from streams.formats.record import Context, Document, Reason, refused, shown
 from streams.formats.statements import Event, event, linked, merged, sides_of, touched, type_of
-from streams.formats.values import property_value
+from streams.formats.values import flag, property_value
 
 _KINDS = {
     "creation": ChangeKind.CREATED,
@@ -28,7 +28,7 @@ def changes(body: Document, context: Context) -> list[Change]:
         return []
     type_, action = subscription
     if action == "associationChange":
-        return linked(event(body, context), body.get("associationRemoved") in (True, "true"))
+        return linked(event(body, context), bool(flag(body.get("associationRemoved"))))
     if type_ is None:
         type_ = type_of(body, context)
         if type_ is None:

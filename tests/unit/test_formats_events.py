@@ -144,6 +144,17 @@ PROPERTY, ASSOCIATION = ChangeKind.PROPERTY, ChangeKind.ASSOCIATION
             id="the reversed direction says the same about the deal",
         ),
         pytest.param(
+            event(
+                "deal.associationChange",
+                associationType="DEAL_TO_LINE_ITEM",
+                fromObjectId=9,
+                toObjectId=31,
+                associationRemoved="True",
+            ),
+            [change(DEAL, ASSOCIATION, links=(Link("line_items", "31", removed=True),))],
+            id="a flag may be text in any case",
+        ),
+        pytest.param(
             event("object.associationChange", associationTypeId=387, fromObjectId=9, toObjectId=21),
             [change(PAYMENT, ASSOCIATION, links=(Link("contacts", "21"),))],
             id="an association type by number",

@@ -304,11 +304,14 @@ def test_archived_is_deleted_and_not_archived_is_not() -> None:
     """An archived snapshot deletes at its archive time; a live one says that the object lives."""
     live = says(snapshot(archived=False))
     assert [one.deleted for one in live] == [False]
-    gone = says(snapshot(archived=True, archivedAt=iso(AT + 8)))
-    assert [(one.kind, one.at, one.deleted) for one in gone] == [
-        (ChangeKind.SNAPSHOT, AT, None),
-        (ChangeKind.DELETED, AT + 8, True),
-    ]
+    for archived in (True, "true", "True", "TRUE", 1):
+        gone = says(snapshot(archived=archived, archivedAt=iso(AT + 8)))
+        assert [(one.kind, one.at, one.deleted) for one in gone] == [
+            (ChangeKind.SNAPSHOT, AT, None),
+            (ChangeKind.DELETED, AT + 8, True),
+        ]
+    for archived, deleted in (("False", False), (None, None), ("soon", None), ([], None)):
+        assert [one.deleted for one in says(snapshot(archived=archived))] == [deleted]
 
 
 def test_debezium_deletions() -> None:
