@@ -6,6 +6,7 @@ refuses what PostgreSQL or money could not take: bad UTF-8, lone surrogates, NaN
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -36,8 +37,11 @@ def value_document(value: bytes, max_bytes: int) -> Any:
     """Decode a record's value; raises `UndecodableRecord` with the reason when it can't be."""
     if len(value) > max_bytes:
         raise refused(Reason.TOO_LARGE, f"{len(value)} bytes, the limit is {max_bytes}")
-    if value[:1] == b"\x00":
+    first = value[:1]
+    if first == b"\x00":
         return _framed(value)
+    if first == b"\xef":
+        value = value.removeprefix(BOM_UTF8)
     document = _parsed(value)
     # PostgreSQL's text and jsonb refuse NUL, and no name or amount means one: it is dropped.
     # One byte is sought five times faster than six, and most records have no escapes at all.

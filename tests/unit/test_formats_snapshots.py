@@ -629,6 +629,16 @@ def test_json_behind_a_schema_registrys_prefix_is_read() -> None:
     assert says(b"\x00\x00\x00\x00\x07" + value)[0].key == DEAL
 
 
+def test_a_byte_order_mark_is_no_part_of_the_record() -> None:
+    """Some producers write one before their UTF-8; it is none of the text."""
+    value = record(snapshot(), AT).value
+    assert value is not None
+    assert says(b"\xef\xbb\xbf" + value) == says(value)
+    for other in (b"\xef\xbb\xbf", b"\xef\xbb" + value):
+        with pytest.raises(UndecodableRecord):
+            says(other)
+
+
 @pytest.mark.parametrize(
     ("id_", "told"),
     [
