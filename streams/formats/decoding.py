@@ -13,6 +13,7 @@ from reconciler.errors import UndecodableRecord
 from reconciler.model import Change
 from streams.formats import envelopes, hydrated, journal, snapshot, webhook
 from streams.formats.parsing import text_document, value_document
+from streams.formats.partly import Parts, unforeseen
 from streams.formats.record import (
     Context,
     Document,
@@ -24,8 +25,6 @@ from streams.formats.record import (
 from streams.formats.values import first_instant, portal
 
 _MOST_ENVELOPES = 6
-
-_TAKEN = "; the others are taken"
 
 _READERS: dict[str, Callable[[Document, Context], list[Change]]] = {
     "webhook": webhook.changes,
@@ -51,7 +50,7 @@ def decode(record: Record, topic: TopicSettings) -> list[Change]:
     """Decode a record into the statements it makes; none for tombstones and types not read.
 
     Raises `UndecodableRecord` whose reason is one of `Reason`, and no other exception. Where only
-    some elements of an array can't be understood, it has the changes of the others.
+    some parts of the record can't be understood, it has the changes of the others.
     """
     return read(record, topic)[1]
 
@@ -69,13 +68,7 @@ def read(record: Record, topic: TopicSettings) -> tuple[str, list[Change]]:
     except UndecodableRecord:
         raise
     except Exception as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: Exception) -> UndecodableRecord:
-    if isinstance(error, RecursionError):
-        return refused(Reason.TOO_DEEP, "JSON nested too deep")
-    return refused(Reason.UNEXPECTED, f"{type(error).__name__} while decoding")
+        raise unforeseen(error) from error
 
 
 def _context(record: Record, topic: TopicSettings) -> Context:
@@ -117,44 +110,15 @@ def _each(
     items: list[Any], context: Context, forced: str | None, level: int, shapes: list[str]
 ) -> list[Change]:
     """Decode an array: what can be understood of it is taken, whatever the rest is like."""
-    changes: list[Change] = []
-    refusals: dict[int, UndecodableRecord] = {}
+    parts = Parts()
     for number, item in enumerate(items, start=1):
         try:
-            changes += _element(item, context, forced, level, shapes)
-        except UndecodableRecord as error:
-            refusals[number] = error
-            changes += error.changes
-    if refusals:
-        raise _of_array(refusals, len(items), changes)
-    return changes
-
-
-def _element(
-    item: Any, context: Context, forced: str | None, level: int, shapes: list[str]
-) -> list[Change]:
-    if type(item) is not dict:
-        raise refused(Reason.UNKNOWN_SHAPE, f"a bare {type(item).__name__} in an array")
-    try:
-        return _changes(item, context, forced, level + 1, shapes)
-    except UndecodableRecord:
-        raise
-    except Exception as error:
-        raise _refusal(error) from error
-
-
-def _of_array(
-    refusals: dict[int, UndecodableRecord], length: int, changes: list[Change]
-) -> UndecodableRecord:
-    """What is said of an array that can't be understood as a whole; its first trouble is named."""
-    number, first = next(iter(refusals.items()))
-    if len(refusals) == length and not changes:
-        return first
-    more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-    detail = f"element {number} of {length}{more}: {first.detail.removesuffix(_TAKEN)}{_TAKEN}"
-    found = UndecodableRecord(first.reason, detail, changes)
-    found.__cause__ = first.__cause__
-    return found
+            if type(item) is not dict:
+                raise refused(Reason.UNKNOWN_SHAPE, f"a bare {type(item).__name__} in an array")
+            parts.changes += _changes(item, context, forced, level + 1, shapes)
+        except Exception as error:
+            parts.refuse(f"element {number} of {len(items)}", error)
+    return parts.read(len(items))
 
 
 def _shape(document: Document, context: Context) -> str:

@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import UndecodableRecord
 from reconciler.model import Change, ChangeKind, Link, ObjectKey, ObjectType
 from streams.formats import TopicSettings, decode
-from tests.feeds import Written, record
+from tests.feeds import Written, iso, record
 
 AT = 1_760_000_000_000
 ANY_TOPIC = TopicSettings()
@@ -441,6 +441,8 @@ def _creation(id_: object) -> dict[str, Any]:
 
 
 FIRST, THIRD = (change(key(ObjectType.DEAL, id_), ChangeKind.CREATED) for id_ in ("1", "3"))
+FETCHED = {"id": "1", "properties": {"a": "1"}, "updatedAt": iso(AT)}
+WHOLE = change(key(ObjectType.DEAL, "1"), ChangeKind.SNAPSHOT, properties={"a": "1"})
 TAKEN = "; the others are taken"
 
 
@@ -470,6 +472,36 @@ TAKEN = "; the others are taken"
             [],
             f"element 2 of 2: null is not an object id{TAKEN}",
             id="beside an event that is understood and says nothing",
+        ),
+        pytest.param(
+            {"events": [_creation(1), _creation(None), 7], "object": None},
+            [FIRST],
+            f"event 2 of 3 (and 1 more): null is not an object id{TAKEN}",
+            id="the events of an object that is gone",
+        ),
+        pytest.param(
+            {"events": [_creation(None), _creation(1)], "object": FETCHED},
+            [FIRST, WHOLE],
+            f"event 1 of 2: null is not an object id{TAKEN}",
+            id="beside their object, which is what the other one says",
+        ),
+        pytest.param(
+            [{"events": [_creation(None), _creation(1)], "object": FETCHED}, _creation(3)],
+            [FIRST, WHOLE, THIRD],
+            f"element 1 of 2: event 1 of 2: null is not an object id{TAKEN}",
+            id="within an array",
+        ),
+        pytest.param(
+            {"event": _creation(1), "object": {**FETCHED, "id": "x y"}},
+            [FIRST],
+            f"the object: 'x y' is not an object id{TAKEN}",
+            id="an object that can't be understood",
+        ),
+        pytest.param(
+            {"event": _creation("x y"), "object": FETCHED},
+            [],
+            "'x y' is not an object id",
+            id="an object of which no event says what it is",
         ),
         pytest.param([_creation(None)], [], "null is not an object id", id="the only one"),
         pytest.param([_creation(None), 7], [], "null is not an object id", id="none is understood"),
