@@ -45,53 +45,53 @@ def read(document: Document, at: int) -> tuple[Lists, tuple[Link, ...]]:
         found = text_document(found)
     if found and type(found) is not dict:
         raise refused(Reason.UNKNOWN_SHAPE, "associations is not an object")
-    lists: Lists = {}
-    links: list[Link] = []
-    for key, body in found.items() if found else ():
-        _take(lists, links, key, body, at)
+    lists, links = _taken(found.items() if found else (), at)
     if not BESIDE_PROPERTIES.isdisjoint(document):
-        _take_beside(document, lists, links, at, is_all=not found)
+        _add_beside(document, lists, links, at, is_all=not found)
     return lists, tuple(links)
 
 
-def _take(lists: Lists, links: list[Link], key: str, body: Any, at: int) -> None:
-    name = association_name(key)
-    if name is None or body is None:
-        return
-    entries, whole = _entries(body)
-    if name == "companies" and entries:
-        entries, primary = _primary_first(entries)
-        if primary is not None:
-            links.append(Link(name, primary, primary=True))
-    related = _related(name, entries, at)
-    if whole:
-        lists[name] = _united((*lists[name], *related)) if name in lists else related
-    else:
-        links += [Link(name, one.id) for one in related]
+def _taken(said: Iterable[tuple[str, Any]], at: int) -> tuple[Lists, list[Link]]:
+    lists: Lists = {}
+    links: list[Link] = []
+    for key, body in said:
+        name = association_name(key)
+        if name is None or body is None:
+            continue
+        entries, whole = _entries(body)
+        if name == "companies" and entries:
+            entries, primary = _primary_first(entries)
+            if primary is not None:
+                links.append(Link(name, primary, primary=True))
+        related = _related(name, entries, at)
+        if whole:
+            lists[name] = _united((*lists[name], *related)) if name in lists else related
+        else:
+            links += [Link(name, one.id) for one in related]
+    return lists, links
 
 
-def _take_beside(
+def _add_beside(
     document: Document, lists: Lists, links: list[Link], at: int, *, is_all: bool
 ) -> None:
-    """Take lists that stand beside the properties; of those that `associations` gave, only the properties.
+    """Add lists that stand beside the properties; to those that `associations` gave, only properties.
 
     Where there are other associations, a column of such a name need not be a list of ours.
     """
-    beside: Lists = {}
-    more: list[Link] = []
     for key in document:
         if key not in BESIDE_PROPERTIES:
             continue
         try:
-            _take(beside, more, key, _listed(document[key]), at)
+            beside, more = _taken([(key, _listed(document[key]))], at)
         except UndecodableRecord:
             if is_all:
                 raise
-    for name, related in beside.items():
-        known = {one.id for one in lists.get(name, related)}
-        ours = tuple(one for one in related if one.id in known)
-        lists[name] = _united((*lists.get(name, ()), *ours))
-    links += more
+            continue
+        links += more
+        for name, related in beside.items():
+            known = {one.id for one in lists.get(name, related)}
+            ours = (one for one in related if is_all or one.id in known)
+            lists[name] = _united((*lists.get(name, ()), *ours))
 
 
 def _listed(value: Any) -> Any:
@@ -140,7 +140,9 @@ def _is_primary_type(each: Any) -> bool:
 
 def _related(name: str, entries: list[Any], at: int) -> tuple[Related, ...]:
     telling = _TELLING.get(name, _NOTHING)
-    return _united(_one(entry, at, telling) for entry in entries)
+    if len(entries) == 1:
+        return (_one(entries[0], at, telling),)
+    return _united([_one(entry, at, telling) for entry in entries])
 
 
 def _united(ones: Iterable[Related]) -> tuple[Related, ...]:
@@ -161,11 +163,13 @@ def _one(entry: Any, at: int, telling: frozenset[str]) -> Related:
     found = entry.get("id")
     id_ = ident(entry.get("toObjectId") if found is None else found)
     properties = entry.get("properties")
-    if type(properties) is not dict:
-        if telling.isdisjoint(entry):
-            return Related(id_)
+    if type(properties) is dict:
+        own = _own_time(entry, properties)
+    elif telling.isdisjoint(entry):
+        return Related(id_)
+    else:
         properties = {name: value for name, value in entry.items() if name not in _OF_ENTRY}
-    own = _own_time(entry, properties)
+        own = _own_time(entry, properties) or entry.get("updated_at")
     true_at = (first_instant(own) or at) if own else at
     return Related(id_, property_values(properties), true_at)
 
@@ -173,7 +177,6 @@ def _one(entry: Any, at: int, telling: frozenset[str]) -> Related:
 def _own_time(entry: Document, properties: Document) -> object:
     return (
         entry.get("updatedAt")
-        or entry.get("updated_at")
         or properties.get("hs_lastmodifieddate")
         or properties.get("lastmodifieddate")
     )

@@ -19,13 +19,11 @@ FIELDS = frozenset({"propertiesWithHistory", "properties_with_history"})
 _OF_VERSIONS = frozenset({"timestamp", "versions"})
 
 
-def are_versioned(properties: Document) -> bool:
-    """Tell properties written as API v1 does, all of them alike: a value, its time, its versions."""
-    return type(next(iter(properties.values()), None)) is dict
-
-
 def unversioned(properties: Document) -> tuple[Document, Document]:
-    """Give the values of now, and the dated ones of each property, of what v1 writes together."""
+    """Give the values of now, and the dated ones of each property, of what v1 writes together.
+
+    That is a value, its time and its versions.
+    """
     now: Document = {}
     dated: Document = {}
     for name, value in properties.items():

@@ -48,14 +48,16 @@ def changes(document: Document, context: Context) -> list[Change]:
         return []
     raw = _properties(document, context)
     before: Document = {}
-    if dated.are_versioned(raw):
+    if type(next(iter(raw.values()), None)) is dict:  # API v1 writes them all alike
         raw, before = dated.unversioned(raw)
     at = own_time(document, raw, context.at)
     key = ObjectKey(portal_of(document, context), type_, _id(document, raw, context))
     if context.deleted_at is not None:  # a last look, often with empty columns: only the id counts
         return touched(key, max(at, context.deleted_at), ChangeKind.DELETED)
     lists, links = read(document, at)
-    archived = flag(document.get("archived"))
+    archived = document.get("archived")
+    if archived is not False:
+        archived = flag(archived)
     whole = Change(
         key=key,
         at=at,
@@ -66,7 +68,7 @@ def changes(document: Document, context: Context) -> list[Change]:
         deleted=False if archived is False else None,
     )
     found = [whole]
-    if before or not dated.FIELDS.isdisjoint(document):
+    if before or "propertiesWithHistory" in document or "properties_with_history" in document:
         found += dated.changes(key, before | dated.history(document))
     if archived:
         gone_at = first_instant(document.get("archivedAt")) or at

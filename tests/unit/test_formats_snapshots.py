@@ -198,7 +198,7 @@ def test_a_snapshot_is_true_at_its_own_time(fields: dict[str, Any], at: int) -> 
             {
                 "line_items": [
                     {"id": "1", "type": "x", "name": "X", "price": 100, "updatedAt": iso(AT - 9)},
-                    {"id": "2", "type": "x", "name": "Y", "quantity": ""},
+                    {"id": "2", "name": "Y", "quantity": "", "updated_at": iso(AT - 7)},
                     {"id": "3", "type": "x", "name": "Z", "label": "Sold"},
                 ],
                 "contacts": [{"id": "5", "name": "Ann Lee"}, {"id": "6", "lastname": "Ek"}],
@@ -206,7 +206,7 @@ def test_a_snapshot_is_true_at_its_own_time(fields: dict[str, Any], at: int) -> 
             {
                 "line_items": (
                     Related("1", {"name": "X", "price": "100"}, AT - 9),
-                    Related("2", {"name": "Y", "quantity": None}, AT),
+                    Related("2", {"name": "Y", "quantity": None}, AT - 7),
                     Related("3"),
                 ),
                 "contacts": (Related("5"), Related("6", {"lastname": "Ek"}, AT)),
