@@ -27,7 +27,7 @@ from reconciler.model import (
 from reconciler.quotes import check_amount, expires_on
 from reconciler.reading import associated, named
 from reconciler.reasons import Blocked, NotEnrolled, Reason, Waiting
-from reconciler.refunds import REFUNDED, RefundShare, portion
+from reconciler.refunds import RefundShare, portion
 from reconciler.source import (
     FIRST_DAY,
     LAST_DAY,
@@ -41,15 +41,12 @@ from reconciler.source import (
     is_held,
     lines_of,
     money,
+    option,
 )
 from reconciler.workflows import ActionSettings, Company, render
 from reconciler.workflows.filters import CONTACT_PREFIX
-
-# The payment statuses under which money was collected (commerce payments guide, March 2026).
-_COLLECTED = frozenset({
-    "succeeded", "partially_refunded", "refunded", "processing_refund",
-    "disputed_won", "disputed_lost", "disputed_action_required", "disputed_awaiting_decision",
-})  # fmt: skip
+from reconciler.workflows.presets import COLLECTED, REFUNDED
+from reconciler.workflows.values import folded
 
 _BY_HAND = frozenset({"cash", "check", "wire_transfer", "other"})  # unless a processor is named
 
@@ -115,8 +112,8 @@ def _refuse_echoes(enrolled: Enrolled) -> None:
     found = enrolled.properties
     invoices = money(found, "hs_number_of_associated_invoices", "payment") or ZERO
     if (
-        (found.get("hs_payment_source_app") or "").upper() == "INVOICE"
-        or found.get("hs_has_associated_invoice") == "true"
+        option(found, "hs_payment_source_app") == "invoice"
+        or option(found, "hs_has_associated_invoice") == "true"
         or invoices > ZERO
         or named(enrolled.obj, "invoices")  # one is enough: the list need not be known whole
     ):
@@ -125,13 +122,13 @@ def _refuse_echoes(enrolled: Enrolled) -> None:
 
 def _refuse_quickbooks_own(enrolled: Enrolled) -> None:
     """What QuickBooks processed it has in its books already: the sale, the fees and the refunds."""
-    if enrolled.properties.get("hs_processor_type") == "quickbooks":
+    if option(enrolled.properties, "hs_processor_type") == "quickbooks":
         raise NotEnrolled(Reason.QUICKBOOKS_PAYMENT)
 
 
 def _require_collected(found: Properties) -> None:
-    status = found.get("hs_latest_status")
-    if status in _COLLECTED:
+    status = option(found, "hs_latest_status")
+    if status in COLLECTED:
         return
     if status == "failed":
         raise NotEnrolled(Reason.PAYMENT_FAILED)
@@ -228,8 +225,8 @@ def _expense(enrolled: Enrolled) -> DocumentContent:
 
 def _has_no_fees(found: Properties) -> bool:
     """Whether fees that HubSpot states as empty stay so: no processor handled the payment."""
-    processor = found.get("hs_processor_type")
-    by_hand = found.get("hs_payment_method_type") in _BY_HAND
+    processor = option(found, "hs_processor_type")
+    by_hand = option(found, "hs_payment_method_type") in _BY_HAND
     return "hs_fees_amount" in found and (processor == "none" or (not processor and by_hand))
 
 
@@ -253,7 +250,7 @@ def _refund(enrolled: Enrolled) -> DocumentContent:
 
 def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
     refunded = money(enrolled.properties, "hs_refunds_amount", "the payment")
-    status = enrolled.properties.get("hs_latest_status")
+    status = option(enrolled.properties, "hs_latest_status")
     if status not in REFUNDED and not refunded:
         raise NotEnrolled(Reason.NOT_REFUNDED)
     if refunded is None:
@@ -266,7 +263,7 @@ def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
 
 def _refunded_at(enrolled: Enrolled) -> int:
     for at, status in enrolled.obj.history.get("hs_latest_status", ()):
-        if status == "refunded":
+        if folded(status or "") == "refunded":
             return at
     return enrolled.enrolled_at
 
@@ -323,7 +320,7 @@ def _line_currency(obj: SourceObject) -> str:
 
 def _payment_method(found: Properties) -> str:
     """HubSpot's word; one that is not known is no name of anything in QuickBooks either."""
-    word = found.get("hs_payment_method_type") or ""
+    word = option(found, "hs_payment_method_type")
     return word if word in HUBSPOT_PAYMENT_METHODS else ""
 
 

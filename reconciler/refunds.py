@@ -16,9 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from reconciler.model import Line, SourceObject
-from reconciler.source import ZERO, amount_in, cents
+from reconciler.source import ZERO, amount_in, cents, option
+from reconciler.workflows.presets import REFUNDED
 
-REFUNDED = frozenset({"refunded", "partially_refunded"})
 _AMOUNT = "hs_refunds_amount"
 
 
@@ -35,7 +35,7 @@ def refund_steps(obj: SourceObject) -> tuple[tuple[Decimal, int], ...]:
 
     Totals above the present one were taken back and don't count.
     """
-    if obj.properties.get("hs_latest_status") not in REFUNDED:
+    if option(obj.properties, "hs_latest_status") not in REFUNDED:
         return ()
     present = _amount(obj.properties.get(_AMOUNT))
     if present is None:

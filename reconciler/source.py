@@ -15,7 +15,7 @@ from typing import NoReturn
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
 from reconciler.reading import associated, named
 from reconciler.reasons import Blocked, Reason, Waiting
-from reconciler.workflows.values import number
+from reconciler.workflows.values import folded, number
 
 Properties = Mapping[str, str | None]
 
@@ -49,6 +49,11 @@ def money(properties: Properties, name: str, where: str) -> Decimal | None:
     if value is None:
         raise Blocked(Reason.BAD_NUMBER, where=f"{name} of {where}", value=text[:40])
     return value
+
+
+def option(properties: Properties, name: str) -> str:
+    """What an enumeration says, compared as the filters compare it; "" where it says nothing."""
+    return folded(properties.get(name) or "")
 
 
 def suspects(obj: SourceObject) -> list[str]:
@@ -216,8 +221,7 @@ def _states_discount(found: Properties) -> bool:
 
 
 def _is_tiered(found: Properties) -> bool:
-    model = found.get("hs_pricing_model")
-    return model is not None and model.lower() not in ("flat", "")
+    return option(found, "hs_pricing_model") not in ("flat", "")
 
 
 def is_recurring(found: Properties) -> bool:

@@ -16,7 +16,7 @@ from reconciler.workflows.values import folded, is_known, number
 
 # Every status that a payment can only reach once its charge went through. A feed may first show a
 # payment when it is already refunded or disputed: the books still need the sale.
-_COLLECTED = frozenset(
+COLLECTED = frozenset(
     {
         "succeeded",
         "processing_refund",
@@ -28,7 +28,7 @@ _COLLECTED = frozenset(
         "disputed_awaiting_decision",
     }
 )
-_REFUNDED = frozenset({"refunded", "partially_refunded"})
+REFUNDED = frozenset({"refunded", "partially_refunded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ def _quote_paid(values: Values) -> bool:
 
 
 def _payment_succeeded(values: Values) -> bool:
-    return folded(values("hs_latest_status") or "") in _COLLECTED
+    return folded(values("hs_latest_status") or "") in COLLECTED
 
 
 def _payment_refunded(values: Values) -> bool:
-    return folded(values("hs_latest_status") or "") in _REFUNDED
+    return folded(values("hs_latest_status") or "") in REFUNDED
 
 
 PRESETS: dict[str, Preset] = {

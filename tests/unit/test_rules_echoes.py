@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from itertools import chain
 
+import msgspec
 import pytest
 
 from reconciler.model import Change, ObjectType
 from reconciler.reasons import Reason
 from streams.formats import TopicSettings, decode
-from tests.deciding import AT, PORTAL, Books, made, one_workflow, payment, said, unwanted
+from tests.deciding import (
+    AT,
+    LINE,
+    PORTAL,
+    Books,
+    deal,
+    made,
+    one_workflow,
+    only,
+    payment,
+    said,
+    unwanted,
+)
 from tests.feeds import record
 
 RECEIPT = one_workflow("payment", "sales_receipt")
@@ -98,3 +111,42 @@ def test_a_document_is_withdrawn_once_quickbooks_turns_out_to_be_the_processor()
     books.take(payment())
     (found,) = books.take(said(ObjectType.PAYMENT, AT + 1, hs_processor_type="quickbooks"))
     assert (found.state, found.reason) == ("dismissed", Reason.QUICKBOOKS_PAYMENT)
+
+
+def in_capitals(change: Change) -> Change:
+    """The same as a feed that spells HubSpot's words in its own way says it."""
+    said = {name: value and value.upper() for name, value in change.properties.items()}
+    return msgspec.structs.replace(change, properties=said)
+
+
+@pytest.mark.parametrize("create", ["sales_receipt", "expense", "refund_receipt"])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"hs_payment_source_app": "Invoice"},
+        {"hs_has_associated_invoice": "true"},
+        {"hs_processor_type": "quickbooks"},
+        {"hs_processor_type": "none", "hs_fees_amount": None},
+        {"hs_payment_method_type": "cash", "hs_fees_amount": None},
+        {"hs_latest_status": "refunded", "hs_refunds_amount": "100.00"},
+        {"hs_latest_status": "partially_refunded", "hs_refunds_amount": "40.00"},
+        {"hs_latest_status": "disputed_won"},
+    ],
+    ids=str,
+)
+def test_the_guards_read_words_as_the_presets_do(create: str, facts: dict[str, str | None]) -> None:
+    """“SUCCEEDED” enrols a payment as “succeeded” does, so what is made of it is the same, too."""
+    for more in ("", ", partial_refunds: receipt" if create == "refund_receipt" else ""):
+        books, spelled = (Books(one_workflow("payment", create, more)) for _ in range(2))
+        books.take(payment(**facts))
+        spelled.take(in_capitals(payment(**facts)))
+        assert spelled.ledger == books.ledger
+
+
+@pytest.mark.parametrize("model", ["Flat ", " "])
+def test_a_flat_price_is_no_tiered_one_however_it_is_written(model: str) -> None:
+    """Of a flat price two figures that contradict each other are not billed."""
+    line = {**LINE, "amount": "150", "hs_pricing_model": model}
+    found = only(one_workflow("deal", "invoice"), deal(lines=(line,)))
+    assert found.reason == Reason.LINE_DISAGREES
