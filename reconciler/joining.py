@@ -19,10 +19,15 @@ from reconciler.model import (
     SourceObject,
 )
 from reconciler.reading import beats, effective_ids, stamp
+from reconciler.source import AFTER_TAX, TAX_AMOUNTS
 
 TYPE_OF_ASSOCIATION: Mapping[str, ObjectType] = {
     name: type_ for type_, name in ASSOCIATION_NAMES.items()
 }
+
+_FACTORS = ("price", "quantity", "discount", "hs_discount_percentage")
+_COMPUTED = ("amount", *TAX_AMOUNTS, AFTER_TAX)
+"""What HubSpot works out of a line's factors (line items guide, March 2026)."""
 
 
 def references(obj: SourceObject) -> tuple[ObjectKey, ...]:
@@ -104,7 +109,9 @@ def _with_companion(held: Related | None, companion: SourceObject) -> Related | 
         return None
     newest = max(stamp(companion, name) for name in companion.properties)
     if held is None or held.properties is None:
-        return Related(companion.key.id, companion.properties, newest)
+        alone = Related(companion.key.id, companion.properties, newest)
+        told = {name: stamp(companion, name) for name in companion.properties}
+        return _with_awaited(companion.key.type, alone, told)
     won = {
         name: value
         for name, value in companion.properties.items()
@@ -112,4 +119,25 @@ def _with_companion(held: Related | None, companion: SourceObject) -> Related | 
         or stamp(companion, name) > held.at
         or (stamp(companion, name) == held.at and beats(value, held.properties[name]))
     }
-    return Related(held.id, held.properties | won, max(held.at, newest)) if won else None
+    if not won:
+        return None
+    both = Related(held.id, held.properties | won, max(held.at, newest))
+    told = {name: stamp(companion, name) if name in won else held.at for name in both.properties}
+    restated = {
+        name: min(held.at, stamp(companion, name))
+        for name, value in companion.properties.items()
+        if name in held.properties and held.properties[name] == value
+    }
+    return _with_awaited(companion.key.type, both, told | restated)
+
+
+def _with_awaited(type_: ObjectType, related: Related, told: Mapping[str, int]) -> Related:
+    """Say which figures of a line were told before what they are worked out from changed.
+
+    An event carries one property: a line's new quantity comes before the amount that follows from it.
+    """
+    if type_ is not ObjectType.LINE_ITEM:
+        return related
+    changed = max((told[name] for name in _FACTORS if name in told), default=-1)
+    outdated = tuple(name for name in _COMPUTED if told.get(name, changed) < changed)
+    return msgspec.structs.replace(related, awaited=outdated) if outdated else related

@@ -61,12 +61,14 @@ class ObjectKey(NamedTuple):
 class Related(msgspec.Struct, frozen=True, array_like=True):
     """One associated object: its id and, where the feeder hydrates, its properties.
 
-    `properties` None means that the feed gave only the id. `at` is when they were true.
+    `properties` None means that the feed gave only the id. `at` is when they were true. `awaited`
+    names what HubSpot must say otherwise or at all by now; only `joining` finds that out.
     """
 
     id: str
     properties: dict[str, str | None] | None = None
     at: int = 0
+    awaited: tuple[str, ...] = ()
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):

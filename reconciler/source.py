@@ -23,7 +23,7 @@ CENT = Decimal("0.01")
 ZERO = Decimal(0)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
-_TAX_AMOUNTS, _AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
+TAX_AMOUNTS, AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _LAST = Decimal("Infinity")
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
@@ -133,6 +133,7 @@ def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) 
     price = money(found, "price", where)
     amount = _net_amount(found, quantity, price, item)
     product = _product(found, products)
+    found = _without_outdated_tax(found, item)
     tax = _stated_tax(found, amount, item)
     if tax or _has_tax_rate(found, where):
         if not may_be_taxable:
@@ -176,10 +177,13 @@ def _net_amount(
 
     Where both are known they must agree: one of the two is then stale, and a guess would bill it.
     HubSpot's amount is believed alone of tiered and recurring lines, whose price is not its only
-    factor, and where a discount would explain it that the feed does not carry.
+    factor, and where a discount would explain it that the feed does not carry. One that is outdated
+    is believed nowhere: it is worked out anew from what the line says, or waited for.
     """
     where = f"line item {item.id}"
     amount = money(found, "amount", where)
+    if amount is not None and "amount" in item.awaited:
+        return _recomputed(found, amount, quantity, price, item)
     if price is None:
         if amount is None:
             missing = "amount" if _is_tiered(found) else "price"
@@ -199,6 +203,19 @@ def _net_amount(
             computed=cents(computed),
         )  # fmt: skip
     return cents(amount)
+
+
+def _recomputed(
+    found: Properties, amount: Decimal, quantity: Decimal, price: Decimal | None, item: Related
+) -> Decimal:
+    """The net amount of a line that changed since HubSpot's was told, where its facts suffice."""
+    where = f"line item {item.id}"
+    if price is not None and "quantity" in found:
+        computed = _discounted(found, quantity, quantity * price, where)
+        by_price_alone = not (_is_tiered(found) or is_recurring(found))
+        if abs(amount - computed) <= CENT or (by_price_alone and _states_discount(found)):
+            return cents(computed)
+    raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="amount")
 
 
 def _discounted(found: Properties, quantity: Decimal, gross: Decimal, where: str) -> Decimal:
@@ -260,7 +277,7 @@ def _stated_tax(found: Properties, amount: Decimal, item: Related) -> Decimal | 
     is stated too: what is computed from the price may leave out a discount.
     """
     where = f"line item {item.id}"
-    stated, after = _tax_amount(found, where), money(found, _AFTER_TAX, where)
+    stated, after = _tax_amount(found, where), money(found, AFTER_TAX, where)
     if after is None:
         if stated and stated * amount < ZERO:
             raise _disagreement(item, amount, amount + stated, stated)
@@ -274,6 +291,19 @@ def _stated_tax(found: Properties, amount: Decimal, item: Related) -> Decimal | 
     raise _disagreement(item, amount, after, stated)
 
 
+def _without_outdated_tax(found: Properties, item: Related) -> Properties:
+    """The line without a tax told before it changed; `Waiting` for the new one if it bears any."""
+    outdated = [name for name in (*TAX_AMOUNTS, AFTER_TAX) if name in item.awaited]
+    if not outdated:
+        return found
+    where = f"line item {item.id}"
+    after, amount = money(found, AFTER_TAX, where), money(found, "amount", where)
+    bore_tax = _tax_amount(found, where) or (after is not None and after != amount)
+    if bore_tax or _has_tax_rate(found, where):
+        raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="tax amount")
+    return {name: value for name, value in found.items() if name not in outdated}
+
+
 def _is_tax_of(amount: Decimal, tax: Decimal, stated: Decimal | None, found: Properties) -> bool:
     """Whether a line may bear that tax; one that is only the difference of two amounts, with more care."""
     is_plausible = stated is not None or bool(found.get("amount") and abs(tax) <= abs(amount))
@@ -282,7 +312,7 @@ def _is_tax_of(amount: Decimal, tax: Decimal, stated: Decimal | None, found: Pro
 
 def _tax_amount(found: Properties, where: str) -> Decimal | None:
     """The first tax amount that is not zero, else zero where one is stated."""
-    stated = [money(found, name, where) for name in _TAX_AMOUNTS]
+    stated = [money(found, name, where) for name in TAX_AMOUNTS]
     known = [cents(tax) for tax in stated if tax is not None]
     return next((tax for tax in known if tax), known[0]) if known else None
 
@@ -301,7 +331,7 @@ def _has_tax_rate(found: Properties, where: str) -> bool:
 
 def _refuse_unstated_tax(item: Related, found: Properties) -> NoReturn:
     """QuickBooks would work out a tax of its own. HubSpot's may still arrive, or is empty there."""
-    if found.keys().isdisjoint((*_TAX_AMOUNTS, _AFTER_TAX)):
+    if found.keys().isdisjoint((*TAX_AMOUNTS, AFTER_TAX)):
         raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="tax amount")
     raise Blocked(Reason.NO_TAX_AMOUNT, item=called(item))
 

@@ -1,0 +1,108 @@
+"""What documents say of companions, by what was told of them whole and what by single events.
+
+HubSpot's webhooks carry one property an event, so a contact or line item with a topic of its own may be
+known in part, or with some of its figures older than others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from reconciler.assembly import watched
+from reconciler.decide import Verdict, decide
+from reconciler.fold import fold
+from reconciler.joining import joined
+from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
+from tests.deciding import AT, DAY, LINE, PORTAL, deal, one_workflow, said, snapshot
+
+INVOICE = one_workflow("deal", "invoice")
+DEAL = ObjectKey(PORTAL, ObjectType.DEAL, "1")
+FREE_OF_DISCOUNT = {**LINE, "discount": None, "hs_discount_percentage": None}
+
+Facts = Mapping[str, str | None]
+
+
+def of_line(at: int, **facts: str | None) -> Change:
+    """An event of the line item that the deal names."""
+    return said(ObjectType.LINE_ITEM, at, "71", **facts)
+
+
+def whole_line(facts: Facts, at: int = AT) -> Change:
+    return snapshot(ObjectType.LINE_ITEM, facts, at=at, lines=None, contacts=None, id_="71")
+
+
+def found_of(*changes: Change) -> Verdict:
+    """What comes of a deal once its companions are joined to it."""
+    objects: dict[ObjectKey, SourceObject] = {}
+    for change in changes:
+        objects[change.key] = fold(objects.get(change.key), [change], watched(INVOICE))
+    whole = joined(joined(objects[DEAL], objects), objects)
+    (verdict,) = decide(whole, None, INVOICE.workflows, {})
+    return verdict
+
+
+def told(found: Verdict) -> str:
+    """The total, or the reason why there is none, with what a line lacks."""
+    if found.content is not None:
+        return str(found.content.total)
+    missing = found.detail.split(" of line item")[0].removeprefix("The ")
+    return f"{found.reason}: {missing}" if " of line item" in found.detail else found.reason
+
+
+# --- figures that are older than what they follow from -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "events", "outcome"),
+    [
+        pytest.param({}, [{"quantity": "3"}], "300.00", id="more of it"),
+        pytest.param({}, [{"price": "90"}], "90.00", id="another price"),
+        pytest.param({}, [{"discount": "10"}], "90.00", id="a discount"),
+        pytest.param({}, [{"quantity": "1"}], "100.00", id="the same again"),
+        pytest.param({}, [{"quantity": "3"}, {"amount": "250"}], "line_disagrees",
+                     id="a newer amount is asked"),
+        pytest.param({}, [{"name": "Renamed"}], "100.00", id="what amounts don't follow from"),
+        pytest.param({"quantity": None}, [{"price": "90"}], "90.00", id="an empty quantity is one"),
+        pytest.param({"hs_pricing_model": "graduated"}, [{"quantity": "3"}],
+                     "line_item_details: amount", id="tiers are not multiplied"),
+        pytest.param({"hs_tax_amount": "8"}, [{"quantity": "3"}],
+                     "line_item_details: tax amount", id="nor is a tax"),
+        pytest.param({"hs_post_tax_amount": "108"}, [{"quantity": "3"}],
+                     "line_item_details: tax amount", id="a tax by its difference"),
+        pytest.param({"hs_tax_rate": "8", "hs_tax_amount": "0"}, [{"quantity": "3"}],
+                     "line_item_details: tax amount", id="a taxable line"),
+        pytest.param({"hs_tax_amount": "0", "hs_post_tax_amount": "100"}, [{"quantity": "3"}],
+                     "300.00", id="no tax is still none"),
+        pytest.param({"hs_tax_amount": "8"}, [{"quantity": "3"}, {"amount": "300"}, {"hs_tax_amount": "24"}],
+                     "324.00", id="all told anew"),
+    ],
+)  # fmt: skip
+def test_r14_an_amount_older_than_the_line_is_not_billed(
+    facts: Facts, events: list[Facts], outcome: str
+) -> None:
+    """R14: what a line came to before its quantity, price or discount changed is nothing it comes to."""
+    line = {**FREE_OF_DISCOUNT, **facts}
+    later = [of_line(AT + n * DAY, **each) for n, each in enumerate(events, start=1)]
+    assert told(found_of(deal(lines=(None,)), whole_line(line), *later)) == outcome
+    embedded = deal(lines=(line,))
+    assert told(found_of(embedded, *later)) == outcome
+
+
+@pytest.mark.parametrize("is_embedded", [True, False])
+def test_r14_an_old_amount_may_hold_a_discount_that_was_never_mentioned(is_embedded: bool) -> None:
+    """R14: then the new one is waited for; where both figures agree, there was none."""
+    line = {**LINE, "amount": "80"}
+    known = (deal(lines=(line,)),) if is_embedded else (deal(lines=(None,)), whole_line(line))
+    assert told(found_of(*known, of_line(AT + 1, quantity="2"))) == "line_item_details: amount"
+    assert told(found_of(*known, of_line(AT + 1, price="80"))) == "80.00"
+
+
+def test_r14_a_line_read_again_since_is_billed_as_read() -> None:
+    """R14: an event that the snapshot already knows of makes none of its figures old."""
+    line = {**LINE, "quantity": "3", "amount": "270"}
+    event = of_line(AT + 1, quantity="3")
+    assert told(found_of(deal(lines=(line,)), event)) == "270.00"
+    newer = deal(lines=(line,), at=AT + DAY)
+    assert told(found_of(newer, of_line(AT, quantity="2", price="50"))) == "270.00"
