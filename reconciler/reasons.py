@@ -37,8 +37,10 @@ class Reason(StrEnum):
     NO_CONTACT = "no_contact"
     NO_COMPANY = "no_company"
     CONTACT_INCOMPLETE = "contact_incomplete"
+    COMPANY_UNNAMED = "company_unnamed"
     CONTACT_NOT_ELIGIBLE = "contact_not_eligible"
     NO_LINE_ITEMS = "no_line_items"
+    NO_PRICE = "no_price"
     TAXABLE_LINE = "taxable_line"
     NO_TAX_AMOUNT = "no_tax_amount"
     TAX_DISAGREES = "tax_disagrees"
@@ -169,6 +171,10 @@ BLOCKED: dict[Reason, Words] = {
         "Contact {item} has neither a name nor an email address.",
         "Fill in the contact's name or email in HubSpot.",
     ),
+    Reason.COMPANY_UNNAMED: Words(
+        "Company {item} has no name in HubSpot, and the customer would be called by it.",
+        "Fill in the company's name in HubSpot, or set customer: contact on the action.",
+    ),
     Reason.CONTACT_NOT_ELIGIBLE: Words(
         "Contact {item} does not match the contact sync filter of company {company}.",
         "Make the contact match the filter in HubSpot, or widen contact_filter in workflows.yaml.",
@@ -176,6 +182,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.NO_LINE_ITEMS: Words(
         "This {object} has no line items, so there is nothing to put on the document.",
         "Add line items to the {object} in HubSpot.",
+    ),
+    Reason.NO_PRICE: Words(
+        "Line item {item} has no price in HubSpot.",
+        "Give the line item a price in HubSpot (0 if it is free), or take it off.",
     ),
     Reason.TAXABLE_LINE: Words(
         "Line “{item}” is taxable, and a paid invoice may hold only non-taxable lines.",

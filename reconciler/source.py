@@ -186,8 +186,7 @@ def _net_amount(
         return _recomputed(found, amount, quantity, price, item)
     if price is None:
         if amount is None:
-            missing = "amount" if _is_tiered(found) else "price"
-            raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
+            _refuse_unpriced(found, item)
         return cents(amount)
     if amount is not None and (_is_tiered(found) or is_recurring(found)):
         return cents(amount)
@@ -203,6 +202,15 @@ def _net_amount(
             computed=cents(computed),
         )  # fmt: skip
     return cents(amount)
+
+
+def _refuse_unpriced(found: Properties, item: Related) -> NoReturn:
+    """Neither price nor amount: what was never mentioned may still arrive, what is empty stays so."""
+    wanted = ("amount",) if _is_tiered(found) else ("price", "amount")  # tiers have no price
+    for missing in wanted:
+        if missing not in found:
+            raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
+    raise Blocked(Reason.NO_PRICE, item=called(item))
 
 
 def _recomputed(
@@ -381,5 +389,7 @@ def company_customer(obj: SourceObject) -> Customer:
     first = companies[0]
     name = ((first.properties or {}).get("name") or "").strip()
     if not name:
+        if "name" in (first.properties or {}):  # and it is empty there
+            raise Blocked(Reason.COMPANY_UNNAMED, item=called(first))
         raise Waiting(Reason.COMPANY_DETAILS, item=first.id)
     return Customer(source="company", hubspot_id=first.id, company_name=name, display_name=name)

@@ -99,11 +99,13 @@ def _of_line(id_: str, stage: str, **facts: str) -> Record:
     return deal(id_, stage, lines=[(f"{id_}1", {**LINE, **facts})])
 
 
-def _naming(id_: str, stage: str, name: str, *ids: str) -> Record:
-    """A deal whose associated objects of that name are known by their ids alone."""
+def _naming(id_: str, stage: str, name: str, *items: str | Facts) -> Record:
+    """A deal whose associated objects of that name are these, or known by their ids alone."""
     kind, value = deal(id_, stage)
     body = json.loads(value)
-    body["associations"][name] = {"results": [{"id": each, "type": "x"} for each in ids]}
+    body["associations"][name] = {
+        "results": [{"id": each, "type": "x"} if isinstance(each, str) else each for each in items]
+    }
     return kind, json.dumps(body).encode()
 
 
@@ -218,6 +220,10 @@ PLANTED = {
         "107", [deal("107", "won", contacts=[("52", {"phone": "1"})])],
         "Contact 52 has neither a name nor an email address.",
     ),
+    Reason.COMPANY_UNNAMED: Planted(
+        "153", [_naming("153", "company", "companies", {"id": "78", "properties": {"name": None}})],
+        "Company 78 has no name in HubSpot, and the customer would be called by it.",
+    ),
     Reason.CONTACT_NOT_ELIGIBLE: Planted(
         "108",
         [deal("108", "plain", contacts=[("53", {"email": "l@x.org", "lifecyclestage": "lead"})])],
@@ -226,6 +232,10 @@ PLANTED = {
     Reason.NO_LINE_ITEMS: Planted(
         "109", [deal("109", "won", lines=[])],
         "This deal has no line items, so there is nothing to put on the document.",
+    ),
+    Reason.NO_PRICE: Planted(
+        "152", [_of_line("152", "won", price=None, amount=None)],
+        "Line item “Consulting” (1521) has no price in HubSpot.",
     ),
     Reason.TAXABLE_LINE: Planted(
         "205",

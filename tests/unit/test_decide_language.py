@@ -321,7 +321,7 @@ INVOICE = one_workflow("deal", "invoice")
         pytest.param([{"amount": "75.00", "price": None}], {}, "75.00", id="tiered without price"),
         pytest.param(
             [{"amount": None, "price": None, "hs_pricing_model": "volume"}], {},
-            Reason.LINE_ITEM_DETAILS, id="tiered, nothing known",
+            Reason.NO_PRICE, id="tiered, and both are empty",
         ),
         pytest.param(
             [{"amount": "1200.00", "recurringbillingfrequency": "monthly"}], {}, "1200.00", id="recurring",
@@ -365,3 +365,33 @@ def test_a_company_without_a_name_yet_waits() -> None:
         ObjectType.DEAL, {"dealstage": "closedwon"}, contacts=(ADA,), companies=(Related("9"),)
     )
     assert by_action(verdicts(settings, change))[Action.INVOICE].reason == Reason.COMPANY_DETAILS
+
+
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_a_company_without_a_name_in_hubspot_is_blocked(name: str | None) -> None:
+    """HubSpot states that it has none, so none will arrive by itself."""
+    settings = one_workflow("deal", "invoice", ", customer: company")
+    unnamed = (Related("9", {"name": name, "domain": "acme.example"}, AT),)
+    change = snapshot(ObjectType.DEAL, {"dealstage": "closedwon"}, companies=unnamed)
+    found = only(settings, change)
+    assert (found.state, found.reason) == (DocumentState.BLOCKED, Reason.COMPANY_UNNAMED)
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        pytest.param({"price": None, "amount": ""}, ("blocked", "has no price"), id="both empty"),
+        pytest.param({"price": None}, ("waiting", "The amount of"), id="a price that is empty"),
+        pytest.param({"amount": None}, ("waiting", "The price of"), id="an amount that is empty"),
+        pytest.param({}, ("waiting", "The price of"), id="neither mentioned"),
+        pytest.param({"hs_pricing_model": "graduated", "price": None}, ("waiting", "The amount of"),
+                     id="tiers"),
+        pytest.param({"hs_pricing_model": "graduated", "amount": None}, ("blocked", "has no price"),
+                     id="tiers that come to nothing"),
+    ],
+)  # fmt: skip
+def test_a_line_without_a_price(line: dict[str, str | None], outcome: tuple[str, str]) -> None:
+    """It is waited for while it may arrive; one that HubSpot states as empty needs a person."""
+    found = only(INVOICE, deal(lines=[{"name": "Rollout", "quantity": "1", **line}]))
+    assert found.state == outcome[0]
+    assert outcome[1] in found.detail
