@@ -132,6 +132,10 @@ def _require_collected(found: Properties) -> None:
         return
     if status == "failed":
         raise NotEnrolled(Reason.PAYMENT_FAILED)
+    if not status:
+        raise Waiting(Reason.PAYMENT_STATUS)
+    if status != "processing":
+        raise Waiting(Reason.STATUS_UNKNOWN, status=status[:40])
     raise Waiting(Reason.PAYMENT_SETTLED)
 
 

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     COMPANY = "company"
     COMPANY_DETAILS = "company_details"
     PAYMENT_SETTLED = "payment_settled"
+    PAYMENT_STATUS = "payment_status"
+    STATUS_UNKNOWN = "status_unknown"
     PAYMENT_AMOUNT = "payment_amount"
     FEES = "fees"
     PARTIAL_REFUND = "partial_refund"
@@ -132,6 +134,12 @@ WAITING: dict[Reason, Words] = {
     Reason.PAYMENT_SETTLED: Words(
         "The payment is still processing; it has not succeeded yet.",
         "Nothing to do: the document is made once the payment has succeeded.",
+    ),
+    Reason.PAYMENT_STATUS: Words("The status of this payment has not arrived yet.", _ARRIVES),
+    Reason.STATUS_UNKNOWN: Words(
+        "HubSpot calls the payment “{status}”, which does not say whether the money was collected.",
+        "Nothing to do while it is on its way: the document is made once the payment has succeeded. If "
+        "the money is there, enter the document in QuickBooks by hand and dismiss it here.",
     ),
     Reason.PAYMENT_AMOUNT: Words("The amount of this payment has not arrived yet.", _ARRIVES),
     Reason.FEES: Words("The fees of this payment have not arrived yet.", _ARRIVES),

@@ -42,7 +42,7 @@ AFTER_REFUSAL = timedelta(hours=1)
 FACTS = (
     Reason.LINE_ITEMS, Reason.LINE_ITEM_DETAILS, Reason.CONTACT, Reason.CONTACT_DETAILS,
     Reason.COMPANY, Reason.COMPANY_DETAILS, Reason.PAYMENT_AMOUNT, Reason.PAYMENT_SETTLED,
-    Reason.FEES, Reason.REFUND_AMOUNT, Reason.PROPERTY_UNKNOWN,
+    Reason.PAYMENT_STATUS, Reason.STATUS_UNKNOWN, Reason.FEES, Reason.REFUND_AMOUNT, Reason.PROPERTY_UNKNOWN,
 )  # fmt: skip
 """What a document may wait for that HubSpot can be asked for."""
 

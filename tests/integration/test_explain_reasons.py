@@ -94,7 +94,7 @@ BEFORE = workflow_file({**COMPANIES, "former": {"realm_id": FORMER}}, *ON, OFF_L
 WORKFLOWS = workflow_file(COMPANIES, *ON, {**OFF_LATER, "enabled": False})
 
 
-def _of_line(id_: str, stage: str, **facts: str) -> Record:
+def _of_line(id_: str, stage: str, **facts: str | None) -> Record:
     """A deal whose line item says otherwise."""
     return deal(id_, stage, lines=[(f"{id_}1", {**LINE, **facts})])
 
@@ -171,6 +171,14 @@ PLANTED = {
     Reason.PAYMENT_SETTLED: Planted(
         "200", [_payment("200", "one_time_or_initial", hs_latest_status="processing")],
         "The payment is still processing; it has not succeeded yet.",
+    ),
+    Reason.PAYMENT_STATUS: Planted(
+        "217", [_payment("217", "one_time_or_initial", hs_latest_status=None)],
+        "The status of this payment has not arrived yet.",
+    ),
+    Reason.STATUS_UNKNOWN: Planted(
+        "218", [_payment("218", "one_time_or_initial", hs_latest_status="on_hold")],
+        "HubSpot calls the payment “on_hold”, which does not say whether the money was collected.",
     ),
     Reason.PAYMENT_AMOUNT: Planted(
         "201", [_payment("201", "one_time_or_initial", hs_initial_amount=None)],

@@ -216,15 +216,26 @@ RECEIPT = one_workflow("payment", "sales_receipt")
 TAXED = {**LINE, "amount": "100.00", "hs_tax_amount": "8.00"}
 
 
-@pytest.mark.parametrize("status", ["processing", None])
-def test_r27_money_that_was_not_collected_makes_no_sale(status: str | None) -> None:
-    """R27: a payment still processing waits; documents are made of money that came in."""
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        ("processing", Reason.PAYMENT_SETTLED, "is still processing"),
+        (None, Reason.PAYMENT_STATUS, "The status of this payment has not arrived"),
+        ("", Reason.PAYMENT_STATUS, "The status of this payment has not arrived"),
+        ("on_hold", Reason.STATUS_UNKNOWN, "HubSpot calls the payment “on_hold”"),
+    ],
+)
+def test_r27_money_that_was_not_collected_makes_no_sale(
+    status: str | None, reason: Reason, words: str
+) -> None:
+    """R27: documents are made of money that came in; what is waited for is said as it is."""
     anyone = one_workflow(
         "payment", "sales_receipt",
         enrol="[{property: hs_initial_amount, operator: is_known}]",
     )  # fmt: skip
     found = only(anyone, payment(hs_latest_status=status))
-    assert state(found) == ("waiting", Reason.PAYMENT_SETTLED)
+    assert state(found) == ("waiting", reason)
+    assert words in found.detail
     assert unwanted(anyone, payment(hs_latest_status="failed")).reason == Reason.PAYMENT_FAILED
 
 
