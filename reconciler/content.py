@@ -257,10 +257,12 @@ def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
     status = option(enrolled.properties, "hs_latest_status")
     if status not in REFUNDED and not refunded:
         raise NotEnrolled(Reason.NOT_REFUNDED)
+    _require_collected(enrolled.properties)
     if refunded is None:
         raise Waiting(Reason.REFUND_AMOUNT)
     if status != "refunded" or refunded < amount:
-        raise Waiting(Reason.PARTIAL_REFUND, refunded=cents(refunded), amount=amount)
+        full = "all of it is" if refunded < amount else "HubSpot's status says so"
+        raise Waiting(Reason.PARTIAL_REFUND, refunded=cents(refunded), amount=amount, full=full)
     if refunded > amount:
         raise Blocked(Reason.REFUND_EXCEEDS, refunded=cents(refunded), amount=amount)
 

@@ -144,7 +144,7 @@ WAITING: dict[Reason, Words] = {
     Reason.PAYMENT_AMOUNT: Words("The amount of this payment has not arrived yet.", _ARRIVES),
     Reason.FEES: Words("The fees of this payment have not arrived yet.", _ARRIVES),
     Reason.PARTIAL_REFUND: Words(
-        "{refunded} of {amount} was refunded. A refund receipt is made when all of it is.",
+        "{refunded} of {amount} was refunded. A refund receipt is made when {full}.",
         "To book partial refunds as they come, set partial_refunds: receipt on the action.",
     ),
     Reason.REFUND_AMOUNT: Words("The refunded amount has not arrived yet.", _ARRIVES),

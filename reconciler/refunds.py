@@ -17,7 +17,7 @@ import msgspec
 
 from reconciler.model import Line, SourceObject
 from reconciler.source import ZERO, amount_in, cents, option
-from reconciler.workflows.presets import REFUNDED
+from reconciler.workflows.presets import COLLECTED
 
 _AMOUNT = "hs_refunds_amount"
 
@@ -33,9 +33,10 @@ class RefundShare(NamedTuple):
 def refund_steps(obj: SourceObject) -> tuple[tuple[Decimal, int], ...]:
     """The refunded totals so far, ascending, each with the instant (epoch ms) it was first known.
 
-    Totals above the present one were taken back and don't count.
+    Totals above the present one were taken back and don't count. The amount tells alone: a payment
+    that was refunded in part may be disputed since, or the next refund be on its way.
     """
-    if option(obj.properties, "hs_latest_status") not in REFUNDED:
+    if option(obj.properties, "hs_latest_status") not in COLLECTED:
         return ()
     present = _amount(obj.properties.get(_AMOUNT))
     if present is None:

@@ -497,12 +497,47 @@ def test_r35_a_full_refund_gives_everything_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "refunded"), [("partially_refunded", "40.00"), ("refunded", "99.99")]
+    ("status", "refunded", "when"),
+    [
+        ("partially_refunded", "40.00", "when all of it is."),
+        ("refunded", "99.99", "when all of it is."),
+        ("processing_refund", "100.00", "when HubSpot's status says so."),
+    ],
 )
-def test_r35_a09_a_partial_refund_waits(status: str, refunded: str) -> None:
+def test_r35_a09_a_partial_refund_waits(status: str, refunded: str, when: str) -> None:
     """R35, A9: full means the status and the whole amount; until then nothing is made."""
     found = only(REFUND, payment(hs_latest_status=status, hs_refunds_amount=refunded))
     assert state(found) == ("waiting", Reason.PARTIAL_REFUND)
+    assert when in found.detail
+
+
+def test_r35_a_refund_of_money_that_was_never_collected_is_not_partial() -> None:
+    """R35: it waits for the payment itself, or is none if that failed."""
+    anyone = one_workflow(
+        "payment", "refund_receipt", ", partial_refunds: receipt",
+        enrol="[{property: hs_initial_amount, operator: is_known}]",
+    )  # fmt: skip
+    back = {"hs_refunds_amount": "40.00"}
+    found = only(anyone, payment(hs_latest_status="processing", **back))
+    assert state(found) == ("waiting", Reason.PAYMENT_SETTLED)
+    failed = unwanted(anyone, payment(hs_latest_status="failed", **back))
+    assert failed.reason == Reason.PAYMENT_FAILED
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize(
+    "status", ["processing_refund", "disputed_lost", "disputed_won", "refunded", "succeeded"]
+)
+def test_r35_a_refund_in_part_keeps_its_receipt_whatever_follows(status: str, sent: bool) -> None:
+    """R35, opted in: what was given back stays so when the rest is disputed or being refunded."""
+    books = Books(one_workflow("payment", "refund_receipt", ", partial_refunds: receipt"))
+    books.take(payment(hs_latest_status="partially_refunded", hs_refunds_amount="40.00"))
+    before = books.contents()
+    assert [content.total for content in before.values()] == [Decimal("40.00")]
+    if sent:
+        books.send()
+    books.take(said(ObjectType.PAYMENT, AT + DAY, hs_latest_status=status))
+    assert books.contents() == before
 
 
 def test_r35_a09_two_partial_refunds_that_reach_the_whole_are_a_full_one() -> None:
