@@ -12,7 +12,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
-from reconciler.model import AssociationList, Change, ObjectType, Related, SourceObject
+from reconciler.model import (
+    AssociationList,
+    Change,
+    ChangeKind,
+    ObjectType,
+    Related,
+    SourceObject,
+)
 from reconciler.reading import Point, beats, rank, stamp
 
 KEPT_POINTS = 1000
@@ -41,6 +48,7 @@ DEFAULT_WATCHED: Mapping[ObjectType, frozenset[str]] = {
 """Properties whose dated values are kept whatever the workflows look at."""
 
 _NONE_WATCHED: frozenset[str] = frozenset()
+_EVENTS = frozenset({ChangeKind.PROPERTY, ChangeKind.CREATED})
 
 
 def fold(
@@ -68,6 +76,7 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
     at, said = change.at, change.properties
     values = _values(obj, at, said) if said else None
     history = _history(obj, at, said, watched) if said else obj.history
+    first_is_change = _first_is_change(obj, change, watched) if said else obj.first_is_change
     associations = _associations(obj, change)
     related = _related(obj, change.lists) if change.lists else obj.related
     deleted, merged = obj.deleted, obj.merged
@@ -79,6 +88,7 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
         values is None
         and at <= obj.changed_at
         and history is obj.history
+        and first_is_change is obj.first_is_change
         and associations is obj.associations
         and related is obj.related
         and deleted is obj.deleted
@@ -92,6 +102,7 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
         properties=properties,
         stamps=stamps,
         history=history,
+        first_is_change=first_is_change,
         associations=associations,
         related=related,
         deleted=deleted,
@@ -146,6 +157,25 @@ def _history(
                     history = dict(history)
                 history[name] = points
     return history
+
+
+def _first_is_change(obj: SourceObject, change: Change, watched: frozenset[str]) -> tuple[str, ...]:
+    """Watched properties whose earliest known value an event told, and so were another before.
+
+    That is said of the earliest instant, by whatever was told of it, so the order makes no difference.
+    """
+    known, is_event = obj.first_is_change, change.kind in _EVENTS
+    if not (known or is_event):
+        return known
+    found = set(known)
+    for name in watched & change.properties.keys():
+        points = _points(obj, name)
+        if not points or change.at <= points[0][0]:
+            if is_event:
+                found.add(name)
+            elif not points or change.at < points[0][0]:
+                found.discard(name)
+    return known if len(found) == len(known) and found.issuperset(known) else tuple(sorted(found))
 
 
 def _points(obj: SourceObject, name: str) -> list[Point]:

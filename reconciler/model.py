@@ -132,8 +132,9 @@ class SourceObject(msgspec.Struct, omit_defaults=True):
 
     Every property was last known at `base_at`, except those listed in `stamps`. `history` keeps
     the dated values of the properties that workflows look at, oldest first, so that "was once
-    won" does not depend on how the feed was cut into batches. `related` keeps the properties of
-    associated objects by association name and id.
+    won" does not depend on how the feed was cut into batches; `first_is_change` names those of which
+    the first dated value was told as a change, so that it was another before. `related` keeps the
+    properties of associated objects by association name and id.
     """
 
     key: ObjectKey
@@ -141,6 +142,7 @@ class SourceObject(msgspec.Struct, omit_defaults=True):
     properties: dict[str, str | None] = {}
     stamps: dict[str, int] = {}
     history: dict[str, list[tuple[int, str | None]]] = {}
+    first_is_change: tuple[str, ...] = ()
     associations: dict[str, AssociationList] = {}
     related: dict[str, dict[str, Related]] = {}
     deleted: tuple[int, bool] | None = None

@@ -219,6 +219,7 @@ def stamped(obj: SourceObject) -> dict[str, object]:
             name: (stamp(obj, name), obj.properties[name]) for name in sorted(obj.properties)
         },
         "history": {name: tuple(obj.history[name]) for name in sorted(obj.history)},
+        "first_is_change": obj.first_is_change,
         "associations": {
             name: (held.at, tuple(held.ids), tuple(sorted(held.links.items())), held.primary)
             for name, held in sorted(obj.associations.items())

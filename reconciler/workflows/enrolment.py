@@ -5,8 +5,9 @@
 look-ups. Pure: it reads `SourceObject` and writes nothing.
 
 An object enrols when a group held at *any* instant of its history, so that the answer does not
-depend on how the feed was cut into batches. What a property was before it was first known is
-taken to be what it was then.
+depend on how the feed was cut into batches. What counts is what had been heard of by that instant.
+Only where nothing ever held so, a property is taken to have been before what it was when first heard
+of, unless it was heard of as changing to that.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ class Group:
         """The first instant of the object's timeline at which the group held, or None."""
         history = obj.history
         values: Values = values_now(obj) if self.reads_contact else obj.properties.get
-        varying: list[Condition] = []
+        varies = False
         for condition in self.conditions:
             if condition.is_moving or _varies(condition, history):
-                varying.append(condition)
+                varies = True
             elif not condition.holds(values, 0):  # and it never held otherwise
                 return None
         since = max((_first_known(obj, name) for name in self.changes), default=-1)
@@ -63,9 +64,19 @@ class Group:
         if since >= 0:
             points.append((since, "", None))
         points.sort(key=_time)
-        if not varying:
+        if not varies and points[0][0] == points[-1][0]:
             return max(since, points[0][0])
-        return _first_held(varying, _earliest_known(varying, history, values), points, since)
+        undated = {
+            name: values(name)
+            for condition in self.conditions
+            for name in condition.properties
+            if not history.get(name)
+        }
+        at = _first_held(self.conditions, dict(undated), points, since)
+        if at is None:
+            assumed = _assumed(obj, self.own)
+            at = _first_held(self.conditions, undated | assumed, points, since)
+        return at
 
     def is_undecided(self, obj: SourceObject) -> bool:
         """Whether what was never mentioned of the object keeps this from being decided."""
@@ -118,28 +129,44 @@ def _varies(condition: Condition, history: History) -> bool:
     return False
 
 
-def _earliest_known(
-    conditions: list[Condition], history: History, values: Values
-) -> dict[str, str | None]:
-    names = {name for condition in conditions for name in condition.properties}
-    return {name: points[0][1] if (points := history.get(name)) else values(name) for name in names}
+def _assumed(obj: SourceObject, names: Iterable[str]) -> dict[str, str | None]:
+    """What properties are taken to have been before they were heard of: what nothing contradicts."""
+    return {
+        name: points[0][1]
+        for name in names
+        if (points := obj.history.get(name)) and name not in obj.first_is_change
+    }
 
 
 def _first_held(
-    conditions: list[Condition],
+    conditions: Iterable[Condition],
     state: dict[str, str | None],
     points: list[tuple[int, str, str | None]],
     since: int,
 ) -> int | None:
-    """Replay the points, oldest first; the first instant not before `since` at which all held."""
+    """Replay the points, oldest first; the first instant not before `since` at which all held.
+
+    A property not in `state` was not heard of: a negative operator says nothing of it.
+    """
     last = len(points) - 1
     for index, (at, name, value) in enumerate(points):
         state[name] = value
         if index < last and points[index + 1][0] == at:
             continue
-        if at >= since and _all_hold(conditions, state.get, at):
+        if at >= since and _all_heard_hold(conditions, state, at):
             return at
     return None
+
+
+def _all_heard_hold(
+    conditions: Iterable[Condition], state: Mapping[str, str | None], at: int
+) -> bool:
+    for condition in conditions:
+        if condition.operator in HOLD_OF_UNKNOWN and condition.properties[0] not in state:
+            return False
+        if not condition.holds(state.get, at):
+            return False
+    return True
 
 
 def group(conditions: Iterable[Condition], line: int = 0) -> Group:

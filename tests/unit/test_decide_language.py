@@ -395,3 +395,42 @@ def test_a_line_without_a_price(line: dict[str, str | None], outcome: tuple[str,
     found = only(INVOICE, deal(lines=[{"name": "Rollout", "quantity": "1", **line}]))
     assert found.state == outcome[0]
     assert outcome[1] in found.detail
+
+
+# --- a past that was not heard of ------------------------------------------------------------------
+
+WON_AND_LARGE = one_workflow(
+    "deal",
+    "invoice",
+    enrol="[{preset: deal_won}, {property: amount, operator: greater_than, value: 1000}]",
+)
+
+
+def test_a_deal_that_was_never_won_while_large_is_not_billed() -> None:
+    """Its events say so one by one: large, then small, then won."""
+    changes = [
+        said(ObjectType.DEAL, AT, amount="5000"),
+        said(ObjectType.DEAL, AT + DAY, amount="500"),
+        said(ObjectType.DEAL, AT + 2 * DAY, dealstage="closedwon"),
+    ]
+    for order in (changes, reversed(changes)):
+        books = Books(WON_AND_LARGE)
+        for change in order:
+            books.take(change)
+        assert not books.contents()
+        assert not [each for each in books.ledger.values() if each.state != "dismissed"]
+
+
+def test_an_amount_that_a_snapshot_told_late_is_taken_to_have_been_so() -> None:
+    """Won by an event, opened again by another; only then somebody told how large it is."""
+    won = said(ObjectType.DEAL, AT, dealstage="closedwon")
+    reopened = said(ObjectType.DEAL, AT + DAY, dealstage="open")
+    whole = deal(AT + 2 * DAY, dealstage="open", amount="5000")
+    assert made(WON_AND_LARGE, won, reopened, whole).txn_date == "2026-01-31"
+
+
+def test_a_document_is_dated_by_the_win_not_by_what_was_known_before() -> None:
+    """The amount was known for long when the deal was won."""
+    large = said(ObjectType.DEAL, AT, amount="5000", hs_is_closed_won="false")
+    won = deal(AT + 5 * DAY, amount="5000")
+    assert made(WON_AND_LARGE, large, won).txn_date == "2026-02-05"

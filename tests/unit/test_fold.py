@@ -49,7 +49,7 @@ changes = st.builds(
     Change,
     key=st.just(DEAL),
     at=times,
-    kind=st.just(ChangeKind.SNAPSHOT),
+    kind=st.sampled_from([ChangeKind.SNAPSHOT, ChangeKind.PROPERTY, ChangeKind.CREATED]),
     properties=properties,
     lists=lists,
     links=links,
@@ -61,6 +61,10 @@ histories = st.lists(changes, min_size=1, max_size=30)
 
 def change(at: int, **facts: object) -> Change:
     return Change(key=DEAL, at=at, kind=ChangeKind.SNAPSHOT, **facts)  # type: ignore[arg-type]
+
+
+def event(at: int, **properties: str) -> Change:
+    return Change(key=DEAL, at=at, kind=ChangeKind.PROPERTY, properties=properties)
 
 
 def known(*history: Change) -> SourceObject:
@@ -378,3 +382,19 @@ def test_a_companion_deleted_after_the_list_leaves_it() -> None:
         found = associated(joined(obj, {key: gone}), "line_items")
         assert found is not None
         assert [one.id for one in found] == left
+
+
+@given(st.permutations(range(4)))
+def test_what_was_first_told_by_an_event_was_another_before(order: list[int]) -> None:
+    """Whether the earliest instant is a change's is told by all that was said of it, in any order."""
+    history = [
+        event(10, dealstage="a"),
+        change(10, properties={"dealstage": "a", "amount": "5"}),
+        event(20, amount="7"),
+        event(30, dealstage="b"),
+    ]
+    state = known(*(history[index] for index in order))
+    assert state.first_is_change == ("dealstage",)
+    older = change(5, properties={"dealstage": "o"})
+    assert known(older, *history).first_is_change == ()
+    assert known(*history, older).first_is_change == ()

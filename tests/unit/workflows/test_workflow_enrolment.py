@@ -39,6 +39,36 @@ def test_what_was_first_known_late_is_taken_to_have_been_so() -> None:
     assert enrolment([WON, RICH]).matches(source(history=history)) == 10
 
 
+def test_what_was_heard_of_goes_before_what_is_assumed() -> None:
+    """Rich was heard of first, won at 30: there is no need to take it for won before that."""
+    assert (
+        enrolment([WON, RICH]).matches(
+            source(history={"amount": [(10, "500")], "dealstage": [(30, "closedwon")]})
+        )
+        == 30
+    )
+    two_properties = {"hs_is_closed_won": [(10, "false")], "dealstage": [(30, "closedwon")]}
+    assert enrolment({"preset": "deal_won"}).matches(source(history=two_properties)) == 30
+    signing = {
+        "hs_esign_num_signers_required": [(10, "2"), (20, "2")],
+        "hs_esign_num_signers_completed": [(10, "1"), (20, "2")],
+        "hs_esign_date": [(20, "2026-02-20")],
+    }
+    signed = enrolment({"preset": "quote_signed"}, object_type="quote")
+    assert signed.matches(source(history=signing, object_type=ObjectType.QUOTE)) == 20
+
+
+def test_what_came_by_a_change_was_another_before() -> None:
+    """While it was rich it was not won: the event that says "won" tells of a change."""
+    history = {"amount": [(10, "5000"), (20, "5")], "dealstage": [(30, "closedwon")]}
+    assert enrolment([WON, RICH]).matches(source(history=history)) == 10
+    told_by_events = source(history=history)
+    told_by_events.first_is_change = ("amount", "dealstage")
+    assert enrolment([WON, RICH]).matches(told_by_events) is None
+    not_lost = flt("dealstage", "is_none_of", "closedlost")
+    assert enrolment([not_lost, RICH]).matches(told_by_events) is None
+
+
 def test_the_earliest_group_dates_the_enrolment() -> None:
     """Of several groups that held, the first instant counts, in whatever order they are written."""
     history = {"dealstage": [(10, "open"), (30, "closedwon")], "amount": [(20, "500")]}
@@ -56,9 +86,12 @@ def test_changed_to_holds_from_the_instant_the_value_is_known() -> None:
     """Unlike "is", it is not taken to have held before it was first heard of."""
     history = {"dealstage": [(20, "closedwon")], "amount": [(10, "500")]}
     obj = source(history=history)
-    assert enrolment([WON, RICH]).matches(obj) == 10
+    assert enrolment([WON, RICH]).matches(obj) == 20
     changed = enrolment([flt("dealstage", "changed_to", "closedwon"), RICH])
     assert changed.matches(obj) == 20
+    poor_since = source(history={**history, "amount": [(10, "500"), (15, "5")]})
+    assert enrolment([WON, RICH]).matches(poor_since) == 10
+    assert changed.matches(poor_since) is None
     varying = {"dealstage": [(20, "closedwon")], "amount": [(10, "500"), (30, "5")]}
     assert changed.matches(source(history=varying)) == 20
     too_late = {"dealstage": [(40, "closedwon")], "amount": [(10, "500"), (30, "5")]}
