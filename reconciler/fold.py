@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 from reconciler.model import (
+    SOURCE_TYPES,
     AssociationList,
     Change,
     ChangeKind,
@@ -79,6 +80,7 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
     first_is_change = _first_is_change(obj, change, watched) if said else obj.first_is_change
     associations = _associations(obj, change)
     related = _related(obj, change.lists) if change.lists else obj.related
+    is_whole = obj.is_whole or _is_whole_companion(change)
     deleted, merged = obj.deleted, obj.merged
     if change.deleted is not None and (deleted is None or (at, change.deleted) > deleted):
         deleted = (at, change.deleted)
@@ -93,6 +95,7 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
         and related is obj.related
         and deleted is obj.deleted
         and merged is obj.merged
+        and is_whole is obj.is_whole
     ):
         return obj
     base_at, properties, stamps = values or (obj.base_at, obj.properties, obj.stamps)
@@ -108,7 +111,12 @@ def _applied(obj: SourceObject, change: Change, watched: frozenset[str]) -> Sour
         deleted=deleted,
         merged=merged,
         changed_at=max(at, obj.changed_at),
+        is_whole=is_whole,
     )
+
+
+def _is_whole_companion(change: Change) -> bool:
+    return change.kind is ChangeKind.SNAPSHOT and change.key.type not in SOURCE_TYPES
 
 
 def _values(

@@ -29,6 +29,11 @@ _FACTORS = ("price", "quantity", "discount", "hs_discount_percentage")
 _COMPUTED = ("amount", *TAX_AMOUNTS, AFTER_TAX)
 """What HubSpot works out of a line's factors (line items guide, March 2026)."""
 
+_WANTED: Mapping[ObjectType, tuple[tuple[str, ...], ...]] = {
+    ObjectType.CONTACT: (("firstname",), ("lastname",), ("email",)),  # R7: all are matched
+    ObjectType.LINE_ITEM: (("quantity", "amount"), ("name", "hs_sku", "hs_product_id")),
+}
+
 
 def references(obj: SourceObject) -> tuple[ObjectKey, ...]:
     """Name the objects that this one refers to: its associations, and its line items' products."""
@@ -111,7 +116,7 @@ def _with_companion(held: Related | None, companion: SourceObject) -> Related | 
     if held is None or held.properties is None:
         alone = Related(companion.key.id, companion.properties, newest)
         told = {name: stamp(companion, name) for name in companion.properties}
-        return _with_awaited(companion.key.type, alone, told)
+        return _with_awaited(companion, alone, told, _never_mentioned(companion))
     won = {
         name: value
         for name, value in companion.properties.items()
@@ -128,16 +133,32 @@ def _with_companion(held: Related | None, companion: SourceObject) -> Related | 
         for name, value in companion.properties.items()
         if name in held.properties and held.properties[name] == value
     }
-    return _with_awaited(companion.key.type, both, told | restated)
+    return _with_awaited(companion, both, told | restated)
 
 
-def _with_awaited(type_: ObjectType, related: Related, told: Mapping[str, int]) -> Related:
-    """Say which figures of a line were told before what they are worked out from changed.
+def _with_awaited(
+    companion: SourceObject,
+    related: Related,
+    told: Mapping[str, int],
+    awaited: tuple[str, ...] = (),
+) -> Related:
+    """Say also which figures of a line were told before what they are worked out from changed.
 
     An event carries one property: a line's new quantity comes before the amount that follows from it.
     """
-    if type_ is not ObjectType.LINE_ITEM:
-        return related
-    changed = max((told[name] for name in _FACTORS if name in told), default=-1)
-    outdated = tuple(name for name in _COMPUTED if told.get(name, changed) < changed)
-    return msgspec.structs.replace(related, awaited=outdated) if outdated else related
+    if companion.key.type is ObjectType.LINE_ITEM:
+        changed = max((told[name] for name in _FACTORS if name in told), default=-1)
+        awaited += tuple(name for name in _COMPUTED if told.get(name, changed) < changed)
+    return msgspec.structs.replace(related, awaited=awaited) if awaited else related
+
+
+def _never_mentioned(companion: SourceObject) -> tuple[str, ...]:
+    """What a document needs of a companion that is known from events alone, and none has told yet.
+
+    Of each line of names one is enough.
+    """
+    said = companion.properties.keys()
+    if companion.is_whole or "hs_object_id" in said:  # as all records of HubSpot's have it
+        return ()
+    wanted = _WANTED.get(companion.key.type, ())
+    return tuple(names[0] for names in wanted if said.isdisjoint(names))

@@ -134,7 +134,8 @@ class SourceObject(msgspec.Struct, omit_defaults=True):
     the dated values of the properties that workflows look at, oldest first, so that "was once
     won" does not depend on how the feed was cut into batches; `first_is_change` names those of which
     the first dated value was told as a change, so that it was another before. `related` keeps the
-    properties of associated objects by association name and id.
+    properties of associated objects by association name and id. `is_whole` says of a companion that
+    a record told all of it, and not only events single properties.
     """
 
     key: ObjectKey
@@ -148,6 +149,7 @@ class SourceObject(msgspec.Struct, omit_defaults=True):
     deleted: tuple[int, bool] | None = None
     merged: tuple[int, str] | None = None
     changed_at: int = -1
+    is_whole: bool = False
 
     @property
     def is_deleted(self) -> bool:

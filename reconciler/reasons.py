@@ -123,7 +123,7 @@ WAITING: dict[Reason, Words] = {
     ),
     Reason.CONTACT: Words("The contacts of this {object} have not arrived yet{single}.", _ARRIVES),
     Reason.CONTACT_DETAILS: Words(
-        "The first contact ({item}) is known only by its id; name and email have not arrived yet.",
+        "The first contact ({item}) is known only {how}; {missing} not arrived yet.",
         _ARRIVES,
     ),
     Reason.COMPANY: Words("The companies of this {object} have not arrived yet{single}.", _ARRIVES),

@@ -24,6 +24,7 @@ ZERO = Decimal(0)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
 TAX_AMOUNTS, AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
+_CONTACT_WORDS = {"firstname": "first name", "lastname": "last name", "email": "email"}
 _LAST = Decimal("Infinity")
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
@@ -127,6 +128,9 @@ def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) 
     found = item.properties
     if found is None:
         raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="price")
+    for missing in ("quantity", "name"):
+        if missing in item.awaited:
+            raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
     where = f"line item {item.id}"
     stated = money(found, "quantity", where)
     quantity = Decimal(1) if stated is None else stated
@@ -351,9 +355,16 @@ def first_contact(obj: SourceObject) -> Related:
         raise _not_known(Reason.CONTACT, obj, "contacts")
     if not contacts:
         raise Blocked(Reason.NO_CONTACT, object=obj.key.type)
-    if contacts[0].properties is None:
-        raise Waiting(Reason.CONTACT_DETAILS, item=contacts[0].id)
-    return contacts[0]
+    first = contacts[0]
+    if first.properties is None:
+        raise Waiting(
+            Reason.CONTACT_DETAILS, item=first.id, how="by its id", missing="name and email have"
+        )
+    if first.awaited:
+        *others, last = (_CONTACT_WORDS[name] for name in first.awaited)
+        missing = f"{', '.join(others)} and {last} have" if others else f"{last} has"
+        raise Waiting(Reason.CONTACT_DETAILS, item=called(first), how="in part", missing=missing)
+    return first
 
 
 def _not_known(reason: Reason, obj: SourceObject, name: str) -> Waiting:

@@ -232,4 +232,5 @@ def stamped(obj: SourceObject) -> dict[str, object]:
         "deleted": obj.deleted,
         "merged": obj.merged,
         "changed_at": obj.changed_at,
+        "is_whole": obj.is_whole,
     }

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from reconciler.assembly import watched
 from reconciler.decide import Verdict, decide
 from reconciler.fold import fold
 from reconciler.joining import joined
-from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
-from tests.deciding import AT, DAY, LINE, PORTAL, deal, one_workflow, said, snapshot
+from reconciler.model import Change, ChangeKind, ObjectKey, ObjectType, SourceObject
+from reconciler.reasons import Reason
+from tests.deciding import ADA, AT, DAY, LINE, PORTAL, deal, one_workflow, said, snapshot
 
 INVOICE = one_workflow("deal", "invoice")
 DEAL = ObjectKey(PORTAL, ObjectType.DEAL, "1")
@@ -106,3 +108,59 @@ def test_r14_a_line_read_again_since_is_billed_as_read() -> None:
     assert told(found_of(deal(lines=(line,)), event)) == "270.00"
     newer = deal(lines=(line,), at=AT + DAY)
     assert told(found_of(newer, of_line(AT, quantity="2", price="50"))) == "270.00"
+
+
+# --- companions known from events alone ------------------------------------------------------------
+
+
+def of_contact(at: int, **facts: str | None) -> Change:
+    """An event of the contact that the deal names."""
+    return said(ObjectType.CONTACT, at, "81", **facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"phone": "1"}, "(81) is known only in part; first name, last name and email have"),
+        ({"firstname": "Ada"}, "(“Ada” (81)) is known only in part; last name and email have"),
+        ({"firstname": "Ada", "lastname": None}, "email has not arrived yet"),
+        (ADA, ""),
+    ],
+)
+def test_r07_a_contact_told_in_part_is_waited_for(facts: Facts, words: str) -> None:
+    """R7: three fields make the customer, and an event tells one; what it left out is not empty."""
+    events = [of_contact(AT + n, **{name: facts[name]}) for n, name in enumerate(facts)]
+    found = found_of(deal(contacts=(None,)), *events)
+    assert found.reason == (Reason.CONTACT_DETAILS if words else "")
+    assert words in found.detail
+
+
+@pytest.mark.parametrize("id_", [{}, {"hs_object_id": "81"}])
+def test_r07_a_contact_told_whole_once_is_known(id_: Facts) -> None:
+    """R7: what a record leaves out nobody will tell; that holds of what was stored before, too."""
+    kind = ChangeKind.PROPERTY if id_ else ChangeKind.SNAPSHOT
+    whole = msgspec.structs.replace(of_contact(AT, email="ada@example.com", **id_), kind=kind)
+    for changes in ([whole, of_contact(AT + 1, phone="1")], [of_contact(AT - 1, phone="1"), whole]):
+        assert found_of(deal(contacts=(None,)), *changes).content is not None
+    embedded = deal(contacts=({"email": "ada@example.com"},))
+    assert found_of(embedded, of_contact(AT + 1, phone="1")).content is not None
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        ({"name": "Rollout", "price": "100"}, "line_item_details: quantity"),
+        ({"name": "Rollout", "price": "100", "quantity": "2"}, "200.00"),
+        ({"name": "Rollout", "price": "100", "quantity": None}, "100.00"),
+        ({"name": "Rollout", "amount": "100"}, "100.00"),
+        ({"quantity": "2", "price": "100"}, "line_item_details: name"),
+        ({"quantity": "2", "price": "100", "hs_sku": "R-1"}, "200.00"),
+    ],
+    ids=str,
+)
+def test_r15_a_line_told_in_part_is_waited_for(facts: Facts, outcome: str) -> None:
+    """R15: a quantity that no event has told yet is not one; a record that has none means it."""
+    events = [of_line(AT + 1, **{name: facts[name]}) for name in facts]
+    assert told(found_of(deal(lines=(None,)), *events)) == outcome
+    recorded = found_of(deal(lines=(None,)), whole_line(facts))
+    assert recorded.content is not None
