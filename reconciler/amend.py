@@ -50,7 +50,13 @@ from reconciler.outcomes import outcome
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import NOT_DESIRED, Amendment, StandingDocument, StandingLedger
+from reconciler.ports.standing import (
+    NOT_DESIRED,
+    Amendment,
+    StandingDocument,
+    StandingLedger,
+    why_unmade,
+)
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode, reference_id
@@ -130,6 +136,9 @@ class Amender:
         changed, document = _changed(standing), standing.document
         if standing.desired == NOT_DESIRED:  # whether to void it is for a person, not for a policy
             await self._report(changed, Reason.DELETED_IN_HUBSPOT)
+            return None
+        if why := why_unmade(standing.desired):
+            await self._report(changed, Reason.NOT_CALLED_FOR, why)
             return None
         policy = self.policies.of(document.workflow, document.key).on_change
         if changed.written == changed.desired:
@@ -226,7 +235,7 @@ class Amender:
         words = WORDS[reason]
         kind = changed.standing.document.key.object_type
         detail = f"{words.sentence} {words.fix}".format(what=changed.what, why=why, object=kind)
-        word = "refused" if why else "reported"
+        word = "refused" if reason is Reason.CHANGE_REFUSED else "reported"
         await self._amend(
             changed.amendment(word, reason=reason, detail=detail),
             event(changed.standing, "drifted", reason, detail),
@@ -319,8 +328,8 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 
 def _changed(standing: StandingDocument) -> Changed:
     written = _decode(standing.document.content)
-    said = standing.desired if standing.desired != NOT_DESIRED else None
-    desired = _decode(said) if said else written
+    says_none = standing.desired == NOT_DESIRED or bool(why_unmade(standing.desired))
+    desired = _decode(standing.desired) if standing.desired and not says_none else written
     return Changed(standing, written, settled(desired, written.txn_date))
 
 

@@ -238,6 +238,13 @@ def _may_enrol(workflow: Workflow, obj: SourceObject) -> bool:
         return True
 
 
+UNMAKING = frozenset(
+    {Reason.INVOICE_PAYMENT, Reason.QUICKBOOKS_PAYMENT, Reason.PAYMENT_FAILED, Reason.NO_FEES,
+     Reason.NOT_REFUNDED}
+)  # fmt: skip
+"""Facts that speak against a document also after it was sent. That an object does not match any more
+is none: enrolment is once held."""
+
 _UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
 
 
@@ -248,15 +255,20 @@ def _dismissals(
     verdicts: Sequence[Verdict],
     unwanted: Sequence[Unwanted],
 ) -> Iterator[Verdict]:
-    """Documents recorded but not sent that what is known by now does not call for any more."""
+    """Documents recorded that what is known by now does not call for any more: those not sent, and
+    those sent that a fact speaks against (`ledger` shows it)."""
     called_for = {verdict.key for verdict in verdicts}
     why = {each.key: each for each in reversed(unwanted)}
     for key, entry in ledger.items():
         if key in called_for or key.source != obj.key:
             continue
-        if not entry.is_open or entry.state not in _UNSENT:
-            continue
         found = why.get(key)
+        if not entry.is_open:
+            if found and found.reason in UNMAKING and found.workflow == entry.workflow:
+                yield _dismissed(found)
+            continue
+        if entry.state not in _UNSENT:
+            continue
         if found is None and _is_on(key, entry.workflow, workflows):
             found = Unwanted(
                 key,
@@ -265,9 +277,13 @@ def _dismissals(
                 WORDS[Reason.NO_LONGER_WANTED].sentence,
             )
         if found is not None:  # else its workflow is off, which is seen to when the service starts
-            yield Verdict(
-                key, entry.workflow, DocumentState.DISMISSED, 0, found.reason, found.detail
-            )
+            yield _dismissed(found._replace(workflow=entry.workflow))
+
+
+def _dismissed(found: Unwanted) -> Verdict:
+    return Verdict(
+        found.key, found.workflow, DocumentState.DISMISSED, 0, found.reason, found.detail
+    )
 
 
 def _is_on(key: DocumentKey, name: str, workflows: Sequence[Workflow]) -> bool:

@@ -9,18 +9,24 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from reconciler.decide import Verdict
+from reconciler.decide import UNMAKING, Verdict
 from reconciler.enrolling import InLedger
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import NOT_DESIRED
+from reconciler.ports.standing import NOT_DESIRED, unmade, why_unmade
 from reconciler.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
 
 _CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
+
+_TOLD_OTHERWISE = frozenset(
+    {Reason.SOURCE_MERGED, Reason.UNFORESEEN, Reason.UNCOUNTED, Reason.CONTACT_NOT_ELIGIBLE}
+)
+"""What blocks a document and says nothing against one that was sent: its sale is the other object's
+now, nothing is known, or it was asked once, as enrolment is."""
 
 
 def by_source(
@@ -46,7 +52,6 @@ def differences(
     for verdict in verdicts:
         entry = ledger.get(verdict.key)
         content = None if verdict.content is None else _encode(verdict.content).decode()
-        says = NOT_DESIRED if verdict.reason is Reason.SOURCE_DELETED else content
         if entry is None or _is_open(entry):
             document = WantedDocument(
                 verdict.key,
@@ -61,7 +66,7 @@ def differences(
             )
             if entry is None or _differs(document, entry):
                 wanted.append(document)
-        elif says is not None and says != (entry.desired or entry.content):
+        elif (says := _news(verdict, content, entry)) is not None:
             desired[entry.document_id] = says
     return wanted, desired
 
@@ -72,11 +77,33 @@ def overtaken(
     ledger: Mapping[DocumentKey, LedgerEntry],
 ) -> dict[int, str]:
     """Documents that began to be sent since the ledger was read: what they should say is noted."""
-    return {
-        ledger[document.key].document_id: document.content
+    said = (
+        (ledger[document.key].document_id, _says(document, document.content))
         for document in wanted
-        if document.content is not None and document.key not in ids and document.key in ledger
-    }
+        if document.key not in ids and document.key in ledger
+    )
+    return {document_id: says for document_id, says in said if says is not None}
+
+
+def _news(verdict: Verdict, content: str | None, entry: LedgerEntry) -> str | None:
+    """What a sent document should say if that was not noted yet; of no document its own workflow tells."""
+    says = _says(verdict, content)
+    if why_unmade(says) and verdict.workflow != entry.workflow:
+        return None
+    return says if says != (entry.desired or entry.content) else None
+
+
+def _says(verdict: Verdict | WantedDocument, content: str | None) -> str | None:
+    """What a document that was sent should say; None where nothing is known against it."""
+    if content is not None:
+        return content
+    if verdict.reason == Reason.SOURCE_DELETED:
+        return NOT_DESIRED
+    if verdict.state is DocumentState.BLOCKED and verdict.reason not in _TOLD_OTHERWISE:
+        return unmade(verdict.detail)
+    if verdict.state is DocumentState.DISMISSED and verdict.reason in UNMAKING:
+        return unmade(verdict.detail)
+    return None
 
 
 def splits_refunds(wanted: Sequence[WantedDocument], ids: Mapping[DocumentKey, int]) -> bool:

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     TOTAL_DIFFERS = "total_differs"
     SOURCE_CHANGED = "source_changed"
     DELETED_IN_HUBSPOT = "deleted_in_hubspot"
+    NOT_CALLED_FOR = "not_called_for"
     CHANGE_REFUSED = "change_refused"
     GONE_IN_QUICKBOOKS = "gone_in_quickbooks"
     VOIDED_IN_QUICKBOOKS = "voided_in_quickbooks"
@@ -363,6 +364,10 @@ CREATED: dict[Reason, Words] = {
     Reason.DELETED_IN_HUBSPOT: Words(
         "The {object} was deleted in HubSpot after this was made.",
         "Void it in QuickBooks if the sale is off, or restore the {object} in HubSpot.",
+    ),
+    Reason.NOT_CALLED_FOR: Words(
+        "As HubSpot has it by now, this would not be made: {why}",
+        "If HubSpot is right, correct or void the document in QuickBooks.",
     ),
     Reason.CHANGE_REFUSED: Words(
         "HubSpot now has it otherwise ({what}), and the document can't be changed: {why}",

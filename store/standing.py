@@ -16,7 +16,7 @@ import msgspec
 from reconciler.model import Action
 from reconciler.ports.dispatch import Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import NOT_DESIRED, Amendment, StandingDocument
+from reconciler.ports.standing import Amendment, StandingDocument
 from reconciler.reasons import WORDS, Reason
 from store import finding
 from store.dispatch import (
@@ -91,14 +91,13 @@ class StandingStore:
              WHERE d.realm_id = $1 AND d.drift IS NOT NULL
                AND split_part(d.drift, ':', 1) = ANY($2::text[])
                AND d.state = 'created' AND d.change <> 'sending'
-               AND d.desired::text IS DISTINCT FROM $5
+               AND coalesce(json_typeof(d.desired), 'object') = 'object'
                AND (d.workflow, d.action) IN (SELECT * FROM unnest($3::text[], $4::text[]))
             """,
             realm_id,
             list(reasons),
             [workflow for workflow, _ in of],
             [action for _, action in of],
-            NOT_DESIRED,
         )
         return [_standing(row) for row in rows]
 
@@ -154,19 +153,20 @@ async def _amend(
 ) -> set[int]:
     """`desired` goes when it is what the document says now; what came meanwhile stays open.
 
-    What HubSpot deleted meanwhile is not made anew.
+    What HubSpot deleted meanwhile, or calls for no more, is not made anew: then no content is
+    desired, but null or the reason.
     """
     rows = await connection.fetch(
         """
         UPDATE documents AS d
-           SET content = CASE WHEN n.recreate AND d.desired::text <> $2 THEN d.desired
+           SET content = CASE WHEN n.recreate AND json_typeof(d.desired) = 'object' THEN d.desired
                               WHEN n.is_written THEN n.desired::json ELSE d.content END,
                desired = CASE WHEN n.recreate OR n.is_written AND d.desired::text = n.desired
                               THEN NULL ELSE d.desired END,
                change = CASE WHEN n.recreate THEN ''
                              WHEN d.desired::text <> n.desired THEN 'open'
                              ELSE coalesce(n.change, d.change) END,
-               state = CASE WHEN n.recreate AND d.desired::text = $2 THEN 'dismissed'
+               state = CASE WHEN n.recreate AND json_typeof(d.desired) <> 'object' THEN 'dismissed'
                             WHEN n.recreate THEN 'wanted' ELSE d.state END,
                state_since = CASE WHEN n.recreate THEN now() ELSE d.state_since END,
                generation = d.generation + CASE WHEN n.recreate THEN 1 ELSE 0 END,
@@ -180,14 +180,16 @@ async def _amend(
                total = CASE WHEN n.recreate THEN NULL ELSE coalesce(n.total, d.total) END,
                drift = CASE WHEN n.recreate THEN NULL
                             ELSE nullif(coalesce(n.drift, d.drift), '') END,
-               reason = CASE WHEN n.recreate AND d.desired::text = $2 THEN $3 ELSE n.reason END,
-               detail = CASE WHEN n.recreate AND d.desired::text = $2 THEN $4 ELSE n.detail END,
+               reason = CASE WHEN n.recreate AND json_typeof(d.desired) <> 'object' THEN $2
+                             ELSE n.reason END,
+               detail = CASE WHEN n.recreate AND json_typeof(d.desired) <> 'object' THEN $3
+                             ELSE n.detail END,
                version = d.version + 1,
                next_attempt_at = CASE WHEN n.recreate THEN now()
                                       ELSE coalesce(n.next_attempt_at, d.next_attempt_at) END
-          FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                      $11::bool[], $12::text[], $13::numeric[], $14::text[], $15::bool[],
-                      $16::timestamptz[])
+          FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                      $10::bool[], $11::text[], $12::numeric[], $13::text[], $14::bool[],
+                      $15::timestamptz[])
                AS n(document_id, quickbooks_id, change, reason, detail, desired, is_written,
                     sync_token, total, drift, recreate, next_attempt_at)
          WHERE d.document_id = n.document_id AND d.quickbooks_id = n.quickbooks_id
@@ -195,7 +197,6 @@ async def _amend(
         RETURNING d.document_id
         """,
         are_answers,
-        NOT_DESIRED,
         Reason.NO_LONGER_WANTED,
         WORDS[Reason.NO_LONGER_WANTED].sentence,
         *zip(*map(msgspec.structs.astuple, amendments), strict=True),

@@ -22,6 +22,7 @@ from reconciler.operator.views import (
     OutcomeView,
     TimelineEntry,
 )
+from reconciler.ports.standing import why_unmade
 from reconciler.reading import effective_ids, stamp
 
 MOST_VALUES = 12
@@ -46,7 +47,9 @@ def document_timeline(
     return DocumentView(
         document=document,
         content=msgspec.json.decode(stored.content) if stored.content else None,
-        desired=msgspec.json.decode(stored.desired) if stored.desired else None,
+        desired=None
+        if why_unmade(stored.desired)
+        else msgspec.json.decode(stored.desired or "null"),
         operations=tuple(operations),
         outcomes=tuple(outcomes),
         audit=tuple(audit),

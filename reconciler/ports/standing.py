@@ -20,6 +20,16 @@ NOT_DESIRED = "null"
 """What is desired (JSON text) of an object that was deleted in HubSpot after its document was sent."""
 
 
+def unmade(why: str) -> str:
+    """What is desired (JSON text) where HubSpot's facts call for no document by now: the reason."""
+    return msgspec.json.encode(why).decode()
+
+
+def why_unmade(desired: str | None) -> str:
+    """The reason given to `unmade`; "" of anything else that is desired."""
+    return msgspec.json.decode(desired, type=str) if desired and desired.startswith('"') else ""
+
+
 class StandingDocument(msgspec.Struct, frozen=True):
     """A document that is in QuickBooks, as recorded; contents are JSON text.
 

@@ -268,6 +268,31 @@ async def test_a_deal_deleted_after_its_invoice_is_told(working: Open) -> None:
         assert await work.outcomes() == ["created", "drifted"]
 
 
+async def test_a_deal_that_lost_its_line_items_is_told(working: Open) -> None:
+    """With the sentence that would block it, once, whatever the policy; all is well once they are back."""
+    async with working(OnChange.VOID_AND_RECREATE, OnDrift.RECREATE) as work:
+        intake = IntakeAtWork(work.pool, load(EVERY_DEAL % work.realm))
+        key, start = ObjectKey(PORTAL, ObjectType.DEAL, "1"), 1_769_817_600_000
+        properties = {"dealname": "Rollout", "dealstage": "closedwon"}
+        contacts: dict[str, Associated] = {
+            "contacts": (("81", {"firstname": "Ada", "lastname": "Byron"}),),
+        }
+        line: Associated = (("71", {"name": "Rollout", "price": "100.00", "quantity": "1"}),)
+        whole = contacts | {"line_items": line}
+        await intake.take(History(key, (Step(start, properties, whole),)))
+        await work.run_until(work.all_created)
+        without = contacts | {"line_items": ()}
+        await intake.take(History(key, (Step(start + 1000, properties, without),)))
+        await work.run_until(has(work, change="reported", reason="not_called_for"))
+        assert "This deal has no line items" in (await work.document())["detail"]
+        assert [row["TotalAmt"] for row in await work.books("Invoice")] == [100]
+        await intake.take(History(key, (Step(start + 2000, properties, without),)))
+        assert await has(work, change="reported")()
+        await intake.take(History(key, (Step(start + 3000, properties, whole),)))
+        await work.run_until(has(work, change="", reason="", desired=None))
+        assert await work.outcomes() == ["created", "drifted"]
+
+
 async def test_what_was_deleted_in_both_is_not_made_anew(working: Open) -> None:
     """Nobody wants an invoice back whose deal is gone as well."""
     async with working(on_drift=OnDrift.RECREATE) as work:
