@@ -204,16 +204,17 @@ async def completed(
 async def _loaded(
     objects: Sequence[SourceObject], load: Load, kinds: frozenset[ObjectType]
 ) -> dict[ObjectKey, SourceObject]:
-    """All that the objects refer to; line items, once known, name their products."""
+    """All that the objects refer to; what is found may name more: a line item its product, a contact
+    the one it was merged into."""
     found: dict[ObjectKey, SourceObject] = {}
-    named = {key for obj in objects for key in references(obj) if key.type in kinds}
-    if named:
-        found = {obj.key: obj for obj in await load(sorted(named))}
-    if ObjectType.PRODUCT in kinds and found:
-        known = [joined(obj, found) for obj in objects]
-        more = {key for obj in known for key in references(obj) if key.type in kinds} - named
-        found |= {obj.key: obj for obj in await load(sorted(more))} if more else {}
-    return found
+    asked: set[ObjectKey] = set()
+    while True:
+        known = [joined(obj, found) for obj in objects] if found else objects
+        more = {key for obj in known for key in references(obj) if key.type in kinds} - asked
+        if not more:
+            return found
+        asked |= more
+        found |= {obj.key: obj for obj in await load(sorted(more))}
 
 
 def _complete(obj: SourceObject, found: Mapping[ObjectKey, SourceObject]) -> SourceObject:

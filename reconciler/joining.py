@@ -52,26 +52,54 @@ def references(obj: SourceObject) -> tuple[ObjectKey, ...]:
 def joined(obj: SourceObject, companions: Mapping[ObjectKey, SourceObject]) -> SourceObject:
     """Give the object with its companions' properties where they are newer or not known otherwise.
 
-    A companion deleted after the list was made leaves the list. Products of line items are put
-    under `related["products"]`. The object itself is returned when no companion adds anything.
+    A companion deleted after the list was made leaves the list; one that was merged gives its place to
+    the one it was merged into. Products of line items are put under `related["products"]`. The object
+    itself is returned when no companion adds anything.
     """
     related: dict[str, dict[str, Related]] = {}
     associations: dict[str, AssociationList] = {}
-    for name, held in obj.associations.items():
+    for name, listed in obj.associations.items():
         if name in TYPE_OF_ASSOCIATION:
+            held = _with_survivors(obj, name, listed, companions)
+            if held is not listed:
+                associations[name] = held
             found = dict(_found(obj, name, effective_ids(held), companions))
             newer = _newer(obj.related.get(name, {}), found)
             if newer:
                 related[name] = obj.related.get(name, {}) | newer
             if gone := _deleted_since(held.at, found):
-                associations[name] = AssociationList(
-                    held.at, held.ids, held.links | gone, held.primary
-                )
+                associations[name] = msgspec.structs.replace(held, links=held.links | gone)
     if related or associations:
         obj = msgspec.structs.replace(
             obj, related=obj.related | related, associations=obj.associations | associations
         )
     return _with_products(obj, companions)
+
+
+def _with_survivors(
+    obj: SourceObject,
+    name: str,
+    held: AssociationList,
+    companions: Mapping[ObjectKey, SourceObject],
+) -> AssociationList:
+    """The list with what was merged replaced: HubSpot keeps the associations, under the other's id."""
+    ids = effective_ids(held)
+    type_ = TYPE_OF_ASSOCIATION[name]
+    now = [_survivor(ObjectKey(obj.key.portal_id, type_, one), companions).id for one in ids]
+    if now == ids:
+        return held
+    return msgspec.structs.replace(held, ids=list(dict.fromkeys(now)), links={})
+
+
+def _survivor(key: ObjectKey, companions: Mapping[ObjectKey, SourceObject]) -> ObjectKey:
+    """What an object was merged into at last; itself where it was not, or the merges go in a circle."""
+    last, seen = key, {key}
+    while (one := companions.get(last)) is not None and one.merged is not None:
+        last = last._replace(id=one.merged[1])
+        if last in seen:
+            return key
+        seen.add(last)
+    return last
 
 
 def _with_products(obj: SourceObject, companions: Mapping[ObjectKey, SourceObject]) -> SourceObject:
@@ -126,8 +154,9 @@ def _with_companion(held: Related | None, companion: SourceObject) -> Related | 
     }
     if not won:
         return None
-    both = Related(held.id, held.properties | won, max(held.at, newest))
-    told = {name: stamp(companion, name) if name in won else held.at for name in both.properties}
+    properties = held.properties | won
+    both = Related(held.id, properties, max(held.at, newest))
+    told = {name: stamp(companion, name) if name in won else held.at for name in properties}
     restated = {
         name: min(held.at, stamp(companion, name))
         for name, value in companion.properties.items()

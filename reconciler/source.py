@@ -125,7 +125,7 @@ def called(related: Related) -> str:
 
 
 def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) -> Line:
-    found = item.properties
+    found: Properties | None = item.properties
     if found is None:
         raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing="price")
     for missing in ("quantity", "name"):

@@ -14,7 +14,7 @@ from reconciler.companions import COMPANIONS
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import load
 from store.pool import open_pool
-from tests.feeds import History, Step
+from tests.feeds import History, Step, record
 from tests.intake_at_work import PORTAL, IntakeAtWork
 
 AT = 1_769_817_600_000
@@ -99,6 +99,19 @@ async def test_a_change_after_sending_is_not(intake: IntakeAtWork) -> None:
     row = await intake.pool.fetchrow("SELECT content, desired FROM documents")
     assert json.loads(row["content"])["total"] == "100.00"
     assert row["desired"] is None
+
+
+async def test_a_contact_merged_into_another_gives_way_to_it(intake: IntakeAtWork) -> None:
+    """The deal names the old one; the event of the merge has the invoice made out to the new one."""
+    event = {
+        "subscriptionType": "contact.merge", "portalId": PORTAL, "eventId": 1, "occurredAt": AT + 1,
+        "primaryObjectId": 82, "mergedObjectIds": [81],
+    }  # fmt: skip
+    await intake.take(deal(), contact(), contact("2", lastname="King"), line())
+    assert (await content(intake.pool))["customer"]["hubspot_id"] == "81"  # type: ignore[index]
+    await intake.take_records([(ObjectType.CONTACT, record(event, AT + 1))])
+    customer = (await content(intake.pool))["customer"]
+    assert (customer["hubspot_id"], customer["last_name"]) == ("82", "King")  # type: ignore[index]
 
 
 async def test_a_contact_alone_enrols(intake: IntakeAtWork) -> None:

@@ -164,3 +164,50 @@ def test_r15_a_line_told_in_part_is_waited_for(facts: Facts, outcome: str) -> No
     assert told(found_of(deal(lines=(None,)), *events)) == outcome
     recorded = found_of(deal(lines=(None,)), whole_line(facts))
     assert recorded.content is not None
+
+
+# --- merges ------------------------------------------------------------------------------------------
+
+
+def merged(id_: str, into: str) -> Change:
+    """The event that a contact was merged into another."""
+    key = ObjectKey(PORTAL, ObjectType.CONTACT, id_)
+    return Change(key=key, at=AT + DAY, kind=ChangeKind.MERGED, merged_into=into)
+
+
+def whole_contact(id_: str, name: str) -> Change:
+    facts = {**ADA, "lastname": name}
+    return snapshot(ObjectType.CONTACT, facts, lines=None, contacts=None, id_=id_)
+
+
+FIRST, SECOND, THIRD = (whole_contact(f"8{n}", name) for n, name in enumerate("ABC", start=1))
+
+
+@pytest.mark.parametrize(
+    ("events", "billed"),
+    [
+        ([FIRST, SECOND], "A"),
+        ([FIRST, SECOND, merged("81", "82")], "B"),
+        ([FIRST, SECOND, THIRD, merged("81", "82"), merged("82", "83")], "C"),
+        ([FIRST, SECOND, merged("81", "82"), merged("82", "81")], "A"),
+        ([SECOND, merged("81", "82")], "B"),
+    ],
+)
+@pytest.mark.parametrize("embedded", [None, {**ADA, "lastname": "A"}])
+def test_r09_a_contact_merged_away_is_not_billed(
+    events: list[Change], billed: str, embedded: Facts | None
+) -> None:
+    """R9: the customer is the contact it was merged into, however often; a circle says nothing."""
+    found = found_of(deal(contacts=(embedded,)), *events)
+    assert found.content is not None
+    assert found.content.customer is not None
+    assert found.content.customer.last_name == billed
+    assert found.content.customer.hubspot_id == f"8{'ABC'.index(billed) + 1}"
+
+
+def test_r09_an_unknown_contact_that_another_was_merged_into_is_waited_for() -> None:
+    """R9: also where the old one was deleted, as merged ones are; the list is not empty for that."""
+    gone = Change(key=FIRST.key, at=AT + DAY, kind=ChangeKind.DELETED, deleted=True)
+    found = found_of(deal(contacts=(None,)), FIRST, merged("81", "82"), gone)
+    assert found.reason == Reason.CONTACT_DETAILS
+    assert "(82) is known only by its id" in found.detail
