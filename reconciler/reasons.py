@@ -269,8 +269,9 @@ BLOCKED: dict[Reason, Words] = {
         "Dismiss the document: {object} {other} is billed instead, where a workflow calls for it.",
     ),
     Reason.ALREADY_BILLED: Words(
-        "{other} of {document} already bills this sale.",
-        "If both are meant, bill it anyway (console, or retry --bill-anyway); otherwise dismiss it.",
+        "{other} of {document} already bills the sale that this belongs to.",
+        "If both are meant, as of a subscription's later payments, bill it anyway (console, or retry "
+        "--bill-anyway); otherwise dismiss it.",
     ),
     Reason.WORKFLOW_OFF: Words(
         "Workflow “{workflow}” is turned off or gone.",

@@ -305,7 +305,7 @@ PLANTED = {
     ),
     Reason.ALREADY_BILLED: Planted(
         "128", [deal("128", "twice")],
-        "Invoice* of deal 128 already bills this sale.",
+        "Invoice* of deal 128 already bills the sale that this belongs to.",
     ),
     Reason.WORKFLOW_OFF: Planted(
         "129", [deal("129", "stopped", contacts=None)],

@@ -193,7 +193,10 @@ async def test_a_sale_is_billed_once(scenario: Scenario, opened: Open) -> None:
         assert rows[scenario.billed]["state"] == "created"
         for place in scenario.blocked:
             assert (rows[place]["state"], rows[place]["reason"]) == ("blocked", "already_billed")
-            assert f"of {scenario.named} already bills this sale" in rows[place]["detail"]
+            assert (
+                f"of {scenario.named} already bills the sale that this belongs to"
+                in rows[place]["detail"]
+            )
         assert rows.keys() == {scenario.billed, *scenario.blocked}
         assert await bills(work) == 1
 
