@@ -152,6 +152,8 @@ def _order_discount(enrolled: Enrolled, lines: tuple[Line, ...], amount: Decimal
     sum_of_lines = sum((line.amount + line.tax for line in lines), ZERO)
     for discount in (cents(stated), ZERO):
         if sum_of_lines - discount == amount:
+            if discount < ZERO:
+                raise Blocked(Reason.NEGATIVE_DISCOUNT, amount=discount)
             return discount
     raise Blocked(Reason.AMOUNT_DISAGREES, amount=amount, sum=sum_of_lines - cents(stated))
 

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     UNCOUNTED = "uncounted"
     NEGATIVE_TOTAL = "negative_total"
     NEGATIVE_FEES = "negative_fees"
+    NEGATIVE_DISCOUNT = "negative_discount"
     AMOUNT_DISAGREES = "amount_disagrees"
     QUOTE_AMOUNT = "quote_amount"
     LINE_DISAGREES = "line_disagrees"
@@ -237,6 +238,10 @@ BLOCKED: dict[Reason, Words] = {
     Reason.NEGATIVE_FEES: Words(
         "The fees of this payment are {amount}, and an expense can't give money back.",
         "Correct the fees in HubSpot, or enter them in QuickBooks by hand and dismiss the document.",
+    ),
+    Reason.NEGATIVE_DISCOUNT: Words(
+        "The order discount of this payment is {amount}, and a discount can't add to the bill.",
+        "Put what was added on a line item in HubSpot, or enter the document in QuickBooks by hand.",
     ),
     Reason.AMOUNT_DISAGREES: Words(
         "The payment is {amount} but its lines, discounts and tax add up to {sum}.",

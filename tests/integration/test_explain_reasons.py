@@ -273,6 +273,12 @@ PLANTED = {
         "216", [_payment("216", "fees", hs_fees_amount="-3.20")],
         "The fees of this payment are -3.20, and an expense can't give money back.",
     ),
+    Reason.NEGATIVE_DISCOUNT: Planted(
+        "219",
+        [_payment("219", "one_time_or_initial", hs_initial_amount="110",
+                  hs_order_discount_amount="-10")],
+        "The order discount of this payment is -10.00, and a discount can't add to the bill.",
+    ),
     Reason.AMOUNT_DISAGREES: Planted(
         "206", [_payment("206", "one_time_or_initial", hs_initial_amount="90")],
         "The payment is 90.00 but its lines, discounts and tax add up to 100.00.",

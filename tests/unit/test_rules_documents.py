@@ -371,6 +371,24 @@ def test_r29_a_taxable_line_needs_its_tax(
 
 @pytest.mark.parametrize("create", ["paid_invoice", "sales_receipt"])
 @pytest.mark.parametrize(
+    ("amount", "outcome"),
+    [
+        ("110.00", Reason.NEGATIVE_DISCOUNT),
+        ("100.00", "100.00"),
+        ("90.00", Reason.AMOUNT_DISAGREES),
+    ],
+)
+def test_r28_an_order_discount_takes_off(create: str, amount: str, outcome: str) -> None:
+    """R28: one below nothing would be a discount line that adds, and is not made where it counts."""
+    found = only(
+        one_workflow("payment", create),
+        payment(hs_initial_amount=amount, hs_order_discount_amount="-10"),
+    )
+    assert outcome == (str(found.content.total) if found.content else found.reason)
+
+
+@pytest.mark.parametrize("create", ["paid_invoice", "sales_receipt"])
+@pytest.mark.parametrize(
     "facts",
     [
         {"hs_payment_source_app": "INVOICE"},
