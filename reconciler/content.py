@@ -37,6 +37,7 @@ from reconciler.source import (
     cents,
     company_customer,
     contact_customer,
+    currency_of,
     first_contact,
     is_held,
     lines_of,
@@ -314,15 +315,15 @@ def _currency(enrolled: Enrolled) -> str:
 def _source_currency(enrolled: Enrolled) -> str:
     found = enrolled.properties
     for name in ("hs_currency_code", "hs_currency", "deal_currency_code"):
-        if code := found.get(name):
-            return code.upper()
+        if code := currency_of(found, name):
+            return code
     return ""
 
 
 def _line_currency(obj: SourceObject) -> str:
     for item in associated(obj, "line_items") or ():
-        if item.properties and (code := item.properties.get("hs_line_item_currency_code")):
-            return code.upper()
+        if code := currency_of(item.properties or {}, "hs_line_item_currency_code"):
+            return code
     return ""
 
 

@@ -7,6 +7,7 @@ line items, commerce payments and contacts guides, read March 2026).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -25,6 +26,8 @@ FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, 
 _PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
 TAX_AMOUNTS, AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _CONTACT_WORDS = {"firstname": "first name", "lastname": "last name", "email": "email"}
+_TERM = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?")
+_UNITS = ("year", "month", "week", "day")
 _LAST = Decimal("Infinity")
 _LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
@@ -55,6 +58,11 @@ def money(properties: Properties, name: str, where: str) -> Decimal | None:
 def option(properties: Properties, name: str) -> str:
     """What an enumeration says, compared as the filters compare it; "" where it says nothing."""
     return folded(properties.get(name) or "")
+
+
+def currency_of(properties: Properties, name: str) -> str:
+    """The currency code in a property, as QuickBooks writes it; "" where it says none."""
+    return (properties.get(name) or "").strip().upper()
 
 
 def suspects(obj: SourceObject) -> list[str]:
@@ -105,15 +113,15 @@ def _position(item: Related) -> Decimal:
 def _check_currencies(obj: SourceObject, items: Iterable[Related], currency: str) -> None:
     """Amounts in two currencies can't be added up."""
     for item in items:
-        code = item.properties and item.properties.get("hs_line_item_currency_code")
+        code = currency_of(item.properties or {}, "hs_line_item_currency_code")
         if not code or code == currency:
             continue
-        if currency and code.upper() != currency:
+        if currency:
             raise Blocked(
-                Reason.LINE_CURRENCY, item=called(item), currency=code.upper(), object=obj.key.type,
+                Reason.LINE_CURRENCY, item=called(item), currency=code, object=obj.key.type,
                 expected=currency,
             )  # fmt: skip
-        currency = code.upper()
+        currency = code
 
 
 def called(related: Related) -> str:
@@ -158,8 +166,20 @@ def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) 
 def _description(found: Properties) -> str:
     """The line's own text; a recurring line says how often, for it bills one period."""
     text = found.get("description") or found.get("name") or ""
-    every = found.get("recurringbillingfrequency") or found.get("hs_recurring_billing_period")
-    return f"{text} (billed {every})".strip() if every else text
+    if every := option(found, "recurringbillingfrequency"):
+        return f"{text} (billed {every.replace('_', ' ')})".strip()
+    if term := found.get("hs_recurring_billing_period"):
+        return f"{text} ({_spoken_term(term)})".strip()
+    return text
+
+
+def _spoken_term(term: str) -> str:
+    """How long a line recurs, which HubSpot gives as an ISO 8601 period: `P12M` is 12 months."""
+    parts = _TERM.fullmatch(term.strip().upper())
+    counted = zip(parts.groups(), _UNITS, strict=True) if parts else ()
+    told = [f"{count} {unit}" + ("s" if count != "1" else "") for count, unit in counted if count]
+    spoken = " ".join(told)
+    return f"for a term of {spoken}" if spoken else "recurring"
 
 
 def _product(found: Properties, products: Mapping[str, Related]) -> ProductReference:

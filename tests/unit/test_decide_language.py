@@ -338,6 +338,8 @@ INVOICE = one_workflow("deal", "invoice")
                      Reason.LINE_CURRENCY, id="two currencies"),
         pytest.param([{"hs_line_item_currency_code": "USD"}], {"deal_currency_code": "usd"}, "100.00",
                      id="one currency"),
+        pytest.param([{"hs_line_item_currency_code": "usd "}], {"deal_currency_code": " USD"}, "100.00",
+                     id="one currency with spaces"),
     ],
 )  # fmt: skip
 def test_amounts(lines: list[dict[str, str | None]], facts: dict[str, str], outcome: str) -> None:
@@ -346,11 +348,29 @@ def test_amounts(lines: list[dict[str, str | None]], facts: dict[str, str], outc
     assert outcome in (str(found.content.total) if found.content else found.reason)
 
 
-def test_a_recurring_line_bills_one_period_and_says_so() -> None:
-    """How often it recurs stands in its text."""
-    monthly = {**LINE, "recurringbillingfrequency": "monthly"}
-    (line,) = made(INVOICE, deal(lines=(monthly,))).lines
-    assert line.description == "Rollout (billed monthly)"
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"recurringbillingfrequency": "monthly"}, "billed monthly"),
+        ({"recurringbillingfrequency": "per_six_months"}, "billed per six months"),
+        ({"recurringbillingfrequency": "annually", "hs_recurring_billing_period": "P2Y"}, "billed annually"),
+        ({"hs_recurring_billing_period": "P12M"}, "for a term of 12 months"),
+        ({"hs_recurring_billing_period": "P1Y6M"}, "for a term of 1 year 6 months"),
+        ({"hs_recurring_billing_period": "P"}, "recurring"),
+        ({"hs_recurring_billing_period": "forever"}, "recurring"),
+    ],
+)  # fmt: skip
+def test_a_recurring_line_bills_one_period_and_says_so(facts: dict[str, str], words: str) -> None:
+    """How often it recurs stands in its text, or else for how long."""
+    (line,) = made(INVOICE, deal(lines=({**LINE, **facts},))).lines
+    assert line.description == f"Rollout ({words})"
+
+
+def test_a_currency_is_written_as_in_quickbooks() -> None:
+    """Whether the object names it or its lines do."""
+    assert made(INVOICE, deal(deal_currency_code=" eur ")).currency == "EUR"
+    line = {**LINE, "hs_line_item_currency_code": "eur "}
+    assert made(INVOICE, deal(lines=(line,))).currency == "EUR"
 
 
 def test_the_deals_own_amount_is_not_asked() -> None:
