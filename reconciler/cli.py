@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from reconciler import logs
 from reconciler.commands import (
     backfill,
     dead_letters,
@@ -28,6 +27,7 @@ from reconciler.commands import (
     settings_table,
     status,
 )
+from reconciler.commands.session import configured
 from reconciler.errors import ConfigurationError, ReconcilerError
 
 if TYPE_CHECKING:
@@ -48,11 +48,9 @@ def run() -> None:
     import uvloop
 
     from reconciler.app import Service
-    from reconciler.settings import read_settings
     from reconciler.workflows import load
 
-    settings = read_settings()
-    logs.configure(settings.log_format, settings.log_level)
+    settings = configured()
     workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
     uvloop.run(Service(settings, workflows).run())
 
@@ -64,7 +62,7 @@ def gateway() -> None:
 
     from reconciler.feeds import run_gateway
 
-    uvloop.run(run_gateway(_configured()))
+    uvloop.run(run_gateway(configured()))
 
 
 @app.command("poll-journal")
@@ -79,7 +77,7 @@ def poll_journal(
 
     from reconciler.feeds import run_journal_poller
 
-    uvloop.run(run_journal_poller(_configured(), accept_loss=accept_loss))
+    uvloop.run(run_journal_poller(configured(), accept_loss=accept_loss))
 
 
 @app.command()
@@ -125,9 +123,8 @@ def disconnect(
 def reseal() -> None:
     """Seal all tokens with the first of RECONCILER_TOKEN_KEYS; the others may then be removed."""
     from reconciler import connect as connecting
-    from reconciler.settings import read_settings
 
-    print(f"Companies resealed: {asyncio.run(connecting.reseal(read_settings()))}.")
+    print(f"Companies resealed: {asyncio.run(connecting.reseal(configured()))}.")
 
 
 @app.command()
@@ -154,10 +151,9 @@ def console_password() -> None:
 
 def _company(name: str) -> tuple[Settings, Company]:
     """The settings and a company of the workflow file. Raises ConfigurationError."""
-    from reconciler.settings import read_settings
     from reconciler.workflows import load
 
-    settings = read_settings()
+    settings = configured()
     file = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
     if name not in file.companies:
         known = ", ".join(file.companies)
@@ -188,15 +184,6 @@ def demo(
     from reconciler.demo.runner import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(seed=seed, objects=objects, stay=not leave)))
-
-
-def _configured() -> Settings:
-    """Settings of a process that brings events, with its log set up."""
-    from reconciler.settings import read_settings
-
-    settings = read_settings()
-    logs.configure(settings.log_format, settings.log_level)
-    return settings
 
 
 for _group in (status, explain, documents, plan, replay, backfill, doctor, settings_table):

@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 
 import aiohttp
-import asyncpg
 
 from reconciler.adapters import LeasesInPostgres
 from reconciler.clock import SharedClock
@@ -31,7 +30,7 @@ from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from reconciler.settings import Settings
 from store.dispatch import DispatchStore
-from store.pool import LOST
+from store.pool import LOST, connect
 from store.references import ReferenceStore
 from store.standing import StandingStore
 
@@ -118,7 +117,7 @@ class Dispatching:
         settings, dispatcher = self.process.settings, self.dispatcher
         dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
         seconds = settings.postgres_timeout_seconds
-        connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
+        connection = await connect(dsn, timeout_seconds=seconds, command_timeout=seconds)
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
         try:

@@ -1,4 +1,4 @@
-"""Structured logs: one event per line, with stable names. Configured once by `cli`.
+"""Structured logs: one event per line, with stable names. Configured once, when a command reads its settings.
 
 Bodies, tokens and passwords are never given to a logger; `Redact` is the second line of defence.
 """

@@ -1,9 +1,14 @@
-"""Opens and closes the asyncpg pool. Called by `app` and `assembly`; the queries are in the other modules."""
+"""Opens connections to Postgres: pools of them, and single ones past a pooler. The only module that does.
+
+Called by `app` and `assembly`, and by what needs a session of its own; the queries are in the other
+modules. What asyncpg says of an address may hold a part of its password, and is never passed on.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -78,6 +83,50 @@ async def _limit_transactions(seconds: float, connection: asyncpg.Connection) ->
     )
 
 
+@contextlib.contextmanager
+def _in_our_words(setting: str) -> Iterator[None]:
+    """Raises ConfigurationError for what only a person can mend, and names *setting*."""
+    try:
+        yield
+    except UNREACHABLE:
+        raise
+    except ValueError:
+        raise ConfigurationError(
+            f"{setting} can't be read: percent-encode what is special in its password "
+            "(# as %23, / as %2F, @ as %40, : as %3A)"
+        ) from None  # it holds a part of the password
+    except LOST:
+        raise
+    except asyncpg.PostgresError as error:
+        raise ConfigurationError(
+            f"Postgres refused the connection ({type(error).__name__}: {error}): check user, password "
+            f"and database in {setting}"
+        ) from error
+
+
+async def connect(
+    dsn: str,
+    *,
+    timeout_seconds: float = 60.0,
+    command_timeout: float | None = None,
+    server_settings: Mapping[str, str] | None = None,
+) -> Connection:
+    """A connection of its own, past a pooler: for what needs a session.
+
+    Raises one of `LOST` when the server can't be reached within *timeout_seconds*, and
+    ConfigurationError when the address or the login is wrong.
+    """
+    with _in_our_words(
+        "RECONCILER_POSTGRES_DIRECT_DSN (or RECONCILER_POSTGRES_DSN, where that is not set)"
+    ):
+        return await asyncpg.connect(
+            dsn,
+            timeout=timeout_seconds,
+            command_timeout=command_timeout,
+            server_settings={"application_name": "reconciler", **(server_settings or {})},
+        )
+
+
 async def close_pool(pool: asyncpg.Pool) -> None:
     """Say farewell to the server, without waiting for one that may never answer."""
     with contextlib.suppress(TimeoutError):
@@ -100,14 +149,15 @@ async def open_pool(
     a network has swallowed gives no error of its own. Raises ConfigurationError when the server
     can't be reached.
     """
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(UNREACHABLE),
+        stop=stop_after_delay(wait_seconds),
+        wait=wait_random_exponential(multiplier=0.1, max=5),
+        reraise=True,
+    )
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(UNREACHABLE),
-            stop=stop_after_delay(wait_seconds),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
-            reraise=True,
-        ):
-            with attempt:
+        async for attempt in attempts:
+            with attempt, _in_our_words("RECONCILER_POSTGRES_DSN"):
                 return await asyncpg.create_pool(
                     dsn,
                     min_size=1,
@@ -131,14 +181,8 @@ async def open_pool(
             f"Postgres did not answer within {wait_seconds:g} s ({type(error).__name__}): "
             "check RECONCILER_POSTGRES_DSN and that the server is running"
         ) from error
-    except ValueError:
-        raise ConfigurationError(
-            "RECONCILER_POSTGRES_DSN can't be read: percent-encode what is special in its password "
-            "(# as %23, / as %2F, @ as %40, : as %3A)"
-        ) from None  # it holds a part of the password
     except asyncpg.PostgresError as error:
         raise ConfigurationError(
-            f"Postgres refused the connection ({type(error).__name__}): check user, password and "
-            "database in RECONCILER_POSTGRES_DSN"
+            f"Postgres takes no connection now ({type(error).__name__}: {error})"
         ) from error
     raise AssertionError("unreachable")

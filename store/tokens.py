@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import asyncpg
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -20,7 +19,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from store.pool import LOST, Connection
+from store.pool import LOST, Connection, connect
 
 SAVE_PATIENCE_SECONDS = 60.0
 """How long a new refresh token is held on to while Postgres is away: without it the company is
@@ -42,9 +41,9 @@ _SAVE = """
 
 async def _connect(dsn: str) -> Connection:
     """A connection that ends by itself when either side is gone: the lock would outlive it for hours."""
-    return await asyncpg.connect(
+    return await connect(
         dsn,
-        timeout=LOCK_PATIENCE_SECONDS,
+        timeout_seconds=LOCK_PATIENCE_SECONDS,
         command_timeout=LOCK_PATIENCE_SECONDS,
         server_settings={
             "tcp_keepalives_idle": "30",

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import asyncpg
 import typer
 
+from reconciler import logs
 from reconciler.commands.output import Exit
 from reconciler.operator.desk import Operator
 from reconciler.settings import Settings, read_settings
@@ -35,12 +36,22 @@ class Session:
     operator: Operator
 
 
+def configured() -> Settings:
+    """The settings, with the log set up: on standard error, and without what looks like a secret.
+
+    Raises ConfigurationError.
+    """
+    settings = read_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
+
+
 @asynccontextmanager
 async def open_session() -> AsyncIterator[Session]:
     """Connect to Postgres as the settings say. Raises ConfigurationError."""
     from reconciler.assembly import open_store, operator_over
 
-    settings = read_settings()
+    settings = configured()
     workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
     async with open_store(settings) as pool:
         yield Session(settings, workflows, pool, operator_over(pool, settings, workflows))

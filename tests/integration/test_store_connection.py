@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from reconciler.errors import ConfigurationError
-from store.pool import LOST, close_pool, open_pool
+from store.pool import LOST, close_pool, connect, open_pool
+from store.tokens import TokenRows
 
 
 @asynccontextmanager
@@ -91,9 +92,30 @@ async def test_locks_are_not_kept_by_who_stopped_between_two_messages(database_d
     pool.terminate()
 
 
+async def open_a_pool(dsn: str) -> object:
+    return await open_pool(dsn, size=1, wait_seconds=1)
+
+
+async def lock_tokens(dsn: str) -> None:
+    async with TokenRows(dsn).locked("9341450000000121"):
+        pass
+
+
 @pytest.mark.parametrize("dsn", ["postgresql://u:pa#ss@h/db", "postgresql://u:pa/ss@h:1/db"])
-async def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(dsn: str) -> None:
+@pytest.mark.parametrize("use", [open_a_pool, connect, lock_tokens])
+async def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(
+    use: Callable[[str], Awaitable[object]], dsn: str
+) -> None:
     """The part before the sign would else be taken for a port, and named."""
     with pytest.raises(ConfigurationError, match="percent-encode") as caught:
-        await open_pool(dsn, size=1, wait_seconds=1)
-    assert "pa" not in str(caught.value).replace("password", "").replace("part", "")
+        await use(dsn)
+    told = str(caught.value)
+    assert "pa" not in told.replace("password", "").replace("part", "")
+    assert caught.value.__suppress_context__  # what asyncpg said is not printed with it
+
+
+async def test_a_refused_login_is_said_as_such(database_dsn: str) -> None:
+    """A person mends it: it is nothing that passes."""
+    wrong = database_dsn.replace("://postgres:", "://postgres:not")
+    with pytest.raises(ConfigurationError, match=r"password authentication failed.*DIRECT_DSN"):
+        await connect(wrong)
