@@ -7,24 +7,25 @@ nothing to do. Only what may take long waits without a limit.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from store.pool import LOST
+from store.pool import LOST, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_204_021_990  # any constant that nobody else uses in this database
 
 
-def sqlalchemy_url(dsn: str) -> str:
-    """The same database in SQLAlchemy's spelling."""
-    scheme, rest = dsn.split("://", 1)
-    return dsn if "+" in scheme else f"postgresql+asyncpg://{rest}"
+def engine_for(dsn: str) -> AsyncEngine:
+    """SQLAlchemy's way to the database. It does not read the address: asyncpg takes parameters and
+    several hosts that SQLAlchemy doesn't."""
+    return create_async_engine("postgresql+asyncpg://", async_creator=partial(connect, dsn))
 
 
 def upgrade(dsn: str, revision: str = "head") -> None:
@@ -33,7 +34,7 @@ def upgrade(dsn: str, revision: str = "head") -> None:
 
 
 async def _upgrade(dsn: str, revision: str) -> None:
-    engine = create_async_engine(sqlalchemy_url(dsn))
+    engine = engine_for(dsn)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

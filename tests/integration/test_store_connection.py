@@ -13,6 +13,7 @@ import pytest
 from reconciler.errors import ConfigurationError
 from store.pool import LOST, close_pool, connect, open_pool
 from store.tokens import TokenRows
+from store.upgrade import upgrade
 
 
 @asynccontextmanager
@@ -101,8 +102,12 @@ async def lock_tokens(dsn: str) -> None:
         pass
 
 
+async def migrate(dsn: str) -> None:
+    await asyncio.to_thread(upgrade, dsn)
+
+
 @pytest.mark.parametrize("dsn", ["postgresql://u:pa#ss@h/db", "postgresql://u:pa/ss@h:1/db"])
-@pytest.mark.parametrize("use", [open_a_pool, connect, lock_tokens])
+@pytest.mark.parametrize("use", [open_a_pool, connect, lock_tokens, migrate])
 async def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(
     use: Callable[[str], Awaitable[object]], dsn: str
 ) -> None:

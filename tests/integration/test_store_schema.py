@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from store import tables
 from store.migrate import newest_revision
-from store.upgrade import MIGRATIONS, sqlalchemy_url
+from store.upgrade import MIGRATIONS, engine_for, upgrade
 from tests import servers
 
 COLUMNS = """
@@ -40,9 +41,27 @@ def test_the_newest_revision_is_known_without_alembic() -> None:
     assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
+@pytest.mark.parametrize("addition", ["sslmode=prefer", "several hosts", "application_name=ours"])
+async def test_an_address_that_the_pool_takes_can_be_migrated(
+    addition: str, postgres_server: servers.PostgresServer
+) -> None:
+    """With parameters, and with several hosts, of which one answers."""
+    with servers.database(postgres_server) as name:
+        dsn = postgres_server.dsn_of(name)
+        if addition == "several hosts":
+            login, _, place = dsn.rpartition("@")
+            used = f"{login}@127.0.0.1:1,{place}"
+        else:
+            used = f"{dsn}?{addition}"
+        await asyncio.to_thread(upgrade, used)
+        assert await answers(dsn, "SELECT version_num FROM alembic_version") == [
+            (newest_revision(),)
+        ]
+
+
 async def create_described(dsn: str) -> None:
     """Make the tables without the migrations."""
-    engine = create_async_engine(sqlalchemy_url(dsn))
+    engine = engine_for(dsn)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(tables.DocumentRow.metadata.create_all)
