@@ -20,10 +20,22 @@ from reconciler.ports.outcomes import UnpublishedOutcome
 from reconciler.settings import Settings
 from store import leases as lease_store
 from store.offsets import claim_partitions, superseded
+from store.pool import open_pool
 from streams.connection import KafkaConnection
 from streams.positions import Claim
 from streams.producer import OutcomePublisher
 from streams.records import OutgoingRecord, Partition, PartitionLog, Slice
+
+
+async def postgres_pool(settings: Settings, size: int, wait_seconds: float) -> asyncpg.Pool:
+    """A pool as the settings say. Raises ConfigurationError (`store.pool.open_pool`)."""
+    return await open_pool(
+        settings.postgres_dsn.get_secret_value(),
+        size=size,
+        wait_seconds=wait_seconds,
+        pooler=settings.postgres_pooler,
+        timeout_seconds=settings.postgres_timeout_seconds,
+    )
 
 
 @dataclass(frozen=True)

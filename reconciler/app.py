@@ -24,7 +24,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from reconciler.adapters import kafka_connection, open_publisher
+from reconciler.adapters import kafka_connection, open_publisher, postgres_pool
 from reconciler.assembly import intake_over, operator_over
 from reconciler.console.routes import mount
 from reconciler.console.wiring import open_console
@@ -49,7 +49,7 @@ from store.counts import add_metered_reads, count_if_old
 from store.intake import transaction
 from store.migrate import ensure_schema
 from store.outbox import Outbox, installation_id
-from store.pool import LOST, close_pool, open_pool
+from store.pool import LOST, close_pool
 from store.reports import report
 from streams import formats
 from streams.cluster import Cluster
@@ -161,16 +161,11 @@ class Service:
 
     async def _open_pool(self, stack: AsyncExitStack) -> asyncpg.Pool:
         settings = self.settings
-        dsn = settings.postgres_dsn.get_secret_value()
-        pool = await open_pool(
-            dsn,
-            size=settings.postgres_pool_size,
-            wait_seconds=settings.startup_wait_seconds,
-            pooler=settings.postgres_pooler,
-            timeout_seconds=settings.postgres_timeout_seconds,
+        pool = await postgres_pool(
+            settings, settings.postgres_pool_size, settings.startup_wait_seconds
         )
         stack.push_async_callback(close_pool, pool)
-        await ensure_schema(pool, dsn)
+        await ensure_schema(pool, settings.direct_dsn)
         return pool
 
     def _open_dispatching(self, companies: Mapping[str, str]) -> Dispatching:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 
 import asyncpg
 
+from reconciler.adapters import postgres_pool
 from reconciler.companions import COMPANIONS, completed
 from reconciler.errors import UndecodableRecord
 from reconciler.fold import DEFAULT_WATCHED
@@ -26,7 +27,6 @@ from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
 from store.intake import ConcurrentFold, transaction
 from store.operator import OperatorStore
-from store.pool import open_pool
 from streams import formats
 
 _FEW_CONNECTIONS = 4
@@ -130,12 +130,8 @@ def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFil
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     """A small pool, for a command."""
-    pool = await open_pool(
-        settings.postgres_dsn.get_secret_value(),
-        size=_FEW_CONNECTIONS,
-        wait_seconds=min(settings.startup_wait_seconds, 10.0),
-        pooler=settings.postgres_pooler,
-    )
+    wait = min(settings.startup_wait_seconds, 10.0)
+    pool = await postgres_pool(settings, _FEW_CONNECTIONS, wait)
     try:
         yield pool
     finally:

@@ -47,8 +47,7 @@ def sealed_tokens(settings: Settings) -> SealedTokens:
         raise ConfigurationError(
             "RECONCILER_TOKEN_KEYS is empty: make a key with `reconciler new-key` and set it"
         )
-    dsn = settings.postgres_direct_dsn or settings.postgres_dsn
-    return SealedTokens(TokenRows(dsn.get_secret_value()), Seal([key for key in keys if key]))
+    return SealedTokens(TokenRows(settings.direct_dsn), Seal([key for key in keys if key]))
 
 
 async def authorization_server(
@@ -81,7 +80,7 @@ async def connect(settings: Settings, company: Company, *, paste: bool, say: Say
     from store.upgrade import upgrade  # imports Alembic, which takes half a second
 
     store = sealed_tokens(settings)
-    await asyncio.to_thread(upgrade, settings.postgres_dsn.get_secret_value())
+    await asyncio.to_thread(upgrade, settings.direct_dsn)
     async with open_session() as session:
         server = await authorization_server(session, settings)
         consent = await _consent(server.app, paste=paste, say=say)

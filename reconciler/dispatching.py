@@ -115,9 +115,10 @@ class Dispatching:
     async def listen(self) -> None:
         """Wake companies when any process wants a document of theirs, or a person connected them."""
         settings, dispatcher = self.process.settings, self.dispatcher
-        dsn = (settings.postgres_direct_dsn or settings.postgres_dsn).get_secret_value()
         seconds = settings.postgres_timeout_seconds
-        connection = await connect(dsn, timeout_seconds=seconds, command_timeout=seconds)
+        connection = await connect(
+            settings.direct_dsn, timeout_seconds=seconds, command_timeout=seconds
+        )
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
         try:

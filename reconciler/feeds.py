@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 import structlog
 
-from reconciler.adapters import kafka_connection
+from reconciler.adapters import kafka_connection, postgres_pool
 from reconciler.errors import (
     ConfigurationError,
     FeedBroken,
@@ -31,7 +31,7 @@ from reconciler.model import ObjectType
 from reconciler.settings import Settings
 from store.journal import JournalOffsetStore
 from store.migrate import ensure_schema
-from store.pool import LOST, close_pool, open_pool
+from store.pool import LOST, close_pool
 from streams.cluster import Cluster
 from streams.connection import KafkaUnavailable
 from streams.gateway import Gateway, GatewaySettings
@@ -119,10 +119,9 @@ async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
     feeding = Feeding(settings)
     async with AsyncExitStack() as stack:
         await feeding.open(stack)
-        dsn = settings.postgres_dsn.get_secret_value()
-        pool = await open_pool(dsn, size=2, wait_seconds=settings.startup_wait_seconds)
+        pool = await postgres_pool(settings, 2, settings.startup_wait_seconds)
         stack.push_async_callback(close_pool, pool)
-        await ensure_schema(pool, dsn)
+        await ensure_schema(pool, settings.direct_dsn)
         offsets = JournalOffsetStore(pool, f"{access.client_id}{access.path}")
         if accept_loss:
             await offsets.forget()

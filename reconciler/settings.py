@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """True behind PgBouncer in transaction mode: no prepared statements are then kept."""
 
     postgres_direct_dsn: SecretStr | None = None
-    """A direct address for LISTEN where postgres_dsn is a pooler's."""
+    """A direct address where postgres_dsn is a pooler's: for LISTEN, the token lock and migrations."""
 
     postgres_timeout_seconds: float = Field(default=30.0, gt=0)
     """How long a statement may take before its connection is given up as lost."""
@@ -315,6 +315,11 @@ class Settings(BaseSettings):
         if name and not Path(name).is_file():
             raise ValueError(f"there is no file {name}; name one in PEM format")
         return name
+
+    @property
+    def direct_dsn(self) -> str:
+        """Where Postgres itself is reached, past a pooler: for what needs a session."""
+        return (self.postgres_direct_dsn or self.postgres_dsn).get_secret_value()
 
     @property
     def topics(self) -> dict[str, str]:

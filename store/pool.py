@@ -25,6 +25,7 @@ from reconciler.errors import ConfigurationError
 Connection = asyncpg.Connection
 
 _CLOSE_SECONDS = 5.0
+_SESSION = {"application_name": "reconciler", "timezone": "UTC"}
 
 UNREACHABLE = (
     OSError,
@@ -110,7 +111,7 @@ async def connect(
     timeout_seconds: float = 60.0,
     command_timeout: float | None = None,
     server_settings: Mapping[str, str] | None = None,
-) -> Connection:
+) -> asyncpg.Connection:
     """A connection of its own, past a pooler: for what needs a session.
 
     Raises one of `LOST` when the server can't be reached within *timeout_seconds*, and
@@ -145,10 +146,14 @@ async def open_pool(
     """A pool of up to *size* connections, retried for *wait_seconds* while the server starts.
 
     *pooler* True when a transaction-pooling proxy (PgBouncer) stands between: prepared
-    statements are then not kept. *timeout_seconds* bounds every statement: a connection that
+    statements are then not kept, and the role limits its transactions (docs/operations.md).
+    *timeout_seconds* bounds every statement: a connection that
     a network has swallowed gives no error of its own. Raises ConfigurationError when the server
     can't be reached.
     """
+    # A process that stops inside a transaction must not keep its locks for as long as those who
+    # wait for them are patient. PgBouncer refuses what it does not know how to set for each client.
+    not_kept_waiting = {"idle_in_transaction_session_timeout": f"{timeout_seconds * 500:.0f}"}
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(UNREACHABLE),
         stop=stop_after_delay(wait_seconds),
@@ -168,13 +173,7 @@ async def open_pool(
                     connection_class=_Connection,
                     init=None if pooler else partial(_limit_transactions, timeout_seconds * 2),
                     reset=_end_what_was_cut_off,
-                    server_settings={
-                        "application_name": "reconciler",
-                        "timezone": "UTC",
-                        # A process that stops inside a transaction must not keep its locks for
-                        # as long as those who wait for them are patient.
-                        "idle_in_transaction_session_timeout": f"{timeout_seconds * 500:.0f}",
-                    },
+                    server_settings=_SESSION if pooler else _SESSION | not_kept_waiting,
                 )
     except UNREACHABLE as error:
         raise ConfigurationError(

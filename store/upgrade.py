@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
@@ -20,12 +21,23 @@ from store.pool import LOST, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_204_021_990  # any constant that nobody else uses in this database
+_UNLIMITED = """
+    SELECT set_config(name, '0', false) FROM pg_settings
+     WHERE name IN ('transaction_timeout', 'idle_in_transaction_session_timeout')
+"""
+"""Behind a pooler it is the role that has limits, and a migration may take longer than they are."""
 
 
 def engine_for(dsn: str) -> AsyncEngine:
     """SQLAlchemy's way to the database. It does not read the address: asyncpg takes parameters and
     several hosts that SQLAlchemy doesn't."""
-    return create_async_engine("postgresql+asyncpg://", async_creator=partial(connect, dsn))
+    return create_async_engine("postgresql+asyncpg://", async_creator=partial(_session, dsn))
+
+
+async def _session(dsn: str) -> asyncpg.Connection:
+    connection = await connect(dsn)
+    await connection.execute(_UNLIMITED)
+    return connection
 
 
 def upgrade(dsn: str, revision: str = "head") -> None:

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from store import tables
 from store.migrate import newest_revision
@@ -57,6 +58,21 @@ async def test_an_address_that_the_pool_takes_can_be_migrated(
         assert await answers(dsn, "SELECT version_num FROM alembic_version") == [
             (newest_revision(),)
         ]
+
+
+async def test_a_migration_may_take_longer_than_the_roles_transactions(
+    postgres_server: servers.PostgresServer,
+) -> None:
+    """Behind a pooler it is the role that has limits, also on the way past it."""
+    setting = "idle_in_transaction_session_timeout"
+    with servers.database(postgres_server) as name:
+        dsn = postgres_server.dsn_of(name)
+        await answers(dsn, f"ALTER DATABASE {name} SET {setting} = '15s'")
+        engine = engine_for(dsn)
+        async with engine.begin() as connection:
+            of_migrations = await connection.scalar(text(f"SHOW {setting}"))
+        await engine.dispose()
+        assert (await answers(dsn, f"SHOW {setting}"), of_migrations) == ([("15s",)], "0")
 
 
 async def create_described(dsn: str) -> None:
