@@ -26,15 +26,7 @@ from reconciler.amendments import (
 )
 from reconciler.directory import Directory
 from reconciler.errors import UNFORESEEN, Disconnected, LookAgain, QuickBooksError, RetryLater
-from reconciler.lifecycle import (
-    Block,
-    NoAnswer,
-    Park,
-    ResolveAgain,
-    RetryPolicy,
-    SendAgain,
-    after,
-)
+from reconciler.lifecycle import Block, ResolveAgain, RetryPolicy, ending
 from reconciler.locate import is_gone
 from reconciler.missing import ReferenceMaker
 from reconciler.model import DocumentContent
@@ -48,7 +40,13 @@ from reconciler.operations import (
 )
 from reconciler.outcomes import outcome
 from reconciler.policies import Policies
-from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
+from reconciler.ports.dispatch import (
+    DueDocument,
+    Lease,
+    Operation,
+    OperationResult,
+    UnfinishedOperation,
+)
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import (
     NOT_DESIRED,
@@ -244,26 +242,23 @@ class Amender:
     # --- what QuickBooks answered ------------------------------------------------------------------
 
     async def record(
-        self, op: Operation, result: BatchResult, document: DueDocument, attempts: int
+        self,
+        op: Operation,
+        result: BatchResult,
+        document: DueDocument,
+        before: UnfinishedOperation | None,
     ) -> None:
         """Write what became of a change. Raises `Fenced`."""
-        key, about = op.operation_key, (document.document_id, changed_id(op))
         if isinstance(result, Answer):
             await self._done(op, result, document)
             return
-        match after(result, attempts, self.clock(), self.policy):
-            case SendAgain(at, text) | Park(at, _, text):
-                results = [OperationResult(key, "begun", error=text, next_attempt_at=at)]
-                await self.standing.amend(self.lease, (), (), results)
-            case NoAnswer(at, text):
-                results = [OperationResult(key, "unknown", error=text, next_attempt_at=at)]
-                await self.standing.amend(self.lease, (), (), results)
-            case ResolveAgain(at, text, _):
-                results = [OperationResult(key, "refused", error=text, tid=result.tid)]
+        about = document.document_id, changed_id(op)
+        finished, following = ending(op.operation_key, result, before, self.clock(), self.policy)
+        match following:
+            case ResolveAgain(at):
                 again = Amendment(*about, "open", next_attempt_at=at)
-                await self.standing.amend(self.lease, [again], (), results)
+                await self.standing.amend(self.lease, [again], (), [finished])
             case Block() as block:
-                results = [OperationResult(key, "refused", error=block.error, tid=result.tid)]
                 detail = WORDS[Reason.CHANGE_REFUSED].sentence.format(
                     what=f"operation {op.verb}", why=block.detail
                 )
@@ -271,7 +266,9 @@ class Amender:
                     *about, "refused", Reason.CHANGE_REFUSED, detail, desired=op.content
                 )
                 news = outcome_of(document, "drifted", Reason.CHANGE_REFUSED, detail)
-                await self.standing.amend(self.lease, [refused], [news], results)
+                await self.standing.amend(self.lease, [refused], [news], [finished])
+            case _:
+                await self.standing.amend(self.lease, (), (), [finished])
 
     async def _done(self, op: Operation, answer: Answer, document: DueDocument) -> None:
         row = answer.entity(op.entity)

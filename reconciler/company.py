@@ -290,8 +290,8 @@ class CompanyDispatcher:
             return await self.recorder.record(operations, results, group, resumed)
         (op,) = operations  # a change is never sent in a batch
         (document,) = await self.around.store.documents([op.document_id or 0])
-        attempts = resumed[0].attempts if resumed else 1
-        await self.amender.record(op, results[op.operation_key], document, attempts)
+        before = resumed[0] if resumed else None
+        await self.amender.record(op, results[op.operation_key], document, before)
         return []
 
     async def _checked(

@@ -1,9 +1,9 @@
 """The states of a document and of an operation, and what each answer does to them. Pure.
 
-`record` performs what `after` returns; `docs/architecture.md` draws TRANSITIONS. An answer
-that never came is not a "no": the same bytes go out again under the same request id, and once
-Intuit may have forgotten that id (its replay window is undocumented), the books are searched
-before anything is sent.
+`record`, `missing` and `amend` perform what `ending` returns; `docs/architecture.md` draws
+TRANSITIONS. An answer that never came is not a "no": the same bytes go out again under the same
+request id, and once Intuit may have forgotten that id (its replay window is undocumented), the
+books are searched before anything is sent.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reconciler.errors import (
     RetryLater,
 )
 from reconciler.model import DocumentState as State
+from reconciler.ports.dispatch import OperationResult, UnfinishedOperation
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.reasons import WORDS, Reason
@@ -176,6 +177,42 @@ def after(
             now + policy.delay(attempts) - policy.first_delay, text, reaction(error)
         )
     return refusal(error)
+
+
+def ending(
+    operation_key: str,
+    error: QuickBooksError,
+    before: UnfinishedOperation | None,
+    now: datetime,
+    policy: RetryPolicy,
+) -> tuple[OperationResult, Next]:
+    """What to record of an operation that ended in *error*, and what follows from it.
+
+    *before* is what is known of its attempts before, if it was taken up again.
+    """
+    attempts, first_sent_at = (before.attempts, before.first_sent_at) if before else (1, now)
+    following = after(error, attempts, now, policy, first_sent_at)
+    match following:
+        case SendAgain() | Park():
+            state = unsent(before)
+        case NoAnswer():
+            state = "unknown"
+        case ResolveAgain() | Block():
+            state = "refused"
+    result = OperationResult(
+        operation_key,
+        state,
+        error=following.error,
+        tid=error.tid or None,
+        next_attempt_at=None if isinstance(following, ResolveAgain | Block) else following.at,
+    )
+    return result, following
+
+
+def unsent(before: UnfinishedOperation | None) -> str:
+    """The state of an operation that this attempt did nothing for: what an attempt before it came to
+    stays unknown."""
+    return "begun" if before is None or before.was_answered else "unknown"
 
 
 def is_refusal(error: QuickBooksError) -> bool:

@@ -16,11 +16,17 @@ from reconciler.calls import send
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
 from reconciler.errors import UNFORESEEN, Disconnected, QuickBooksError, Refused
-from reconciler.lifecycle import NoAnswer, Park, RetryPolicy, SendAgain, after
+from reconciler.lifecycle import RetryPolicy, ending, unsent
 from reconciler.locate import is_wanted
 from reconciler.model import ProductReference
 from reconciler.operations import for_one_call, marker, reference_operation_key, request_id
-from reconciler.ports.dispatch import DispatchLedger, Lease, Operation, OperationResult
+from reconciler.ports.dispatch import (
+    DispatchLedger,
+    Lease,
+    Operation,
+    OperationResult,
+    UnfinishedOperation,
+)
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
@@ -191,20 +197,26 @@ class ReferenceMaker:
         """Keep what became of creations; what each made, by operation key."""
         finished, made = [], {}
         for op in operations:
-            result, reference = await self._learned(op, results[op.operation_key], book)
+            result, reference = await self._learned(op, results[op.operation_key], book, None)
             finished.append(result)
             made[op.operation_key] = reference
         await self.store.record(self.lease, finished, (), ())
         self.crash_point("reference.recorded")
         return made
 
-    async def result_of(self, op: Operation, result: BatchResult) -> OperationResult:
+    async def result_of(
+        self, op: Operation, result: BatchResult, before: UnfinishedOperation | None
+    ) -> OperationResult:
         """What to record of a creation that was taken up again; what it made is learned first."""
-        finished, _ = await self._learned(op, result, None)
+        finished, _ = await self._learned(op, result, None, before)
         return finished
 
     async def _learned(
-        self, op: Operation, result: BatchResult, book: Book | None
+        self,
+        op: Operation,
+        result: BatchResult,
+        book: Book | None,
+        before: UnfinishedOperation | None,
     ) -> tuple[OperationResult, Reference | None]:
         if isinstance(result, Answer):
             (made,) = await self.directory.learn(op.entity, [result.entity(op.entity)])
@@ -212,21 +224,16 @@ class ReferenceMaker:
                 book.add([made])
             return _made(op, made, result.tid), made
         if reaction(result) is Reaction.ADOPT_NAME:
-            return await self._holder(op, result, book)
-        match after(result, 1, self.clock(), self.policy):
-            case SendAgain(at, error) | Park(at, _, error):
-                state = "begun"
-            case NoAnswer(at, error):
-                state = "unknown"
-            case other:
-                refused = OperationResult(
-                    op.operation_key, "refused", error=other.error, tid=result.tid
-                )
-                return refused, None
-        return OperationResult(op.operation_key, state, error=error, next_attempt_at=at), None
+            return await self._holder(op, result, book, before)
+        finished, _ = ending(op.operation_key, result, before, self.clock(), self.policy)
+        return finished, None
 
     async def _holder(
-        self, op: Operation, error: QuickBooksError, book: Book | None
+        self,
+        op: Operation,
+        error: QuickBooksError,
+        book: Book | None,
+        before: UnfinishedOperation | None,
     ) -> tuple[OperationResult, Reference | None]:
         """Someone bears that name (6240): the very one we wanted, perhaps made by ourselves when an
         answer was lost, is adopted; of a stranger we learn, so that the next name is a free one."""
@@ -234,8 +241,10 @@ class ReferenceMaker:
         try:
             holders = await self.directory.look_up_name(op)
         except QuickBooksError as unknown:
-            at = self.clock() + self.policy.delay(2)  # asked again: a guess could make a second
-            return OperationResult(key, "begun", error=str(unknown), next_attempt_at=at), None
+            attempts = before.attempts if before else 1
+            at = self.clock() + self.policy.delay(attempts + 1)  # a guess could make a second
+            state = unsent(before)
+            return OperationResult(key, state, error=str(unknown), next_attempt_at=at), None
         if book is not None:
             book.add(holders)
         if ours := next((one for one in holders if is_wanted(op, one)), None):

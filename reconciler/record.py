@@ -24,8 +24,9 @@ from reconciler.lifecycle import (
     ResolveAgain,
     RetryPolicy,
     SendAgain,
-    after,
+    ending,
     refusal,
+    unsent,
 )
 from reconciler.locate import is_gone, is_ours
 from reconciler.missing import ReferenceMaker
@@ -109,13 +110,12 @@ class Recorder:
         taken_up = {each.operation.operation_key: each for each in resumed}
         recording = Recording()
         for op in operations:
-            result = results[op.operation_key]
+            result, before = results[op.operation_key], taken_up.get(op.operation_key)
             if op.document_id is None:
-                recording.results.append(await self.maker.result_of(op, result))
+                recording.results.append(await self.maker.result_of(op, result, before))
             elif isinstance(result, Answer):
                 await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
             else:
-                before = taken_up.get(op.operation_key)
                 await self._failed(recording, op, result, documents[op.document_id], before)
         recording.following = for_one_call(recording.following)
         updated = await self._together.write(
@@ -263,34 +263,26 @@ class Recorder:
         document: DueDocument,
         before: UnfinishedOperation | None,
     ) -> None:
-        key, now = op.operation_key, self.clock()
-        attempts, first_sent_at = (before.attempts, before.first_sent_at) if before else (1, now)
-        # What an attempt before came to stays unknown though this one did nothing.
-        unsent = "begun" if before is None or before.was_answered else "unknown"
-        match after(error, attempts, now, self.policy, first_sent_at):
-            case SendAgain(at, text):
+        now = self.clock()
+        result, following = ending(op.operation_key, error, before, now, self.policy)
+        match following:
+            case SendAgain():
                 self.observer.retried(op.entity, "send_again")
-                recording.results.append(
-                    OperationResult(key, unsent, error=text, next_attempt_at=at)
-                )
-            case NoAnswer(at, text):
+                recording.results.append(result)
+            case NoAnswer():
                 self.observer.unknown_outcome(op.entity)
-                recording.results.append(
-                    OperationResult(key, "unknown", error=text, tid=error.tid, next_attempt_at=at)
-                )
-            case Park(at, _, text) as park:
+                recording.results.append(result)
+            case Park() as park:
                 self.observer.retried(op.entity, "park")
                 recording.park = park
-                recording.results.append(
-                    OperationResult(key, unsent, error=text, next_attempt_at=at)
-                )
+                recording.results.append(result)
             case Block() as block:
                 if self._may_concede(op, error, document):
-                    self._again(recording, op, error, document, self.clock())
+                    self._again(recording, op, error, document, now)
                 else:
                     self._block(recording, op, document, block)
             case ResolveAgain() as again:
-                await self._resolve_again(recording, op, error, document, again)
+                await self._resolve_again(recording, op, error, document, again, before)
 
     async def _resolve_again(
         self,
@@ -299,6 +291,7 @@ class Recorder:
         error: QuickBooksError,
         document: DueDocument,
         again: ResolveAgain,
+        before: UnfinishedOperation | None,
     ) -> None:
         number_is_taken = again.reaction is Reaction.ADOPT_NUMBER
         holder = await self._holder(op, error) if number_is_taken else None
@@ -307,7 +300,7 @@ class Recorder:
         elif holder is not None:  # asked again: another number could make a second document
             recording.results.append(
                 OperationResult(
-                    op.operation_key, "begun", error=str(holder), next_attempt_at=again.at
+                    op.operation_key, unsent(before), error=str(holder), next_attempt_at=again.at
                 )
             )
         elif document.attempts + 1 >= self.policy.give_up_resolving:
