@@ -111,5 +111,5 @@ class Journal:
 def _read(answer: bytes, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(answer, type=type_)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
         raise HubSpotBusy(f"an answer that is not what the API documents ({error})") from error

@@ -36,6 +36,7 @@ _PRIMARY_COMPANY = 5  # of a deal
 _DAILY = timedelta(minutes=15)
 _ROLLING = timedelta(seconds=10)
 _UNREACHABLE = timedelta(seconds=10)
+_LONGEST = timedelta(hours=1)  # a wrong header must not stop hydration for days
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -110,24 +111,57 @@ def batch_associations(from_: ObjectType, to: str, ids: Mapping[str, str | None]
     return Request("read_associations", "POST", path, _encode({"inputs": inputs}))
 
 
+class _Type(msgspec.Struct, frozen=True, rename="camel"):
+    category: str | None = None
+    type_id: int | None = None
+
+
+class _To(msgspec.Struct, frozen=True, rename="camel"):
+    to_object_id: int | str
+    association_types: list[_Type] | None = None
+
+    @property
+    def is_primary_company(self) -> bool:
+        primary = _Type("HUBSPOT_DEFINED", _PRIMARY_COMPANY)
+        return primary in (self.association_types or ())
+
+
+class _From(msgspec.Struct, frozen=True):
+    id: int | str
+
+
+class _Next(msgspec.Struct, frozen=True):
+    after: str | None = None
+
+
+class _Paging(msgspec.Struct, frozen=True):
+    next: _Next | None = None
+
+
+class _AssociationsOf(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    from_: _From
+    to: list[_To] = []
+    paging: _Paging | None = None
+
+
+class _Associations(msgspec.Struct, frozen=True):
+    results: list[_AssociationsOf] = []
+
+
+_decode_associations = msgspec.json.Decoder(_Associations).decode
+
+
 def associations(answer: bytes) -> dict[str, Associated]:
     """Read the answer to `batch_associations`; objects without any association are left out."""
+    read: _Associations = _understood(_decode_associations, answer)
     found: dict[str, Associated] = {}
-    for result in _understood(_decode, answer).get("results", ()):
-        ordered = sorted(result.get("to", ()), key=_is_primary_company, reverse=True)
-        ids = dict.fromkeys(str(to["toObjectId"]) for to in ordered)
-        after = ((result.get("paging") or {}).get("next") or {}).get("after")
-        primary = next(iter(ids)) if ordered and _is_primary_company(ordered[0]) else None
-        found[str(result["from"]["id"])] = Associated(tuple(ids), after, primary)
+    for result in read.results:
+        ordered = sorted(result.to, key=lambda to: to.is_primary_company, reverse=True)
+        ids = dict.fromkeys(str(to.to_object_id) for to in ordered)
+        after = result.paging.next.after if result.paging and result.paging.next else None
+        primary = next(iter(ids)) if ordered and ordered[0].is_primary_company else None
+        found[str(result.from_.id)] = Associated(tuple(ids), after, primary)
     return found
-
-
-def _is_primary_company(to: Mapping[str, Any]) -> bool:
-    types = to.get("associationTypes") or ()
-    return any(
-        (each.get("category"), each.get("typeId")) == ("HUBSPOT_DEFINED", _PRIMARY_COMPANY)
-        for each in types
-    )
 
 
 def snapshot(
@@ -215,7 +249,7 @@ def failure(status: int, answer: bytes, retry_after: str = "") -> HubSpotError |
     if status == 429:
         patience = _DAILY if policy == "DAILY" else _ROLLING
         if retry_after.isascii() and retry_after.isdigit():
-            patience = timedelta(seconds=int(retry_after))
+            patience = min(timedelta(seconds=int(retry_after[:9])), _LONGEST)
         return HubSpotBusy(message or "too many requests", status, patience)
     if status >= 500 or status in (408, 423, 477):
         return HubSpotBusy(message or "HubSpot is in trouble", status, _UNREACHABLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -106,6 +107,7 @@ def test_a_fetched_object_tells_which_company_is_the_primary_one() -> None:
         ),
         (429, b'{"message": "limit", "policyName": "DAILY"}', "", timedelta(minutes=15)),
         (429, b"<html>", "7", timedelta(seconds=7)),
+        (429, b"<html>", "9" * 5000, timedelta(hours=1)),
         (502, b"<html>", "", timedelta(seconds=10)),
         (423, b"{}", "", timedelta(seconds=10)),
     ],
@@ -134,8 +136,28 @@ def test_success_is_no_error(status: int) -> None:
     assert protocol.failure(status, b"") is None
 
 
-@pytest.mark.parametrize("answer", [b"", b"[", b'{"results": [{"id": 1}]}', b"<html>"])
-def test_an_answer_of_another_form_is_not_believed(answer: bytes) -> None:
-    """It is trouble that may pass, never an empty result."""
-    with pytest.raises(HubSpotBusy):
-        protocol.objects(answer)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"[",
+        b"[]",
+        b'{"results": [{"id": 1}]}',
+        b'"a text"',
+        b'{"results": null}',
+        b'{"results": [7]}',
+        b'{"results": [{"to": [{"toObjectId": 9}]}]}',
+        b'{"results": [{"from": {"id": "1"}, "to": [{"id": 9}]}]}',
+        b'{"results": [{"from": {"id": "1"}, "to": [{"toObjectId": 9, "associationTypes": [1]}]}]}',
+        b'{"results": [{"from": {"id": "1"}, "to": [], "paging": [1]}]}',
+        b"<html>",
+        b'{"results": [{"from": {"id": "\xff"}}]}',
+    ],
+)
+@pytest.mark.parametrize("read", [protocol.associations, protocol.objects])
+def test_an_answer_of_another_shape_is_asked_for_again(
+    read: Callable[[bytes], object], answer: bytes
+) -> None:
+    """It is HubSpot's trouble, or a proxy's, and passes like any other of theirs."""
+    with pytest.raises(HubSpotBusy, match="not what the API documents"):
+        read(answer)
