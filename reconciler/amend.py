@@ -25,7 +25,14 @@ from reconciler.amendments import (
     update_entity,
 )
 from reconciler.directory import Directory
-from reconciler.errors import UNFORESEEN, Disconnected, LookAgain, QuickBooksError, RetryLater
+from reconciler.errors import (
+    ODD_ANSWER,
+    UNFORESEEN,
+    Disconnected,
+    LookAgain,
+    QuickBooksError,
+    RetryLater,
+)
 from reconciler.lifecycle import Block, ResolveAgain, RetryPolicy, ending
 from reconciler.locate import is_gone
 from reconciler.missing import ReferenceMaker
@@ -55,7 +62,7 @@ from reconciler.ports.standing import (
     StandingLedger,
     why_unmade,
 )
-from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.payload import Payload, encode, reference_id
 from reconciler.quickbooks.protocol import Verb, read
@@ -250,8 +257,14 @@ class Amender:
     ) -> None:
         """Write what became of a change. Raises `Fenced`."""
         if isinstance(result, Answer):
-            await self._done(op, result, document)
-            return
+            try:
+                done = self._done(op, result, document)
+            except ODD_ANSWER as error:
+                _log.error("answer not understood", operation=op.operation_key, exc_info=error)
+                result = not_understood(result, error)
+            else:
+                await self.standing.amend(self.lease, *done)
+                return
         about = document.document_id, changed_id(op)
         finished, following = ending(op.operation_key, result, before, self.clock(), self.policy)
         match following:
@@ -270,7 +283,9 @@ class Amender:
             case _:
                 await self.standing.amend(self.lease, (), (), [finished])
 
-    async def _done(self, op: Operation, answer: Answer, document: DueDocument) -> None:
+    def _done(
+        self, op: Operation, answer: Answer, document: DueDocument
+    ) -> tuple[list[Amendment], list[NewOutcome], list[OperationResult]]:
         row = answer.entity(op.entity)
         token, total = str(row.get("SyncToken", "")), Decimal(str(row.get("TotalAmt", 0)))
         about = document.document_id, changed_id(op)
@@ -284,7 +299,7 @@ class Amender:
                 *about, "", reason, detail, op.content, True, token, total, drift=""
             )
             news = outcome_of(document, "updated", reason, detail, total=total)
-        await self.standing.amend(self.lease, [amendment], [news], results)
+        return [amendment], [news], results
 
     async def _amend(self, amendment: Amendment, *outcomes: NewOutcome) -> None:
         await self.standing.amend(self.lease, [amendment], outcomes)

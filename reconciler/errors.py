@@ -31,6 +31,10 @@ UNFORESEEN = (ArithmeticError, ValueError)
 """What a value can cause that nobody thought of; it stops one object or document, and no process."""
 
 
+ODD_ANSWER = (*UNFORESEEN, AttributeError, LookupError, TypeError)
+"""The same of an answer in another shape than its vendor documents."""
+
+
 class ReconcilerError(Exception):
     """Root of the errors raised on purpose."""
 

@@ -98,10 +98,11 @@ async def still_exists(quickbooks: QuickBooks, op: Operation, answer: Answer) ->
 
     QuickBooks replays an answer even for an object that is gone (LanternOps/breeze pull 4624).
     """
-    if op.entity in _NAMED_BY:
+    made = answer.entity(op.entity).get("Id")
+    if op.entity in _NAMED_BY or not made:
         return answer
     try:
-        return await quickbooks.send(read(op.entity, str(answer.entity(op.entity).get("Id"))))
+        return await quickbooks.send(read(op.entity, str(made)))
     except LookAgain as gone:
         if not is_gone(gone):
             return answer

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from reconciler.calls import send
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
-from reconciler.errors import UNFORESEEN, Disconnected, QuickBooksError, Refused
+from reconciler.errors import ODD_ANSWER, UNFORESEEN, Disconnected, QuickBooksError, Refused
 from reconciler.lifecycle import RetryPolicy, ending, unsent
 from reconciler.locate import is_wanted
 from reconciler.model import ProductReference
@@ -27,15 +29,17 @@ from reconciler.ports.dispatch import (
     OperationResult,
     UnfinishedOperation,
 )
-from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
-from reconciler.quickbooks.payload import encode
+from reconciler.quickbooks.payload import encode, written_id
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
 from reconciler.quickbooks.references import Reference
 from reconciler.reasons import Blocked, Reason, unforeseen
 from reconciler.resolve import Book, MissingCustomer, Resolved, item_key
+
+_log = structlog.get_logger("reconciler.missing")
 
 _CALLED = {"Customer": "customer", "Item": "product"}
 
@@ -219,14 +223,24 @@ class ReferenceMaker:
         before: UnfinishedOperation | None,
     ) -> tuple[OperationResult, Reference | None]:
         if isinstance(result, Answer):
-            (made,) = await self.directory.learn(op.entity, [result.entity(op.entity)])
+            try:
+                made = await self._made(op, result)
+            except ODD_ANSWER as error:
+                _log.error("answer not understood", operation=op.operation_key, exc_info=error)
+                return await self._learned(op, not_understood(result, error), book, before)
             if book is not None:
                 book.add([made])
-            return _made(op, made, result.tid), made
+            return _done(op, made, result.tid), made
         if reaction(result) is Reaction.ADOPT_NAME:
             return await self._holder(op, result, book, before)
         finished, _ = ending(op.operation_key, result, before, self.clock(), self.policy)
         return finished, None
+
+    async def _made(self, op: Operation, answer: Answer) -> Reference:
+        entity = answer.entity(op.entity)
+        written_id(entity)
+        (made,) = await self.directory.learn(op.entity, [entity])
+        return made
 
     async def _holder(
         self,
@@ -248,11 +262,11 @@ class ReferenceMaker:
         if book is not None:
             book.add(holders)
         if ours := next((one for one in holders if is_wanted(op, one)), None):
-            return _made(op, ours, error.tid), ours
+            return _done(op, ours, error.tid), ours
         return OperationResult(key, "refused", error=str(error), tid=error.tid), None
 
 
-def _made(op: Operation, made: Reference, tid: str) -> OperationResult:
+def _done(op: Operation, made: Reference, tid: str) -> OperationResult:
     return OperationResult(op.operation_key, "done", made.id, made.sync_token, tid=tid)
 
 

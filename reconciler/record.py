@@ -13,10 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import structlog
 
 from reconciler.directory import Directory
 from reconciler.documents import ENTITY_OF
-from reconciler.errors import LookAgain, QuickBooksError
+from reconciler.errors import ODD_ANSWER, LookAgain, QuickBooksError
 from reconciler.lifecycle import (
     Block,
     NoAnswer,
@@ -46,12 +47,12 @@ from reconciler.ports.dispatch import (
 )
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.prepare import Prepared
-from reconciler.quickbooks.answers import Answer, BatchResult
+from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.names import AUTO_NUMBER
-from reconciler.quickbooks.payload import Payload, decode, reference_id
+from reconciler.quickbooks.payload import Payload, decode, reference_id, written_id
 from reconciler.quickbooks.protocol import read
 from reconciler.rates import rate_in
 from reconciler.reasons import Reason, Stop
@@ -59,8 +60,8 @@ from reconciler.resolve import resolve_payment
 from reconciler.together import Together, Writing
 from reconciler.writes import ANOTHER_NUMBER, NO_EMAIL, payment
 
+_log = structlog.get_logger("reconciler.record")
 _decode = msgspec.json.Decoder(DocumentContent).decode
-
 
 _CONCESSIONS = {Reaction.DROP_EMAIL: NO_EMAIL, Reaction.ADOPT_NUMBER: ANOTHER_NUMBER}
 
@@ -74,6 +75,14 @@ class Recording:
     outcomes: list[NewOutcome] = field(default_factory=list)
     following: list[Operation] = field(default_factory=list)
     park: Park | None = None
+
+    def add(self, other: Recording) -> None:
+        """What another operation of the call came to."""
+        self.results += other.results
+        self.updates += other.updates
+        self.outcomes += other.outcomes
+        self.following += other.following
+        self.park = other.park or self.park
 
 
 @dataclass
@@ -111,12 +120,8 @@ class Recorder:
         recording = Recording()
         for op in operations:
             result, before = results[op.operation_key], taken_up.get(op.operation_key)
-            if op.document_id is None:
-                recording.results.append(await self.maker.result_of(op, result, before))
-            elif isinstance(result, Answer):
-                await self._done(recording, op, result, documents[op.document_id], adopted=adopted)
-            else:
-                await self._failed(recording, op, result, documents[op.document_id], before)
+            document = documents[op.document_id] if op.document_id is not None else None
+            recording.add(await self._ended(op, result, document, before, adopted=adopted))
         recording.following = for_one_call(recording.following)
         updated = await self._together.write(
             Writing(recording.results, recording.updates, recording.outcomes, recording.following)
@@ -126,6 +131,33 @@ class Recorder:
         self._observe(recording, documents, updated)
         self._observe_ends(resumed, recording.results, adopted=adopted)
         return [op for op in recording.following if op.document_id in updated]
+
+    async def _ended(
+        self,
+        op: Operation,
+        result: BatchResult,
+        document: DueDocument | None,
+        before: UnfinishedOperation | None,
+        *,
+        adopted: bool,
+    ) -> Recording:
+        """What one operation came to. An answer that can't be understood is none: it is looked at
+        again later, and shown as unknown meanwhile."""
+        recording = Recording()
+        try:
+            if document is None:
+                recording.results.append(await self.maker.result_of(op, result, before))
+            elif isinstance(result, Answer):
+                await self._done(recording, op, result, document, adopted=adopted)
+            else:
+                await self._failed(recording, op, result, document, before)
+        except ODD_ANSWER as error:
+            if not isinstance(result, Answer):
+                raise
+            _log.error("answer not understood", operation=op.operation_key, exc_info=error)
+            none = not_understood(result, error)
+            return await self._ended(op, none, document, before, adopted=False)
+        return recording
 
     def _observe(
         self, recording: Recording, documents: Mapping[int, DueDocument], updated: set[int]
@@ -164,16 +196,16 @@ class Recorder:
         adopted: bool,
     ) -> None:
         entity = answer.entity(op.entity)
-        id_, sync_token = str(entity.get("Id")), str(entity.get("SyncToken", ""))
+        id_, sync_token = written_id(entity), _text(entity.get("SyncToken"))
         recording.results.append(
             OperationResult(op.operation_key, "done", id_, sync_token, tid=answer.tid)
         )
-        if adopted:
-            self.observer.adopted(op.entity)
         if document.key.action is Action.PAID_INVOICE and op.entity == "Invoice":
             await self._pay(recording, op, document, entity)
         else:
             self._created(recording, op, document, entity, adopted=adopted)
+        if adopted:
+            self.observer.adopted(op.entity)
 
     def _created(
         self,
@@ -186,7 +218,7 @@ class Recorder:
     ) -> None:
         content = _decode(document.content)
         own = op.entity == ENTITY_OF[document.key.action]
-        id_ = str(entity.get("Id")) if own else document.quickbooks_id
+        id_ = written_id(entity) if own else document.quickbooks_id
         number = _number(entity) if own else document.document_number
         total = Decimal(str(entity.get("TotalAmt", content.total)))
         reason, detail = compared(total, content.total)
@@ -225,7 +257,7 @@ class Recorder:
     ) -> None:
         """The invoice of a paid invoice exists: its payment follows, in the same commit."""
         content = _decode(document.content)
-        realm_id, invoice_id = document.key.realm_id, str(invoice.get("Id"))
+        realm_id, invoice_id = document.key.realm_id, written_id(invoice)
         customer_id = reference_id(invoice, "CustomerRef")
         book = await self.directory.book_for([content])
         content = self.policies.dated(realm_id, content, book.facts.book_close_date)

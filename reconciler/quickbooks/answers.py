@@ -113,6 +113,15 @@ def _missing(request: Request, data: Payload) -> str:
     return "" if isinstance(data.get(expected), (dict, list)) else f"The answer has no {expected}"
 
 
+def not_understood(answer: Answer, error: Exception) -> OutcomeUnknown:
+    """What to take an answer for that holds something else than it should."""
+    return OutcomeUnknown(
+        message="QuickBooks's answer could not be understood",
+        detail=f"{type(error).__name__}: {error}"[:200],
+        tid=answer.tid,
+    )
+
+
 def _unreadable(known: Circumstances, reason: str) -> QuickBooksError:
     if known.writes:
         return OutcomeUnknown(

@@ -39,6 +39,14 @@ def reference_id(entity: Payload, name: str) -> str:
     return str(ref.get("value", "")) if isinstance(ref, dict) else ""
 
 
+def written_id(entity: Mapping[str, Any]) -> str:
+    """The id of an object that QuickBooks wrote. Raises ValueError where it tells none."""
+    found = entity.get("Id")
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"an object without an Id: {found!r}")
+    return found
+
+
 def _writable(value: Any) -> Any:
     kind = type(value)
     if kind is str or value is None or kind is bool:  # most of a body

@@ -9,11 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconciler.errors import Disconnected
 from reconciler.model import Action, DocumentContent
 from reconciler.policies import Policies
+from reconciler.quickbooks.answers import Answer
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule, Reaction
+from reconciler.quickbooks.protocol import Request
 from reconciler.workflows import ClosedBooks
 from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale
 from tests.sandbox_process import Sandbox
@@ -160,6 +163,54 @@ async def test_what_nobody_foresaw_blocks_one_document(
         assert "Error" in blocked["detail"]
         assert made["state"] == "created"
         assert [row["TotalAmt"] for row in await work.books("Invoice")] == [70]
+
+
+@pytest.mark.parametrize(
+    ("entity", "odd"),
+    [
+        ("Invoice", {"TotalAmt": None}),
+        ("Invoice", {"Id": None}),
+        ("Customer", {"Id": 7}),
+        ("Item", {"Id": ""}),
+    ],
+)
+@pytest.mark.parametrize("documents", [1, 3], ids=["alone", "in a batch"])
+async def test_an_answer_of_another_shape_is_none(
+    work: Work, entity: str, odd: dict[str, Any], documents: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The company goes on; the write is looked at again like one that got no answer."""
+    quickbooks, spoilt = work.company.quickbooks, set[str]()
+    send = quickbooks.send
+
+    async def spoiling(request: Request) -> Answer:
+        """The answer, in which each object that was made is told wrongly the first time."""
+        answer = await send(request)
+        if not request.writes:
+            return answer
+        for item in answer.data.get("BatchItemResponse") or [answer.data]:
+            if (made := item.get(entity)) and made["Id"] not in spoilt:
+                spoilt.add(made["Id"])
+                made.update(odd)
+        return answer
+
+    monkeypatch.setattr(quickbooks, "send", spoiling)
+    sales = [
+        sale(f"{number}0.00", f"Ada {number}", f"{number}@x.org", private_note=f"deal {number}")
+        for number in range(1, documents + 1)
+    ]
+    with capture_logs() as logs:
+        await work.want(sales)
+        await work.run_until(work.all_created)
+    assert spoilt
+    assert {each["event"] for each in logs if each["log_level"] == "error"} == {
+        "answer not understood"
+    }
+    assert work.troubles == []
+    assert len(await work.books("Invoice")) == documents
+    assert len(await work.books("Customer")) == documents
+    assert {row["quickbooks_id"] for row in await work.documents()} == {
+        row["Id"] for row in await work.books("Invoice")
+    }
 
 
 async def test_closed_books_block(work: Work) -> None:
