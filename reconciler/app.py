@@ -32,7 +32,7 @@ from reconciler.consuming import Consuming
 from reconciler.crash import crash_point
 from reconciler.crm import Crm
 from reconciler.dispatching import Dispatching, open_access
-from reconciler.errors import FeedBroken, Fenced, ReconcilerError, first_of
+from reconciler.errors import ConfigurationError, FeedBroken, Fenced, ReconcilerError, first_of
 from reconciler.http import Health, monitoring, serve
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
@@ -116,7 +116,7 @@ class Service:
             ("accounts", self._account),
             ("known records", self.consuming.forget_known),
             ("heartbeat", self.metrics.process.keep_time),
-            *self.crm.parts(),
+            *((name, partial(self._apart, name, part)) for name, part in self.crm.parts()),
         ]
 
     async def _open_patiently(self, stack: AsyncExitStack) -> None:
@@ -169,7 +169,7 @@ class Service:
         return pool
 
     def _open_dispatching(self, companies: Mapping[str, str]) -> Dispatching:
-        return Dispatching(self.process, companies, self.access)
+        return Dispatching(self.process, companies, self.access, self.health.troubles)
 
     async def _open_site(self, stack: AsyncExitStack) -> None:
         """Health, metrics, QuickBooks's webhooks and the console on one port."""
@@ -226,6 +226,20 @@ class Service:
             except Exception as error:
                 _log.critical("the process ends", part=name, error=repr(first_of(error)))
                 raise
+
+    async def _apart(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a part that the rest can do without: what nobody foresaw stops only that, for a while."""
+        troubles = self.health.troubles
+        while True:
+            try:
+                with troubles.trying(name):
+                    return await part()
+            except (*TROUBLE, ConfigurationError):
+                raise
+            except Exception as error:
+                self.metrics.unforeseen(name)
+                pause = troubles.happened(name, error)
+            await asyncio.sleep(pause.total_seconds())
 
     async def _watch(self) -> None:
         """End the process when intake hangs: aiokafka can stop reading without an error.

@@ -17,13 +17,20 @@ import structlog
 
 from reconciler.clock import elapsed
 from reconciler.company import CompanyDispatcher
-from reconciler.errors import Disconnected, Fenced, QuickBooksError, first_of
+from reconciler.errors import (
+    ConfigurationError,
+    Disconnected,
+    Fenced,
+    QuickBooksError,
+    first_of,
+)
 from reconciler.farewell import quietly
 from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
 from reconciler.ports.dispatch import Lease
 from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
+from reconciler.troubles import Troubles
 
 _log = structlog.get_logger("reconciler.dispatcher")
 
@@ -62,6 +69,7 @@ class Dispatcher:
     observer: Observer
     lost_errors: tuple[type[BaseException], ...]
     company_retry: timedelta = COMPANY_RETRY
+    troubles: Troubles = field(default_factory=Troubles)
     owned: dict[str, Owned] = field(default_factory=dict)
     renewed_at: float = 0.0
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -160,8 +168,12 @@ class Dispatcher:
         """How long to leave the company alone; None when it is over here."""
         realm_id = company.lease.realm_id
         pause: timedelta | None = None
+        name = f"company {realm_id}"
         try:
-            await company.run()
+            with self.troubles.trying(name):
+                await company.run()
+        except* ConfigurationError:
+            raise  # a person edits it, and the process starts anew
         except* Fenced:
             self.observer.fenced("dispatch")
             self._lose(company.lease)
@@ -173,6 +185,9 @@ class Dispatcher:
         except* self.lost_errors as group:
             _log.warning("store lost", realm_id=realm_id, error=repr(group.exceptions[0]))
             pause = STORE_RETRY
+        except* Exception as group:
+            self.observer.unforeseen("dispatch")
+            pause = self.troubles.happened(name, first_of(group))
         return pause
 
     async def _parked(self, company: CompanyDispatcher, group: BaseException) -> timedelta:
@@ -189,6 +204,7 @@ class Dispatcher:
         if owned is None or owned.lease.token != lease.token:
             return
         del self.owned[lease.realm_id]
+        self.troubles.forget(f"company {lease.realm_id}")
         _log.warning("company lost", realm_id=lease.realm_id)
         if owned.task is not asyncio.current_task():
             owned.task.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -29,6 +29,7 @@ from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken, TokenSource
 from reconciler.settings import Settings
+from reconciler.troubles import Troubles
 from store.dispatch import DispatchStore
 from store.pool import LOST, connect
 from store.references import ReferenceStore
@@ -61,6 +62,7 @@ class Dispatching:
     process: Process
     companies: Mapping[str, str]
     access: Access
+    troubles: Troubles = field(default_factory=Troubles)
 
     def __post_init__(self) -> None:
         settings, self._clock = self.process.settings, SharedClock()
@@ -76,6 +78,7 @@ class Dispatching:
             lasting=lasting,
             observer=self.process.metrics,
             lost_errors=LOST,
+            troubles=self.troubles,
         )
 
     def _open_company(self, lease: Lease) -> CompanyDispatcher:

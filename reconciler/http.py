@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from reconciler.errors import ConfigurationError
+from reconciler.troubles import Troubles
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Health:
 
     broken: dict[str, str] = field(default_factory=dict)
     not_ready: dict[str, str] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=Troubles)
     stopping: bool = False
 
     @property
@@ -42,7 +44,12 @@ def monitoring(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> we
         return web.json_response({"broken": health.broken}, status=status)
 
     async def readyz(_request: web.Request) -> web.Response:
-        body = {"broken": health.broken, "not_ready": health.not_ready, "stopping": health.stopping}
+        body = {
+            "broken": health.broken,
+            "not_ready": health.not_ready,
+            "troubles": health.troubles.shown,  # of a part: the process does the rest of its work
+            "stopping": health.stopping,
+        }
         return web.json_response(body, status=200 if health.is_ready else 503)
 
     app = web.Application()

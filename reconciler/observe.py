@@ -22,6 +22,9 @@ class Observer:
     ) -> None:
         """A document reached a state at dispatch."""
 
+    def unforeseen(self, stage: str) -> None:
+        """Something nobody thought of stopped a company, or another part; it is tried again later."""
+
     def retried(self, entity: str, kind: str) -> None:
         """An operation is to be tried again: send_again, resolve_again or park."""
 

@@ -67,6 +67,9 @@ class Metrics(Observer):
     def fenced(self, stage: str) -> None:
         self.dispatch.fenced.labels(stage).inc()
 
+    def unforeseen(self, stage: str) -> None:
+        self.process.unforeseen.labels(stage).inc()
+
     def document(
         self, document: DueDocument, state: DocumentState, reason: str, now: datetime
     ) -> None:

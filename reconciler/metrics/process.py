@@ -12,6 +12,9 @@ from reconciler.metrics.families import SHORT, Families
 
 LOOP_LOOK_SECONDS = 0.5
 
+MAY_FAIL = ("dispatch", "hydrator", "write back")
+"""Parts whose errors stop no other."""
+
 
 class Pool(Protocol):
     """What is asked of the connection pool (asyncpg's)."""
@@ -31,6 +34,14 @@ class ProcessMetrics:
         self.loop_lag = families.histogram(
             "event_loop_lag_seconds", "How much later than asked the event loop woke up.", SHORT
         )
+        self.unforeseen = families.counter(
+            "unforeseen_errors",
+            "Errors that nobody foresaw, which stop a company's dispatch or a part that deals with "
+            "HubSpot and no other; it is tried again later. The log has a traceback.",
+            "stage",
+        )
+        for stage in MAY_FAIL:
+            self.unforeseen.labels(stage)
         self.pool_connections = families.gauge(
             "postgres_pool_connections", "Connections of the pool: in_use or idle.", "state"
         )

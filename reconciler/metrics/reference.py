@@ -47,7 +47,7 @@ _GROUPS = {
     "QuickBooks": ("quickbooks_",),
     "HubSpot": ("gateway_", "feed_events", "journal_", "hubspot_", "hydrations", "write_backs"),
     "the ledger": ("",),
-    "the process": ("build_info", "event_loop", "postgres_pool"),
+    "the process": ("build_info", "event_loop", "postgres_pool", "unforeseen"),
 }  # fmt: skip
 _ORDER = ("reading the feed", "documents", "the ledger", "QuickBooks", "HubSpot", "the process")
 

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconciler.dispatcher import Dispatcher
 from reconciler.errors import Disconnected
 from reconciler.observe import Observer
 from reconciler.ports.dispatch import Lease
+from reconciler.troubles import Troubles
 
 PATIENCE = timedelta(seconds=20)
 
@@ -25,6 +27,7 @@ class Company:
 
     lease: Lease
     is_connected: bool
+    is_odd: bool = False
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     runs: int = 0
@@ -40,6 +43,8 @@ class Company:
         self.runs += 1
         if not self.is_connected:
             raise Disconnected("The connection was revoked.")
+        if self.is_odd:
+            raise BaseExceptionGroup("of its tasks", [KeyError(f"TotalAmt {self.runs // 3}")])
         self.begun.set()
         await self.stopped.wait()
 
@@ -95,17 +100,18 @@ async def at_work() -> AsyncIterator[AtWork]:
     companies: dict[str, Company] = {}
 
     def open_company(lease: Lease) -> Any:
-        company = Company(lease, is_connected=lease.realm_id != "parked")
+        company = Company(lease, lease.realm_id != "parked", is_odd=lease.realm_id == "odd")
         return companies.setdefault(lease.realm_id, company)
 
     leases = Leases({"working", "parked"})
     dispatcher = Dispatcher(
-        realm_ids=["working", "parked", "another's"],
+        realm_ids=["working", "parked", "odd", "another's"],
         leases=leases,
         open_company=open_company,
         lasting=timedelta(milliseconds=60),
         observer=Observer(),
         lost_errors=(OSError,),
+        troubles=Troubles(timedelta(milliseconds=1), timedelta(seconds=30)),
     )
     running = asyncio.create_task(dispatcher.run())
     yield AtWork(dispatcher, leases, companies)
@@ -148,3 +154,34 @@ async def test_a_company_taken_while_stopping_does_no_work(at_work: AtWork) -> N
     await at_work.drain()
     await at_work.dispatcher._work(company)
     assert at_work.companies["another's"].runs == 0
+
+
+async def test_what_nobody_foresaw_of_one_company_stops_no_other(at_work: AtWork) -> None:
+    """It is shown, tried again later each time, and its traceback is logged once."""
+    working = await at_work.begun("working")
+    with capture_logs() as logs:
+        at_work.leases.free.add("odd")
+        async with asyncio.timeout(5):
+            while "odd" not in at_work.companies or at_work.companies["odd"].runs < 5:
+                await asyncio.sleep(0.001)
+    assert at_work.dispatcher.troubles.shown == {"company odd": "KeyError: 'TotalAmt 1'"}
+    assert at_work.dispatcher.owns("working")
+    assert working.runs == 1
+    told = [each for each in logs if each["event"] == "not foreseen"]
+    waits = [each["next_try_seconds"] for each in told]
+    assert waits[:4] == [0.001, 0.002, 0.004, 0.008]
+    assert [each["exc_info"] is not None for each in told[:4]] == [True, False, True, False]
+    at_work.dispatcher._lose(at_work.companies["odd"].lease)
+    assert at_work.dispatcher.troubles.shown == {}
+
+
+async def test_what_is_mended_is_not_shown_any_longer() -> None:
+    """Once it has run for as long as it would be left alone."""
+    troubles = Troubles(timedelta(milliseconds=1), timedelta(milliseconds=20))
+    assert troubles.happened("hydrator", KeyError("id")) == timedelta(milliseconds=1)
+    assert troubles.happened("hydrator", KeyError("id")) == timedelta(milliseconds=2)
+    with troubles.trying("hydrator"):
+        async with asyncio.timeout(5):
+            while troubles.shown:
+                await asyncio.sleep(0.001)
+    assert troubles.happened("hydrator", KeyError("id")) == timedelta(milliseconds=1)
