@@ -156,6 +156,7 @@ class Service:
         await self._follow_switches()
         session = await stack.enter_async_context(open_session())
         self.access = await open_access(session, settings)
+        stack.push_async_callback(self.access.at_rest)
         self.dispatching = self._open_dispatching(names)
         await self._open_site(stack)
 

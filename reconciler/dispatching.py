@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 
 import aiohttp
+import structlog
 
 from reconciler.adapters import LeasesInPostgres
 from reconciler.clock import SharedClock
@@ -35,13 +36,36 @@ from store.pool import LOST, connect
 from store.references import ReferenceStore
 from store.standing import StandingStore
 
+_log = structlog.get_logger("reconciler.dispatching")
 
-@dataclass(frozen=True)
+RENEWAL_PATIENCE = timedelta(seconds=8)
+"""How long a stop waits for tokens that are being renewed: beside the calls in the air, half a minute."""
+
+
+@dataclass
 class Access:
-    """How companies are called: one session, and a source of tokens by realm id."""
+    """How companies are called: one session, and a source of tokens for each company."""
 
     session: aiohttp.ClientSession
-    tokens: Callable[[str], TokenSource]
+    open_tokens: Callable[[str], TokenSource]
+    _opened: dict[str, TokenSource] = field(default_factory=dict)
+
+    def tokens(self, realm_id: str) -> TokenSource:
+        """The company's, the same whenever this process owns it."""
+        if realm_id not in self._opened:
+            self._opened[realm_id] = self.open_tokens(realm_id)
+        return self._opened[realm_id]
+
+    async def at_rest(self, patience: timedelta = RENEWAL_PATIENCE) -> None:
+        """Wait for renewals under way, while there is a session and a loop: a refresh token that Intuit
+        has changed and we have not stored is lost, and a person must connect the company again."""
+        shared = [each for each in self._opened.values() if isinstance(each, SharedTokens)]
+        renewals = [renewal for each in shared for renewal in each.renewals]
+        if not renewals:
+            return
+        _, late = await asyncio.wait(renewals, timeout=patience.total_seconds())
+        if late:
+            _log.error("tokens are still being renewed at the end", companies=len(late))
 
 
 async def open_access(session: aiohttp.ClientSession, settings: Settings) -> Access:

@@ -102,6 +102,7 @@ class SharedTokens:
         self._held: Tokens | None = None
         self._ended: tuple[str, Disconnected] | None = None
         self._turn = asyncio.Lock()
+        self._renewals: set[asyncio.Task[Tokens]] = set()
 
     async def access_token(self) -> str:
         """The access token, renewed some minutes before it expires.
@@ -123,8 +124,20 @@ class SharedTokens:
         async with self._turn:
             if self._held is None or not self._replaces(self._held, stale):
                 # Shielded: a refresh token received but not stored would be lost for good.
-                self._held = await asyncio.shield(self._renew(stale))
+                self._held = await asyncio.shield(self._renewal(stale))
             return self._held.access_token
+
+    def _renewal(self, stale: str) -> asyncio.Task[Tokens]:
+        """A renewal that is held on to, whoever waits for it: the loop itself would not."""
+        renewal = asyncio.create_task(self._renew(stale))
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+        return renewal
+
+    @property
+    def renewals(self) -> frozenset[asyncio.Task[Tokens]]:
+        """Those under way. Before the process ends they are waited for."""
+        return frozenset(self._renewals)
 
     async def _renew(self, stale: str) -> Tokens:
         async with self._store.locked(self.realm_id) as row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.dispatching import Access
 from reconciler.errors import ConfigurationError, Disconnected, QuickBooksError, RetryLater
 from reconciler.quickbooks import oauth
+from reconciler.quickbooks.client import open_session
 from reconciler.quickbooks.oauth import OAuthApp, Tokens
 from reconciler.quickbooks.sealing import Seal
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken
@@ -249,6 +252,35 @@ async def test_cancelling_a_caller_loses_no_token() -> None:
         await caller
     async with asyncio.timeout(5):
         assert await shared.refresh("access-0") == "access-1"
+
+
+def test_a_stop_waits_for_a_renewal_under_way() -> None:
+    """The caller is gone, and the loop ends: what Intuit answers is stored before that."""
+    store = MemoryStore(tokens(0))
+
+    async def stop() -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        class Slow(RotatingServer):
+            async def refresh(self, refresh_token: str) -> Tokens:
+                asked.set()
+                await answer.wait()
+                return await super().refresh(refresh_token)
+
+        async with open_session() as session:
+            server = Slow()
+            access = Access(session, lambda realm_id: SharedTokens(realm_id, store, server))
+            caller = asyncio.ensure_future(access.tokens("1").refresh("access-0"))
+            await asked.wait()
+            caller.cancel()
+            await asyncio.wait([caller])
+            await access.at_rest(timedelta(milliseconds=1))  # not for ever
+            gc.collect()
+            asyncio.get_running_loop().call_soon(answer.set)
+            await access.at_rest()
+
+    asyncio.run(stop())
+    assert store.stored == tokens(1)
 
 
 async def test_static_token() -> None:
