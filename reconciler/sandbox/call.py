@@ -116,7 +116,7 @@ def _get(realm: Realm, call: Call) -> Answer:
     rest = call.path[1:]
     if entity.name == "Preferences" and not rest:
         return requests.read(realm, entity, "1")
-    if entity.name == "CompanyInfo" and rest and rest[0] != realm.company.realm:
+    if entity.name == "CompanyInfo" and rest and rest[0] not in {realm.company.realm, "1"}:
         raise Fault(faults.not_found())
     if len(rest) == 1:
         return requests.read(realm, entity, rest[0], call.flags.get("include", ""))

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from reconciler.sandbox import faults
 from reconciler.sandbox.answers import Answer, timed
+from reconciler.sandbox.clock import pacific
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.faults import Fault
 
@@ -26,13 +27,18 @@ def rate(company: Company, flags: Mapping[str, str]) -> Answer:
         date.fromisoformat(day)
     except ValueError as error:
         raise Fault(faults.invalid_id("asofdate", day)) from error
+    now = company.clock.now()
     found = {
+        "SyncToken": "0",
+        "domain": "QBO",
+        "sparse": False,
         "SourceCurrencyCode": currency,
         "TargetCurrencyCode": company.currency,
         "Rate": _rate(company, currency, day),
         "AsOfDate": day,
+        "MetaData": {"LastUpdatedTime": pacific(now)},
     }
-    return Answer(200, timed({"ExchangeRate": found}, company.clock.now()))
+    return Answer(200, timed({"ExchangeRate": found}, now))
 
 
 def _rate(company: Company, currency: str, day: str) -> Decimal:

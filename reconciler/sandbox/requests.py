@@ -27,7 +27,7 @@ def read(realm: Realm, entity: Entity, row_id: str, include: str = "") -> Answer
     """One entity by id; `include=invoiceLink` adds the link to pay an invoice by."""
     company = realm.company
     if entity.name == "CompanyInfo":
-        row_id = "1"  # asked for by the realm id, kept as the one row there is
+        row_id = "1"  # asked for by the realm id or its Id, which is 1 in every company
     if row_id not in company.tables[entity.name].rows:
         if not row_id.lstrip("-").isdigit() and entity.name != "TaxCode":
             raise Fault(faults.invalid_id("Id", row_id))

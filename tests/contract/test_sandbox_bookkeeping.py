@@ -226,7 +226,7 @@ async def test_multicurrency(books: Books) -> None:
 
 
 async def test_exchange_rates(books: Books) -> None:
-    """A rate is told by currency and day, and 1 for a currency without one, or 610 by switch."""
+    """A rate is told whole by currency and day, and is 1 for a currency without one, or 610 by switch."""
 
     async def told(query: str) -> Any:
         return (await books.get(f"exchangerate?sourcecurrencycode={query}"))["ExchangeRate"]
@@ -235,7 +235,10 @@ async def test_exchange_rates(books: Books) -> None:
     assert off["Fault"]["Error"][0]["code"] == "6000"
     await books.prefer("CurrencyPrefs", MultiCurrencyEnabled=True)
     await books.switch(exchange_rates={"EUR": "1.08", "EUR 2026-11-20": "1.1234567"})
-    assert await told("EUR&asofdate=2026-11-20") == {
+    whole = await told("EUR&asofdate=2026-11-20")
+    assert list(whole.pop("MetaData")) == ["LastUpdatedTime"]
+    assert whole == {
+        "SyncToken": "0", "domain": "QBO", "sparse": False,
         "SourceCurrencyCode": "EUR", "TargetCurrencyCode": "USD",
         "Rate": Decimal("1.1234567"), "AsOfDate": "2026-11-20",
     }  # fmt: skip

@@ -260,11 +260,16 @@ async def test_every_entity_is_queryable(books: Books, entity: str) -> None:
 
 
 async def test_a_new_company_has_its_lists(books: Books) -> None:
-    """A new company has accounts, terms, payment methods, tax codes and preferences."""
+    """A new company has accounts, terms, payment methods, tax codes and preferences.
+
+    CompanyInfo is read by the realm id or by its Id, 1.
+    """
     for entity, least in (("Account", 20), ("Term", 4), ("PaymentMethod", 6), ("TaxCode", 3)):
         assert await count(books, entity) >= least
     info = (await books.get(f"companyinfo/{REALM}"))["CompanyInfo"]
     assert info["Country"] == "US"
+    assert (await books.get("companyinfo/1"))["CompanyInfo"] == info
+    assert (await books.get("companyinfo/2"))["Fault"]["Error"][0]["code"] == "610"
     prefs = (await books.get("preferences"))["Preferences"]
     assert prefs["TaxPrefs"] == {"UsingSalesTax": True, "PartnerTaxEnabled": True}
     assert prefs["CurrencyPrefs"]["HomeCurrency"] == {"value": "USD"}
