@@ -140,6 +140,25 @@ async def test_client_must_be_known(books: Books) -> None:
     assert (await refresh(books, token, Authorization=other))[0] == 400
 
 
+async def test_client_in_the_form(books: Books) -> None:
+    """Without Basic the client id and secret stand in the form, as discovery says they may."""
+    token = await sign_in(books)
+    mine = {"client_id": "sandbox", "client_secret": "secret"}
+
+    async def status_of(path: str, **form: str) -> int:
+        async with books.session.post(f"{books.root}/{path}", data=form) as answer:
+            return answer.status
+
+    path = "oauth2/v1/tokens/bearer"
+    asked = {"grant_type": "refresh_token", "refresh_token": token}
+    assert await status_of(path, **asked, **mine) == 200
+    assert await status_of(path, **asked, client_id="sandbox") == 401
+    assert await status_of(path, **asked, client_id="other", client_secret="x") == 400
+    assert await status_of("v2/oauth2/tokens/revoke", token=token) == 401
+    assert await status_of("v2/oauth2/tokens/revoke", token=token, **mine) == 200
+    assert await status_of(path, **asked, **mine) == 400
+
+
 async def test_revoked(books: Books) -> None:
     """Disconnecting ends the access token and the refresh token; so does a planned revocation."""
     token = await sign_in(books)

@@ -110,7 +110,7 @@ class OAuth:
 
     async def _grant(self, request: web.Request) -> web.Response:
         """Tokens for an authorisation code or a refresh token."""
-        client_id = _client_id(request.headers.get("Authorization", ""))
+        client_id = await _client_of(request)
         if client_id is None:
             return respond({"error": "invalid_client"}, 401)
         form = await request.post()
@@ -128,7 +128,7 @@ class OAuth:
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Revocation, in JSON or as a form."""
-        if _client_id(request.headers.get("Authorization", "")) is None:
+        if await _client_of(request) is None:
             return respond({"error": "invalid_client"}, 401)
         data = await request.read()
         if request.content_type == "application/json":
@@ -193,6 +193,15 @@ class OAuth:
 def _redirect(target: str, fields: dict[str, str]) -> web.Response:
     joint = "&" if "?" in target else "?"
     return web.Response(status=302, headers={"Location": f"{target}{joint}{urlencode(fields)}"})
+
+
+async def _client_of(request: web.Request) -> str | None:
+    """The client id of HTTP Basic, or of the form where there is no such header (RFC 6749, 2.3.1)."""
+    if "Authorization" in request.headers:
+        return _client_id(request.headers["Authorization"])
+    form = await request.post()
+    client_id, secret = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+    return client_id if client_id and secret else None
 
 
 def _client_id(authorization: str) -> str | None:
