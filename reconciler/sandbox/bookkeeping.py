@@ -57,7 +57,9 @@ class Bookkeeping:
             row = realm.company.get(entity.name, request.match_info["id"])
             if row is None:
                 raise web.HTTPNotFound(text="no such row")
-            body = {**body, "Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+            again = {name: row[name] for name in entity.repeated}
+            keys = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+            body = {**again, **body, **keys}
         flags: Mapping[str, str] = {"operation": kind}
         if kind == "void" and entity.voids == "include":
             flags = {"operation": "update", "include": "void"}

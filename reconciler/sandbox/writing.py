@@ -126,6 +126,7 @@ def _update(company: Company, request: Request) -> Written:
     given = frozenset(cleaned)
     values = {name: value for name, value in cleaned.items() if value is not None}
     if sparse:
+        _repeat(entity, values)
         row = {name: value for name, value in old.items() if name not in cleaned or name in values}
         row.update(values)
     else:
@@ -189,6 +190,12 @@ def _clean(entity: Entity, body: Mapping[str, Any]) -> tuple[dict[str, Any], Fin
 
 def _require(company: Company, entity: Entity, row: Body) -> None:
     absent = [_absent(company, name) for name in entity.required if not _is_set(row.get(name))]
+    if absent:
+        raise Fault(*absent)
+
+
+def _repeat(entity: Entity, values: Body) -> None:
+    absent = [faults.missing(name) for name in entity.repeated if name not in values]
     if absent:
         raise Fault(*absent)
 

@@ -55,6 +55,27 @@ async def test_2020_required(books: Books) -> None:
     assert await books.refused("Invoice", need) == "2020"
 
 
+async def test_2020_sparse(books: Books) -> None:
+    """A sparse update must repeat a Term's Name and a Purchase's PaymentType; by hand it need not."""
+    term = await books.write("Term", {"Name": "Net 7", "DueDays": 7})
+    fee = {"AccountRef": {"value": books.account("BankCharges")}}
+    line = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": 3,
+            "AccountBasedExpenseLineDetail": fee}  # fmt: skip
+    bank = {"value": books.account("Checking")}
+    body = {"PaymentType": "Cash", "AccountRef": bank, "Line": [line]}
+    spent = await books.write("Purchase", body)
+    for entity, row, name, change in (
+        ("Term", term, "Name", {"DueDays": 8}),
+        ("Purchase", spent, "PaymentType", {"PrivateNote": "x"}),
+    ):
+        changed = {"Id": row["Id"], "SyncToken": "0", "sparse": True, **change}
+        error = error_of(await books.post(entity.lower(), changed))
+        assert (error["code"], error["element"]) == ("2020", name)
+        assert error["Detail"].startswith(f"Required parameter {name} is missing")
+        await books.write(entity, {**changed, name: row[name]})
+        await books.admin(f"edit/{REALM}/{entity}/{row['Id']}", change)
+
+
 async def test_2030_invalid_id(books: Books) -> None:
     """An id that isn't a number is 2030."""
     item = await books.item()

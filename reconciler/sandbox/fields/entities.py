@@ -69,6 +69,7 @@ def _list(
     indexed: tuple[str, ...] = ("Name",),
     named_by: str = "Name",
     can_create: bool = True,
+    repeated: tuple[str, ...] = (),
 ) -> Entity:
     return Entity(
         name,
@@ -79,6 +80,7 @@ def _list(
         indexed,
         frozenset((*_META, *_LIST, *more)),
         can_create=can_create,
+        repeated=repeated,
     )
 
 
@@ -99,6 +101,7 @@ def _money(
     required: tuple[str, ...],
     indexed: tuple[str, ...],
     voids: str = "",
+    repeated: tuple[str, ...] = (),
 ) -> Entity:
     return Entity(
         name,
@@ -109,6 +112,7 @@ def _money(
         filters=frozenset((*_META, *filters)),
         is_transaction=True,
         voids=voids,
+        repeated=repeated,
     )
 
 
@@ -162,7 +166,15 @@ _ALL = (
         "CurrencyRef",
         indexed=("Name", "AccountType", "AccountSubType", "FullyQualifiedName"),
     ),
-    _list("Term", lists.TERM, "DueDays", "Type", "DiscountPercent", "DiscountDays"),
+    _list(
+        "Term",
+        lists.TERM,
+        "DueDays",
+        "Type",
+        "DiscountPercent",
+        "DiscountDays",
+        repeated=("Name",),
+    ),
     _list("PaymentMethod", lists.PAYMENT_METHOD, "Type"),
     _list("Class", lists.CLASS, "SubClass", "ParentRef", indexed=("Name", "FullyQualifiedName")),
     _list(
@@ -250,6 +262,7 @@ _ALL = (
         (*_TXN, "PaymentType", "AccountRef", "EntityRef", "Credit"),
         ("PaymentType", "AccountRef", "Line"),
         ("DocNumber", "TxnDate", "EntityRef", "AccountRef"),
+        repeated=("PaymentType",),
     ),
     _money(
         "Deposit",

@@ -20,6 +20,7 @@ class Entity:
     is_transaction: bool = False
     can_create: bool = True
     voids: str = ""  # "operation" (?operation=void) or "include" (?operation=update&include=void)
+    repeated: tuple[str, ...] = ()  # what a sparse update must say again (field reports)
 
     @property
     def path(self) -> str:

@@ -108,11 +108,9 @@ def _classify(row: Body) -> None:
 
 
 def write_term(draft: Draft) -> Body:
-    """Create or update a Term; a sparse update must repeat the Name (field report)."""
+    """Create or update a Term."""
     row = draft.row
     row.setdefault("Active", True)
-    if draft.old is not None and "Name" not in draft.given:
-        raise faults.Fault(faults.missing("Name"))
     if row.get("DueDays") is not None:
         row["Type"] = "STANDARD"
     elif row.get("DayOfMonthDue") is not None:
