@@ -151,6 +151,32 @@ async def test_4001_invalid(books: Books, statement: str) -> None:
     assert (error["code"], error["Message"]) == ("4001", "Invalid query")
 
 
+@pytest.mark.parametrize(
+    ("entity", "name"),
+    [
+        ("Invoice", "DepartmentRef"),
+        ("SalesReceipt", "DepartmentRef"),
+        ("Purchase", "DepartmentRef"),
+        ("JournalEntry", "DepartmentRef"),
+        ("Payment", "UnappliedAmt"),
+        ("Deposit", "TotalAmt"),
+        ("JournalEntry", "TotalAmt"),
+    ],
+)
+async def test_what_is_not_filterable(books: Books, entity: str, name: str) -> None:
+    """Properties that Intuit's pages don't mark as filterable are 4001 in WHERE and ORDERBY."""
+    for clause in (f"where {name} = '1'", f"orderby {name}"):
+        answer = await books.query(f"select * from {entity} {clause}")
+        assert answer["Fault"]["Error"][0]["code"] == "4001"
+
+
+async def test_projects_are_filterable(books: Books) -> None:
+    """An invoice is found by its ProjectRef."""
+    ann, item = await books.customer(), await books.item()
+    made = await books.write("Invoice", form(ann, sale(item, 1), ProjectRef={"value": ann}))
+    assert await found(books, f"ProjectRef = '{ann}'", "Invoice") == [made["Id"]]
+
+
 async def test_typographic_quotes_by_switch(books: Books) -> None:
     """Raw typographic quotes are lexical errors where the switch says so."""
     statement = "select * from Customer where DisplayName = 'O\u2019Brien'"

@@ -24,10 +24,12 @@ _PERSON = (
     "Balance",
     "FullyQualifiedName",
 )
-_TXN = ("TxnDate", "DocNumber", "TotalAmt", "CurrencyRef", "DepartmentRef")
+_TXN = ("TxnDate", "DocNumber", "CurrencyRef")
 _FORM = (
     *_TXN,
+    "TotalAmt",
     "CustomerRef",
+    "ProjectRef",
     "DueDate",
     "Balance",
     "EmailStatus",
@@ -217,6 +219,7 @@ _ALL = (
         "ExpirationDate",
         "AcceptedDate",
         "AcceptedBy",
+        "DepartmentRef",
         required=("CustomerRef", "Line"),
     ),
     _form(
@@ -233,10 +236,15 @@ _ALL = (
         "PaymentRefNum",
         "PaymentMethodRef",
         "DepositToAccountRef",
+        "DepartmentRef",
         required=("DepositToAccountRef", "Line"),
     ),
     _form(
-        "CreditMemo", transactions.CREDIT_MEMO, "RemainingCredit", required=("CustomerRef", "Line")
+        "CreditMemo",
+        transactions.CREDIT_MEMO,
+        "RemainingCredit",
+        "DepartmentRef",
+        required=("CustomerRef", "Line"),
     ),
     # Payment DocNumber isn't filterable; PaymentRefNum is, in the API Explorer's page
     _money(
@@ -245,8 +253,8 @@ _ALL = (
         (
             "TxnDate",
             "CustomerRef",
+            "ProjectRef",
             "TotalAmt",
-            "UnappliedAmt",
             "PaymentRefNum",
             "PaymentMethodRef",
             "DepositToAccountRef",
@@ -259,7 +267,7 @@ _ALL = (
     _money(
         "Purchase",
         transactions.PURCHASE,
-        (*_TXN, "PaymentType", "AccountRef", "EntityRef", "Credit"),
+        (*_TXN, "TotalAmt", "PaymentType", "AccountRef", "EntityRef", "Credit"),
         ("PaymentType", "AccountRef", "Line"),
         ("DocNumber", "TxnDate", "EntityRef", "AccountRef"),
         repeated=("PaymentType",),
@@ -267,7 +275,7 @@ _ALL = (
     _money(
         "Deposit",
         transactions.DEPOSIT,
-        (*_TXN, "DepositToAccountRef"),
+        (*_TXN, "DepartmentRef", "DepositToAccountRef"),
         ("DepositToAccountRef", "Line"),
         ("TxnDate",),
     ),
