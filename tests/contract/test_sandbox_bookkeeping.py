@@ -128,6 +128,18 @@ async def test_receipts_and_expenses_post(books: Books) -> None:
     assert await books.refused("RefundReceipt", form(ann, sale(item, 1))) == "2020"
 
 
+async def test_credit_of_a_card_only(books: Books) -> None:
+    """A card's Credit brings money back; on a Purchase in cash it is ignored without a word."""
+    fee = {"AccountRef": {"value": books.account("BankCharges")}}
+    line = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": 3,
+            "AccountBasedExpenseLineDetail": fee}  # fmt: skip
+    for kind, subtype, credit in (("CreditCard", "CreditCard", True), ("Cash", "Checking", False)):
+        account = {"value": books.account(subtype)}
+        body = {"PaymentType": kind, "AccountRef": account, "Line": [line], "Credit": True}
+        assert (await books.write("Purchase", body))["Credit"] is credit
+    assert await balances(books) == {"Business Credit Card": 3, "Checking": -3}
+
+
 async def test_discount_subtotal_and_note_lines(books: Books) -> None:
     """A discount subtracts, a subtotal is generated, a line without an item is a note."""
     ann, item = await books.customer(), await books.item()
@@ -177,6 +189,17 @@ async def test_us_tax(books: Books) -> None:
     plain = await books.write("Invoice", form(ann, line, TxnTaxDetail={"TotalTax": 5}))
     assert (plain["TotalAmt"], "TxnTaxDetail" in plain) == (100, False)
     assert await books.trial_balance() == 0
+
+
+async def test_an_exempt_customer_pays_no_tax(books: Books) -> None:
+    """A customer with a reason for exemption isn't Taxable, and AST adds nothing."""
+    ann, item = await books.customer(TaxExemptionReasonId=3), await books.item()
+    assert (await books.read("Customer", ann))["Taxable"] is False
+    line = sale(item, 100, TaxCodeRef={"value": "TAX"})
+    assert (await books.write("Invoice", form(ann, line)))["TotalAmt"] == 100
+    bob = await books.customer("Bob")
+    reason = {"Id": bob, "SyncToken": "0", "sparse": True, "TaxExemptionReasonId": 3}
+    assert (await books.write("Customer", reason))["Taxable"] is False
 
 
 async def test_tax_after_discount(books: Books) -> None:

@@ -81,6 +81,8 @@ def _free_deleted_name(draft: Draft) -> str:
 
 def _customer(draft: Draft) -> None:
     row = draft.row
+    if row.get("TaxExemptionReasonId") and "Taxable" not in draft.given:
+        row["Taxable"] = False  # Customer, "Taxable" (read 2026-11)
     row.setdefault("Taxable", draft.company.is_us)
     row.setdefault("Job", False)
     row.setdefault("BillWithParent", False)

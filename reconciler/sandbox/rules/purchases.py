@@ -26,9 +26,7 @@ def write_purchase(draft: Draft) -> Body:
     header.settle_currency(draft, None)
     drop_untracked_header(draft)
     _check_account(draft)
-    row["Credit"] = bool(row.get("Credit"))
-    if row["Credit"] and row["PaymentType"] != "CreditCard":
-        raise faults.Fault(faults.business("Only a credit card purchase can be a credit", "Credit"))
+    row["Credit"] = bool(row.get("Credit")) and row["PaymentType"] == "CreditCard"  # else ignored
     for line in row["Line"]:
         _settle(draft, line)
     expenses = [one for one in row["Line"] if one["DetailType"] in _DETAILS]
