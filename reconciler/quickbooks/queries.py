@@ -1,7 +1,7 @@
 """Statements of QuickBooks's query language, safe for any text; pure.
 
 Facts: developer.intuit.com/.../explore-the-quickbooks-online-api/data-queries, read 2026-11. The
-language has no OR, no joins and no projections, pages of at most 1000 rows, and hides inactive
+language has no OR and no joins, pages of at most 1000 rows, and hides inactive
 rows of name lists unless told otherwise.
 """
 

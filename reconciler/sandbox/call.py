@@ -79,7 +79,7 @@ def perform(realm: Realm, call: Call, spoil: batch.Spoil) -> Answer:
     """Answer a call; raises `Fault`."""
     first, rest = call.path[0], call.path[1:]
     if first == "query" and not rest:
-        return requests.query(realm, _statement(call))
+        return requests.query(realm, _statement(call), call.flags.get("include", ""))
     if first == "batch" and not rest and call.method == "POST":
         return batch.run_batch(realm, call.parsed, call.request_id, spoil)
     if first == "cdc" and not rest and call.method == "GET":

@@ -28,9 +28,12 @@ def shown(company: Company, entity: str, row: Body) -> Body:
     return row
 
 
-def shown_body(company: Company, entity: str, row_id: str) -> bytes:
-    """The encoded row with its derived fields."""
+def shown_body(company: Company, entity: str, row_id: str, include: str = "") -> bytes:
+    """The encoded row with its derived fields; invoiceLink includes the link to pay it by."""
     table = company.tables[entity]
+    if entity == "Invoice" and "invoiceLink" in include.split(","):
+        link = f"https://connect.intuit.com/portal/app/CommerceNetwork/view/scs-{row_id}"
+        return encode({**table.row(row_id), "InvoiceLink": link})
     if entity not in DERIVED:
         return table.rows[row_id]
     return encode(shown(company, entity, table.row(row_id)))

@@ -24,7 +24,7 @@ class Key:
 
 
 def read(realm: Realm, entity: Entity, row_id: str, include: str = "") -> Answer:
-    """One entity by id; `include=invoiceLink` adds the link to pay an invoice by."""
+    """One entity by id."""
     company = realm.company
     if entity.name == "CompanyInfo":
         row_id = "1"  # asked for by the realm id or its Id, which is 1 in every company
@@ -32,16 +32,13 @@ def read(realm: Realm, entity: Entity, row_id: str, include: str = "") -> Answer
         if not row_id.lstrip("-").isdigit() and entity.name != "TaxCode":
             raise Fault(faults.invalid_id("Id", row_id))
         raise Fault(faults.not_found())
-    body = reading.shown_body(company, entity.name, row_id)
-    if entity.name == "Invoice" and "invoiceLink" in include.split(","):
-        link = f"https://connect.intuit.com/portal/app/CommerceNetwork/view/scs-{row_id}"
-        body = encode({**company.tables["Invoice"].row(row_id), "InvoiceLink": link})
+    body = reading.shown_body(company, entity.name, row_id, include)
     return Answer(200, entity_answer(entity.name, body, company.clock.now()))
 
 
-def query(realm: Realm, statement: str) -> Answer:
+def query(realm: Realm, statement: str, include: str = "") -> Answer:
     """A query's answer."""
-    response = run(realm.company, statement)
+    response = run(realm.company, statement, include)
     return Answer(200, timed({"QueryResponse": response}, realm.company.clock.now()))
 
 

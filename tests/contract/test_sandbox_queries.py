@@ -140,7 +140,12 @@ async def test_4000_unparsed(books: Books, statement: str) -> None:
         "select * from Customer where Id LIKE '1%'",
         "select * from Customer maxresults 1500",
         "select * from Customer startposition 0",
-        "select DisplayName from Customer",
+        "select Id, BillAddr from Customer",
+        "select Id, Nmae from Customer",
+        "select Id, CurrencyRef from Customer",
+        "select PrimaryEmailAddr.Address from Customer",
+        "select Id, InvoiceLink from Invoice",
+        "select ShipAddr from Invoice",
         "select * from Customer where MetaData.LastUpdatedTime > 'yesterday'",
         "select * from Customer orderby Nmae",
     ],
@@ -190,6 +195,32 @@ async def test_extra_columns_are_taken(books: Books) -> None:
     await books.item(Sku="A-1")
     answer = await books.query("SELECT *, Sku FROM Item WHERE Sku = 'A-1'")
     assert answer["Item"][0]["Sku"] == "A-1"
+
+
+async def test_columns(books: Books) -> None:
+    """A list of columns is answered with those, the Id and `sparse`, in a batch too."""
+    ann = await books.customer("Ann", PrimaryEmailAddr={"Address": "ann@example.com"})
+    made = await books.write("Invoice", form(ann, sale(await books.item(), 5)))
+    statement = "SELECT DisplayName, balance, primaryEmailAddr, Notes FROM Customer"
+    expected = {
+        "domain": "QBO", "sparse": True, "Id": ann, "DisplayName": "Ann", "Balance": 5,
+        "PrimaryEmailAddr": {"Address": "ann@example.com"},
+    }  # fmt: skip
+    assert (await books.query(statement))["Customer"] == [expected]
+    asked = {"BatchItemRequest": [{"bId": "1", "Query": statement}]}
+    (answer,) = (await books.post("batch", asked))["BatchItemResponse"]
+    assert answer["QueryResponse"]["Customer"] == [expected]
+    refused = await books.query("SELECT Id, BillAddr FROM Customer")
+    assert "Property BillAddr not found for Entity Customer" in str(refused)
+    rows = await books.query("select Id, SyncToken, Metadata.CreateTime, Line from Invoice")
+    created = {"CreateTime": made["MetaData"]["CreateTime"]}
+    assert rows["Invoice"][0] == {
+        "domain": "QBO", "sparse": True, "Id": made["Id"], "SyncToken": "0", "MetaData": created,
+        "Line": made["Line"],
+    }  # fmt: skip
+    await books.prefer("CurrencyPrefs", MultiCurrencyEnabled=True)
+    currencies = await books.query("select CurrencyRef from Customer")
+    assert currencies["Customer"][0]["CurrencyRef"]["value"] == "USD"
 
 
 async def test_payment_by_reference_number(books: Books) -> None:

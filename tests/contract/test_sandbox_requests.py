@@ -298,6 +298,8 @@ async def test_paper(books: Books) -> None:
     assert decode(sent[1])["Invoice"]["EmailStatus"] == "EmailSent"
     linked = await books.get(f"invoice/{made['Id']}?include=invoiceLink")
     assert linked["Invoice"]["InvoiceLink"].startswith("https://")
+    found = await books.get("query?query=select%20*%20from%20Invoice&include=invoiceLink")
+    assert found["QueryResponse"]["Invoice"] == [linked["Invoice"]]
 
 
 # --- limits

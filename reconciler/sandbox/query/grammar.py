@@ -1,4 +1,4 @@
-r"""Owns the grammar: `SELECT * | COUNT(*) FROM Entity [WHERE …] [ORDERBY …] [paging]`.
+r"""Owns the grammar: `SELECT * | columns | COUNT(*) FROM Entity [WHERE …] [ORDERBY …] [paging]`.
 
 A statement that doesn't parse is fault 4000 in the words of QuickBooks's own parser. Values stand
 in single quotes; `\'` and `\\` are the escapes, doubling a quote is not one. No OR, no joins.

@@ -6,10 +6,11 @@ from typing import Any
 from reconciler.sandbox import reading
 from reconciler.sandbox.clock import moment
 from reconciler.sandbox.company import Company
-from reconciler.sandbox.exact import raw
+from reconciler.sandbox.exact import encode, raw
 from reconciler.sandbox.faults import Error, Fault
 from reconciler.sandbox.fields.entities import BY_PATH
 from reconciler.sandbox.fields.entity import Entity
+from reconciler.sandbox.query.columns import column, projected
 from reconciler.sandbox.query.conditions import Test, test_of, value_at
 from reconciler.sandbox.query.grammar import Condition, Query, parse
 from reconciler.sandbox.table import Body, Table
@@ -19,13 +20,14 @@ MAX_PAGE = 1000
 _ID_OPERATORS = frozenset({"=", "IN"})
 
 
-def run(company: Company, statement: str) -> dict[str, Any]:
-    """Answer a statement with the contents of `QueryResponse`."""
+def run(company: Company, statement: str, include: str = "") -> dict[str, Any]:
+    """Answer a statement with the contents of `QueryResponse`; `include` is the URL's."""
     query = parse(statement, company.switches.query_raw_quotes_refused)
     entity = BY_PATH.get(query.entity.lower())
     if entity is None:
         raise invalid(f"Unknown entity: {query.entity}")
     _validate(entity, query)
+    columns = _columns(company, entity, query)
     ids = _ordered(company, entity, query, _matching(company, entity, query))
     if query.counts:
         return {"totalCount": len(ids)}
@@ -35,7 +37,7 @@ def run(company: Company, statement: str) -> dict[str, Any]:
     page = ids[query.start - 1 : query.start - 1 + limit]
     if not page:
         return {}
-    rows = [raw(reading.shown_body(company, entity.name, one)) for one in page]
+    rows = [raw(_shown(company, entity, one, columns, include)) for one in page]
     return {entity.name: rows, "startPosition": query.start, "maxResults": len(rows)}
 
 
@@ -55,12 +57,32 @@ def _validate(entity: Entity, query: Query) -> None:
             raise invalid(f"Invalid date value for {condition.path}: {condition.values[0]}")
     for path, _ in query.order:
         _filterable(entity, path)
-    if query.columns and "*" not in query.columns:  # extra columns after * do come from clients
-        raise invalid(f"Projection of {query.columns[0]} is not supported; use *")
     if query.limit is not None and query.limit > MAX_PAGE:
         raise invalid(f"value {query.limit} is too large. Max allowed value is {MAX_PAGE}")
     if query.start < 1:
         raise invalid(f"value {query.start} is too small. Min allowed value is 1")
+
+
+def _columns(company: Company, entity: Entity, query: Query) -> list[str]:
+    """The columns asked for; none for all, whatever stands beside * (as clients send it)."""
+    if "*" in query.columns:
+        return []
+    found: list[str] = []
+    for asked in query.columns:
+        known = column(company, entity, asked)
+        if known is None:
+            raise invalid(f"Property {asked} not found for Entity {entity.name}")
+        found.append(known)
+    return found
+
+
+def _shown(
+    company: Company, entity: Entity, row_id: str, columns: list[str], include: str
+) -> bytes:
+    if not columns:
+        return reading.shown_body(company, entity.name, row_id, include)
+    row = _full(company, entity, company.tables[entity.name].row(row_id))
+    return encode(projected(row, columns))
 
 
 def _filterable(entity: Entity, path: str) -> str:
