@@ -42,11 +42,16 @@ def subjects(body: Any) -> list[tuple[str, str]]:
     for item in items if isinstance(items, list) else ():
         if isinstance(item, Mapping):
             found.extend(
-                (name, str(item.get("operation", "query")))
-                for name in item
-                if name in ENTITIES or name == "Query"
+                (name, _operation(item)) for name in item if name in ENTITIES or name == "Query"
             )
     return found
+
+
+def _operation(item: Mapping[str, Any]) -> str:
+    """The operation as planned misfortunes name it: a void is an update with `optionsData` void."""
+    operation = str(item.get("operation", "query"))
+    is_void = operation == "update" and "void" in str(item.get("optionsData") or "").split(",")
+    return "void" if is_void else operation
 
 
 def _item(realm: Realm, item: Any, request_id: str, spoil: Spoil) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def _perform(
     entity = ENTITIES[names[0]]
     if request_id:
         replay.check_length("bId", bid, replay.MAX_BID_LENGTH)
-    spoil(entity.name, str(operation))
+    spoil(entity.name, _operation(item))
     flags = {"operation": str(operation), "include": str(item.get("optionsData") or "")}
     request = request_of(entity, item[entity.name], flags)
     if operation == "update" and not request.body.get("Id"):

@@ -61,7 +61,7 @@ class Bookkeeping:
             keys = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
             body = {**again, **body, **keys}
         flags: Mapping[str, str] = {"operation": kind}
-        if kind == "void" and entity.voids == "include":
+        if kind == "void" and "include" in entity.voids:
             flags = {"operation": "update", "include": "void"}
         asked = Request(
             entity, body, flags["operation"], frozenset(filter(None, [flags.get("include", "")]))

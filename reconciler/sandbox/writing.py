@@ -143,7 +143,7 @@ def _undo(company: Company, request: Request, kind: str) -> Written:
     if not entity.is_transaction or (kind == "void" and not entity.voids):
         raise Fault(faults.unsupported_operation(f"{kind} of {entity.name}"))
     way = "operation" if request.operation == "void" else "include"
-    if kind == "void" and entity.voids != way:
+    if kind == "void" and way not in entity.voids:
         raise Fault(faults.unsupported_operation(f"void of {entity.name} this way"))
     old = _current(company, request)
     unit = Unit(company)

@@ -183,6 +183,21 @@ async def test_batch_update_and_delete(books: Books) -> None:
     assert answers[1]["Invoice"]["status"] == "Deleted"
 
 
+async def test_void_of_an_invoice(books: Books) -> None:
+    """An invoice is voided as a payment is (`include=void`), and in a batch by `optionsData`."""
+    body = form(await books.customer(), sale(await books.item(), 1))
+    made = [await books.write("Invoice", body) for _ in range(2)]
+    first, second = ({"Id": one["Id"], "SyncToken": "0", "sparse": True} for one in made)
+    assert (await books.write("Invoice", first, "operation=update&include=void"))["TotalAmt"] == 0
+    void = {"bId": "1", "operation": "update", "optionsData": "void", "Invoice": second}
+    plan = {"kind": "fault", "operation": "void", "code": "9", "count": 1}
+    await books.admin("faults", plan)
+    assert (await batch(books, [void]))[0]["Fault"]["Error"][0]["code"] == "9"
+    voided = (await batch(books, [void]))[0]["Invoice"]
+    assert (voided["TotalAmt"], voided["PrivateNote"]) == (0, "Voided")
+    assert await books.trial_balance() == 0
+
+
 # --- CDC
 
 

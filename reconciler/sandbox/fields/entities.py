@@ -91,7 +91,7 @@ def _form(
     fields: Mapping[str, Kind],
     *more: str,
     required: tuple[str, ...] = ("Line",),
-    voids: str = "",
+    voids: tuple[str, ...] = (),
 ) -> Entity:
     return _money(name, fields, (*_FORM, *more), required, _FORM_INDEX, voids)
 
@@ -102,7 +102,7 @@ def _money(
     filters: tuple[str, ...],
     required: tuple[str, ...],
     indexed: tuple[str, ...],
-    voids: str = "",
+    voids: tuple[str, ...] = (),
     repeated: tuple[str, ...] = (),
 ) -> Entity:
     return Entity(
@@ -210,7 +210,7 @@ _ALL = (
         "LinkedTxn",
         "Deposit",
         required=("CustomerRef", "Line"),
-        voids="operation",
+        voids=("operation", "include"),
     ),
     _form(
         "Estimate",
@@ -228,7 +228,7 @@ _ALL = (
         "PaymentRefNum",
         "PaymentMethodRef",
         "DepositToAccountRef",
-        voids="include",
+        voids=("include",),
     ),
     _form(
         "RefundReceipt",
@@ -262,7 +262,7 @@ _ALL = (
         ),
         ("TotalAmt", "CustomerRef"),
         ("TxnDate", "CustomerRef", "PaymentRefNum"),
-        "include",
+        ("include",),
     ),
     _money(
         "Purchase",

@@ -19,7 +19,7 @@ class Entity:
     filters: frozenset[str] = field(default_factory=frozenset)
     is_transaction: bool = False
     can_create: bool = True
-    voids: str = ""  # "operation" (?operation=void) or "include" (?operation=update&include=void)
+    voids: tuple[str, ...] = ()  # by ?operation=void, by ?operation=update&include=void, or both
     repeated: tuple[str, ...] = ()  # what a sparse update must say again (field reports)
 
     @property
