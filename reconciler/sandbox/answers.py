@@ -24,6 +24,7 @@ class Answer:
     retry_after: int | None = None
     code: str = ""  # the fault's, for the counters
     replayed: bool = False
+    xml: bytes = b""  # the same in XML, where that isn't told by the fields
 
 
 def entity_answer(name: str, body: bytes, at: float) -> bytes:
@@ -81,21 +82,23 @@ def gateway_xml(code: str, name: str, kind: str, status: int, detail: str, at: f
 
 def as_xml(answer: Answer) -> Answer:
     """The same answer in XML: what a request without a JSON Accept header gets."""
-    if answer.content_type != JSON:
+    text = answer.xml or _as_xml(answer.body)
+    if text is None:
         return answer
-    fields = decode(answer.body)
+    return Answer(answer.status, text, XML, answer.retry_after, answer.code, answer.replayed)
+
+
+def _as_xml(body: bytes) -> bytes | None:
+    fields = decode(body)
     if not isinstance(fields, dict) or "time" not in fields:
-        return answer
+        return None
     moment = fields.pop("time")
     inner = "".join(_element(name, value) for name, value in fields.items())
-    text = (
+    return (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
         f'<IntuitResponse time={quoteattr(str(moment))} xmlns="{_NAMESPACE}">{inner}'
         "</IntuitResponse>"
-    )
-    return Answer(
-        answer.status, text.encode(), XML, answer.retry_after, answer.code, answer.replayed
-    )
+    ).encode()
 
 
 def _element(name: str, value: Any) -> str:

@@ -1,6 +1,8 @@
 """Owns what stands before the API: bearer tokens, company status, throttling, and their answers."""
 
-from reconciler.sandbox.answers import JSON, XML, Answer, gateway_body, gateway_xml, timed
+from dataclasses import replace
+
+from reconciler.sandbox.answers import JSON, Answer, as_xml, gateway_body, gateway_xml, timed
 from reconciler.sandbox.faults import Error, Fault
 from reconciler.sandbox.oauth.grants import Grants
 from reconciler.sandbox.realm import Realm
@@ -14,36 +16,31 @@ def unauthenticated(
     switches: Switches, at: float, detail: str = "Token expired or malformed"
 ) -> Answer:
     """3200: an expired, malformed or missing token."""
-    if switches.reject_status == "xml":
-        body = gateway_xml("3200", "AuthenticationFailed", "AUTHENTICATION", 401, detail, at)
-        return Answer(401, body, XML, code="3200")
-    body = gateway_body("3200", "AuthenticationFailed", "AUTHENTICATION", 401, detail, at)
-    return Answer(401, body, code="3200")
+    answer = _gateway("3200", "AuthenticationFailed", "AUTHENTICATION", 401, detail, at)
+    return as_xml(answer) if switches.reject_status == "xml" else answer
 
 
 def unauthorised(at: float) -> Answer:
     """3100: a good token, but not for this realm."""
-    body = gateway_body(
-        "3100",
-        "ApplicationAuthorizationFailed",
-        "AUTHORIZATION",
-        403,
-        "The application is not authorised for this company",
-        at,
-    )
-    return Answer(403, body, code="3100")
+    detail = "The application is not authorised for this company"
+    name = "ApplicationAuthorizationFailed"
+    return _gateway("3100", name, "AUTHORIZATION", 403, detail, at)
+
+
+def _gateway(code: str, name: str, kind: str, status: int, detail: str, at: float) -> Answer:
+    """The gateway's refusal, in the JSON and the XML of its own."""
+    told = (code, name, kind, status, detail, at)
+    return Answer(status, gateway_body(*told), code=code, xml=gateway_xml(*told))
 
 
 def throttled(switches: Switches, at: float) -> Answer:
     """3001: too many requests, in the body and status the switches name."""
     status = switches.throttle_status
     retry_after = 60 if switches.retry_after_header else None
-    if switches.throttle_body == "xml":
-        body = gateway_xml("3001", "ThrottleExceeded", "SERVICE", status, THROTTLE_DETAIL, at)
-        return Answer(status, body, XML, retry_after, "3001")
-    if switches.throttle_body == "gateway":
-        body = gateway_body("3001", "ThrottleExceeded", "SERVICE", status, THROTTLE_DETAIL, at)
-        return Answer(status, body, JSON, retry_after, "3001")
+    if switches.throttle_body != "json":
+        answer = _gateway("3001", "ThrottleExceeded", "SERVICE", status, THROTTLE_DETAIL, at)
+        answer = replace(answer, retry_after=retry_after)
+        return as_xml(answer) if switches.throttle_body == "xml" else answer
     message = f"message=ThrottleExceeded; errorCode=003001; statusCode={status}"
     fault = Fault(Error("3001", message, THROTTLE_DETAIL), kind="SERVICE", status=status)
     return Answer(status, timed({"Fault": fault.body()}, at), JSON, retry_after, "3001")

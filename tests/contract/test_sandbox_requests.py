@@ -249,13 +249,19 @@ async def test_envelope(books: Books) -> None:
 
 
 async def test_xml_without_json_accept(books: Books) -> None:
-    """Without a JSON Accept header entities, queries and faults are XML."""
+    """Without a JSON Accept header entities, queries, faults and refusals are XML."""
     ann = await books.customer("Ann & Bob")
     _, text, headers = await books.call("GET", f"customer/{ann}", Accept="*/*")
     assert headers["Content-Type"].startswith("application/xml")
     assert b'<Customer domain="QBO" sparse="false"><DisplayName>Ann &amp; Bob<' in text
     status, text, _ = await books.call("GET", "customer/99", Accept="*/*")
     assert (status, b'<Error code="610"' in text) == (400, True)
+    status, text, _ = await books.call("GET", "preferences", Accept="*/*", Authorization="none")
+    assert (status, b'<Fault type="AUTHENTICATION"><Error code="3200">' in text) == (401, True)
+    books.realm = "1"
+    status, text, _ = await books.call("GET", "preferences", Accept="*/*")
+    assert (status, b'<Fault type="AUTHORIZATION"><Error code="3100">' in text) == (403, True)
+    assert re.search(rb'<IntuitResponse time="\d{4}-', text)
 
 
 @pytest.mark.parametrize(
