@@ -106,7 +106,7 @@ def _element(name: str, value: Any) -> str:
         return "".join(_element(name, one) for one in value)
     if not isinstance(value, dict):
         return f"<{name}>{_text(value)}</{name}>"
-    if name.endswith("Ref") and "value" in value:
+    if "value" in value and _TEXT.issuperset(value):  # references, memos, HomeCurrency
         attributes = _attributes({key: one for key, one in value.items() if key != "value"})
         return f"<{name}{attributes}>{_text(value['value'])}</{name}>"
     held = {key: one for key, one in value.items() if key in _ATTRIBUTES.get(name, _ENTITY)}
@@ -114,6 +114,7 @@ def _element(name: str, value: Any) -> str:
     return f"<{name}{_attributes(held)}>{inner}</{name}>"
 
 
+_TEXT = frozenset({"value", "name", "type", "id"})  # a text and its attributes
 _ENTITY = ("domain", "sparse", "status", "startPosition", "maxResults", "totalCount")
 _ATTRIBUTES = {"Fault": ("type",), "Error": ("code", "element"), "BatchItemResponse": ("bId",)}
 

@@ -264,6 +264,18 @@ async def test_xml_without_json_accept(books: Books) -> None:
     assert re.search(rb'<IntuitResponse time="\d{4}-', text)
 
 
+async def test_xml_of_values(books: Books) -> None:
+    """What JSON tells as a value with name or type is text with attributes, whatever its name."""
+    ann, item = await books.customer("Ann"), await books.item()
+    body = form(ann, sale(item, 1), CustomerMemo={"value": "Thanks"})
+    made = await books.write("Invoice", body)
+    _, text, _ = await books.call("GET", f"invoice/{made['Id']}", Accept="*/*")
+    assert f'<CustomerRef name="Ann">{ann}</CustomerRef>'.encode() in text
+    assert b"<CustomerMemo>Thanks</CustomerMemo>" in text
+    _, text, _ = await books.call("GET", "preferences", Accept="*/*")
+    assert b"<HomeCurrency>USD</HomeCurrency>" in text
+
+
 @pytest.mark.parametrize(
     "entity",
     ["Customer", "Vendor", "Employee", "Item", "Account", "Term", "PaymentMethod", "TaxCode",
