@@ -191,6 +191,52 @@ async def test_us_tax(books: Books) -> None:
     assert await books.trial_balance() == 0
 
 
+async def test_a_line_is_taxed_as_its_item_is(books: Books) -> None:
+    """With AST a line without TaxCodeRef has its item's code; without AST it is NON."""
+    ann = await books.customer()
+    shirt, hours = await books.item("Shirt", Taxable=True), await books.item()
+    both = form(ann, sale(shirt, 100), sale(hours, 10))
+    made = await books.write("Invoice", both)
+    codes = [
+        line["SalesItemLineDetail"]["TaxCodeRef"]["value"]
+        for line in made["Line"]
+        if "SalesItemLineDetail" in line
+    ]
+    assert (codes, made["TotalAmt"]) == (["TAX", "NON"], 118)
+    await books.prefer("TaxPrefs", PartnerTaxEnabled=None)
+    assert (await books.write("Invoice", both))["TotalAmt"] == 110
+
+
+async def test_tax_by_the_code_of_the_form(books: Books) -> None:
+    """A legacy company is taxed by TxnTaxCodeRef, one with AST by another code than AST's own."""
+    ann, item = await books.customer(), await books.item()
+    own = (await books.query("select * from TaxCode where Name = 'State tax'"))["TaxCode"][0]["Id"]
+    agency = (await books.query("select * from TaxAgency"))["TaxAgency"][0]["Id"]
+    rate = {"TaxRateName": "City", "RateValue": 5, "TaxAgencyId": agency}
+    tax = await books.post("taxservice/taxcode", {"TaxCode": "City", "TaxRateDetails": [rate]})
+    city = tax["TaxCodeId"]
+
+    async def made(code: str, **more: Any) -> Body:
+        detail = {"TxnTaxCodeRef": {"value": code}, **more}
+        line = sale(item, 100, TaxCodeRef={"value": "TAX"})
+        return await books.write("Invoice", form(ann, line, TxnTaxDetail=detail))
+
+    await books.switch(automated_sales_tax=False)
+    assert (await made(own))["TotalAmt"] == 100
+    billed = await made(city)
+    detail = billed["TxnTaxDetail"]
+    assert (detail["TotalTax"], detail["TxnTaxCodeRef"]["value"]) == (5, city)
+    assert detail["TaxLine"][0]["TaxLineDetail"]["TaxPercent"] == 5
+    assert (await made(city, TotalTax=3))["TxnTaxDetail"]["TaxLine"][0]["Amount"] == 3
+    keys = {"Id": billed["Id"], "SyncToken": "0", "sparse": True}
+    lines = [sale(item, 200, TaxCodeRef={"value": "TAX"})]
+    assert (await books.write("Invoice", {**keys, "Line": lines}))["TotalAmt"] == 210
+    await books.prefer("TaxPrefs", PartnerTaxEnabled=None)
+    legacy = await made(own)
+    assert (legacy["TotalAmt"], legacy["TxnTaxDetail"]["TxnTaxCodeRef"]["value"]) == (108, own)
+    assert await books.trial_balance() == 0
+
+
 async def test_an_exempt_customer_pays_no_tax(books: Books) -> None:
     """A customer with a reason for exemption isn't Taxable, and AST adds nothing."""
     ann, item = await books.customer(TaxExemptionReasonId=3), await books.item()

@@ -2,7 +2,8 @@
 
 US (developer.intuit.com, workflows/manage-sales-tax-for-us-locales, and the 2017-12-11 post on
 Automated Sales Tax): a line's code is TAX or NON, else 6100; an explicit TotalTax is honoured; with
-UsingSalesTax off the tax detail is dropped. This engine knows one rate, a switch, and no addresses.
+UsingSalesTax off the tax detail is dropped. TxnTaxCodeRef is the rate where there is no AST, and
+another one than AST's own where there is. This engine knows one rate, a switch, and no addresses.
 """
 
 from decimal import Decimal
@@ -24,7 +25,7 @@ def settle_tax(draft: Draft, subtotal: Decimal) -> Decimal:
     row, company = draft.row, draft.company
     given: Body = row.pop("TxnTaxDetail", None) or {}
     if draft.old is not None and "TxnTaxDetail" not in draft.given:
-        given = _kept(draft)
+        given = _kept(draft, given)
     if company.is_us:
         row.pop("GlobalTaxCalculation", None)
         detail = _us_detail(draft, given, subtotal)
@@ -37,18 +38,22 @@ def settle_tax(draft: Draft, subtotal: Decimal) -> Decimal:
     return Decimal(detail["TotalTax"])
 
 
-def _kept(draft: Draft) -> Body:
-    """An update that leaves lines and tax alone keeps its tax; new lines have it worked out."""
+def _kept(draft: Draft, stored: Body) -> Body:
+    """An update that leaves lines and tax alone keeps its tax; new lines have it worked out.
+
+    By the code the form has, that is: *stored* is empty only where the whole form is replaced.
+    """
+    kept = {"TxnTaxCodeRef": stored["TxnTaxCodeRef"]} if "TxnTaxCodeRef" in stored else {}
     if draft.old is None or "Line" in draft.given:
-        return {}
-    return {"TotalTax": draft.old.get("TxnTaxDetail", {}).get("TotalTax", ZERO)}
+        return kept
+    return {**kept, "TotalTax": draft.old.get("TxnTaxDetail", {}).get("TotalTax", ZERO)}
 
 
 def _us_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
     taxable, taxed = ZERO, 0
     lines = draft.row["Line"]
     for line in sale_lines(lines):
-        code = line["SalesItemLineDetail"].setdefault("TaxCodeRef", {"value": "NON"})
+        code = line["SalesItemLineDetail"].get("TaxCodeRef") or _default_code(draft, line)
         if code["value"] not in _US_CODES:
             message = "Invalid Tax Code"
             text = f"Invalid tax code {code['value']} in the request: use TAX or NON"
@@ -62,37 +67,70 @@ def _us_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
     if not draft.company.preference("TaxPrefs", "UsingSalesTax", False):
         return None
     taxable = _after_discount(draft.row, taxable, subtotal)
-    total = _us_total(draft, given, taxable)
-    if not total:
-        return {"TotalTax": ZERO}
-    return _us_lines(draft.company, total, taxable)
+    code = _named_code(draft, given)
+    rate, percent = _us_rate(draft, code)
+    total = _us_total(draft, given, code, taxable)
+    detail: Body = {"TotalTax": total}
+    if code or total:
+        detail["TxnTaxCodeRef"] = {"value": code or _engine_code(draft.company)}
+    if total:
+        detail["TaxLine"] = [_tax_line(total, rate, percent, taxable)]
+    return detail
 
 
-def _us_total(draft: Draft, given: Body, taxable: Decimal) -> Decimal:
+def _default_code(draft: Draft, line: Body) -> Body:
+    """With AST a line's code is its item's (blog of 2018-03-28), else NON."""
+    if not _runs_ast(draft.company):
+        return {"value": "NON"}
+    item = draft.unit.get("Item", line["SalesItemLineDetail"]["ItemRef"]["value"])
+    return {"value": "TAX" if item is not None and item.get("Taxable") else "NON"}
+
+
+def _runs_ast(company: Company) -> bool:
+    return bool(company.preference("TaxPrefs", "PartnerTaxEnabled", False))
+
+
+def _named_code(draft: Draft, given: Body) -> str | None:
+    """The code a form is taxed by instead of AST; where AST isn't known (legacy) any it names."""
+    code = str(given.get("TxnTaxCodeRef", {}).get("value", ""))
+    if given.get("UseAutomatedSalesTax") or not rates_of(draft, code):
+        return None
+    is_legacy = draft.company.preference("TaxPrefs", "PartnerTaxEnabled") is None
+    return code if is_legacy or code != _engine_code(draft.company) else None
+
+
+def _engine_code(company: Company) -> str:
+    return next(one for one in company.tables["TaxCode"].rows if one not in _US_CODES)
+
+
+def _us_rate(draft: Draft, code: str | None) -> tuple[str, Decimal]:
+    """The rate of a code, or AST's; each code of this sandbox has one."""
+    if code is None:
+        return rates_of(draft, _engine_code(draft.company))[0], _us_percent(draft.company)
+    rate = rates_of(draft, code)[0]
+    held = draft.unit.get("TaxRate", rate)
+    return rate, Decimal(held["RateValue"]) if held else ZERO
+
+
+def _us_total(draft: Draft, given: Body, code: str | None, taxable: Decimal) -> Decimal:
     switches = draft.company.switches
     explicit = given.get("TotalTax")
     if not taxable and not (explicit and switches.total_tax_without_taxable_lines == "keep"):
         return ZERO
     if explicit is not None and switches.honour_total_tax and not given.get("UseAutomatedSalesTax"):
         return cents(explicit)
+    if code is not None:
+        return cents(taxable * _us_rate(draft, code)[1] / 100)
     customer = draft.row.get("CustomerRef")
     held = draft.unit.get("Customer", customer["value"]) if customer else None
     exempt = held is not None and held.get("Taxable") is False
-    engine = draft.company.preference("TaxPrefs", "PartnerTaxEnabled", False)
-    if exempt or not engine or not switches.automated_sales_tax:
+    if exempt or not _runs_ast(draft.company) or not switches.automated_sales_tax:
         return ZERO
     return cents(taxable * _us_percent(draft.company) / 100)
 
 
 def _us_percent(company: Company) -> Decimal:
     return Decimal(str(company.switches.sales_tax_percent))
-
-
-def _us_lines(company: Company, total: Decimal, taxable: Decimal) -> Body:
-    rate = next(iter(company.tables["TaxRate"].rows))
-    code = next(one for one in company.tables["TaxCode"].rows if one not in _US_CODES)
-    line = _tax_line(total, rate, _us_percent(company), taxable)
-    return {"TxnTaxCodeRef": {"value": code}, "TotalTax": total, "TaxLine": [line]}
 
 
 def _coded_detail(draft: Draft, given: Body, subtotal: Decimal) -> Body | None:
