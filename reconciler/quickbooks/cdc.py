@@ -3,7 +3,7 @@
 The sweeps call it: references are refreshed with it, and documents compared with what was
 recorded. Facts: developer.intuit.com/.../change-data-capture, read 2026-11: whole objects,
 removed ones as stubs with status Deleted, at most 1000 objects an answer and 30 days back, and
-no paging.
+no paging. Stubs come after the active objects of their kind: a full answer may lack all of them.
 """
 
 from __future__ import annotations

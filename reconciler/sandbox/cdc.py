@@ -1,6 +1,8 @@
 """Owns change data capture: what changed since a moment, removed rows as stubs.
 
-Look-back 30 days, at most 1000 objects, no paging: the oldest changes beyond that are left out.
+Look-back 30 days, at most 1000 objects, no paging. Of each entity the active objects come first, by
+their last update, then the deleted ones (ChangeDataCapture, "Business Rules", read 2026-11), so that
+deletions are the first to be left out.
 """
 
 from typing import Any
@@ -14,6 +16,7 @@ from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.fields.entities import BY_PATH
 
 _DAY = 86_400
+_WITHOUT = frozenset({"TaxAgency", "TaxCode", "TaxRate"})  # and JournalCode, TimeActivity
 
 
 def changes(company: Company, entities: str, since_text: str) -> Answer:
@@ -46,17 +49,18 @@ def _response(found: dict[str, list[Any]]) -> dict[str, Any]:
 
 def _of_one(company: Company, name: str, since: float, left: int) -> dict[str, list[Any]]:
     entity = BY_PATH.get(name.lower())
-    if entity is None:
+    if entity is None or entity.name in _WITHOUT:
         raise Fault(faults.unsupported_operation(f"CDC of {name}"))
     table = company.tables[entity.name]
-    rows: list[Any] = []
-    for row_id in table.changed_since(since):
-        if len(rows) >= left:
-            break
-        body = (
-            reading.shown_body(company, entity.name, row_id)
-            if row_id in table.rows
-            else table.removed[row_id]
-        )
-        rows.append(raw(body))
-    return {entity.name: rows}
+    changed = list(table.changed_since(since))[::-1]
+    ordered = sorted(changed, key=lambda row_id: row_id not in table.rows)  # keeps the order else
+    return {
+        entity.name: [
+            raw(
+                reading.shown_body(company, entity.name, row_id)
+                if row_id in table.rows
+                else table.removed[row_id]
+            )
+            for row_id in ordered[:left]
+        ]
+    }

@@ -232,6 +232,35 @@ async def test_cdc_limits(books: Books) -> None:
     assert len(answer["CDCResponse"][0]["QueryResponse"][0]["Customer"]) == 2
 
 
+async def test_cdc_order(books: Books) -> None:
+    """Active objects come by their last update, deleted ones after them: those are cut off first."""
+    ann, item = await books.customer(), await books.item()
+    first, gone, last = [
+        (await books.write("Invoice", form(ann, sale(item, 1))))["Id"] for _ in range(3)
+    ]
+    await books.admin(f"delete/{REALM}/Invoice/{gone}", {})
+    await books.admin(f"edit/{REALM}/Invoice/{first}", {"PrivateNote": "x"})
+    since = (await books.read("Customer", ann))["MetaData"]["CreateTime"]
+
+    async def told() -> list[str]:
+        answer = await books.get(f"cdc?entities=Invoice&changedSince={since}")
+        return [one["Id"] for one in answer["CDCResponse"][0]["QueryResponse"][0]["Invoice"]]
+
+    assert await told() == [last, first, gone]
+    await books.switch(cdc_max_objects=2)
+    assert await told() == [last, first]
+
+
+@pytest.mark.parametrize(
+    "entity", ["TaxAgency", "TaxCode", "TaxRate", "JournalCode", "TimeActivity"]
+)
+async def test_cdc_knows_no_taxes(books: Books, entity: str) -> None:
+    """The entities that CDC doesn't follow are refused."""
+    since = (await books.read("Customer", await books.customer()))["MetaData"]["CreateTime"]
+    answer = await books.get(f"cdc?entities=Invoice,{entity}&changedSince={since}")
+    assert answer["Fault"]["Error"][0]["code"] == "500"
+
+
 # --- envelope
 
 
