@@ -21,6 +21,7 @@ from reconciler.amendments import (
     as_dated,
     change_operation_key,
     differences,
+    due_by_terms,
     settled,
     update_entity,
 )
@@ -233,6 +234,7 @@ class Amender:
             raise _Refused(stop.detail) from None
         if not resolved.is_complete:
             raise RetryLater("A customer or product is being created.", retry_after=LOOK_AGAIN)
+        content = due_by_terms(changed.written, content, resolved)
         mark = marker(request_id(document.key.realm_id, document_operation_key(document, DOCUMENT)))
         return encode(update_entity(standing, content, resolved, book.facts, mark))
 

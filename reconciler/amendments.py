@@ -16,6 +16,7 @@ from reconciler.documents import Entity, entity_of
 from reconciler.model import Action, DocumentContent
 from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.company import CompanyFacts
+from reconciler.quickbooks.terms import due_on
 from reconciler.resolve import Resolved
 
 _KEPT = ("TxnDate", "DocNumber")
@@ -47,6 +48,20 @@ def settled(desired: DocumentContent, day: str) -> DocumentContent:
 def as_dated(desired: DocumentContent, day: str) -> DocumentContent:
     """What is desired, dated as it is in QuickBooks: on a later day where it was redated."""
     return settled(desired, day) if day < desired.txn_date else dated(desired, day)
+
+
+def due_by_terms(
+    written: DocumentContent, desired: DocumentContent, resolved: Resolved
+) -> DocumentContent:
+    """What is desired, due when new terms say.
+
+    QuickBooks is reported to leave the DueDate where a sparse update has only the terms.
+    """
+    same = desired.payment_terms == written.payment_terms
+    if same or desired.due_date or resolved.term is None:
+        return desired
+    due = due_on(resolved.term, date.fromisoformat(desired.txn_date))
+    return msgspec.structs.replace(desired, due_date=due.isoformat()) if due else desired
 
 
 def _days(day: str) -> int:

@@ -63,7 +63,7 @@ def entity_of(
         entity.setdefault("DocNumber", AUTO_NUMBER)
     if action in (Action.INVOICE, Action.PAID_INVOICE):
         _set(entity, "DueDate", content.due_date)
-        _set_ref(entity, "SalesTermRef", resolved.term_id)
+        _set_ref(entity, "SalesTermRef", resolved.term.id if resolved.term else "")
     if action is Action.ESTIMATE:
         _set(entity, "ExpirationDate", content.expiration_date)
     if action in (Action.SALES_RECEIPT, Action.REFUND_RECEIPT):

@@ -143,7 +143,7 @@ class Resolved:
 
     customer_id: str | None = None
     item_ids: tuple[str | None, ...] = ()
-    term_id: str = ""
+    term: Reference | None = None
     deposit_account_id: str = ""
     bank_account: Reference | None = None
     expense_account_id: str = ""
@@ -175,7 +175,7 @@ def resolve(action: Action, content: DocumentContent, book: Book) -> Resolved:
     return Resolved(
         customer_id=customer_id,
         item_ids=tuple([item.id if item else None for item in items]),
-        term_id=_term(content, book),
+        term=_term(content, book),
         deposit_account_id=_deposit_account(deposit, content, book),
         class_id=_class(content, book),
         department_id=_department(content, book),
@@ -418,12 +418,12 @@ def income_account(book: Book) -> Reference:
     )
 
 
-def _term(content: DocumentContent, book: Book) -> str:
+def _term(content: DocumentContent, book: Book) -> Reference | None:
     if not content.payment_terms:
-        return ""
+        return None
     for row in book.named("Term", content.payment_terms):
         if row.active:
-            return row.id
+            return row
     raise Blocked(Reason.TERMS_NOT_FOUND, item=content.payment_terms)
 
 

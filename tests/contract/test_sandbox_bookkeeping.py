@@ -415,7 +415,10 @@ async def test_automatic_numbers(books: Books) -> None:
 
 
 async def test_due_date_follows_terms(books: Books) -> None:
-    """DueDate comes from the terms of the form or the customer, unless it is given."""
+    """DueDate comes from the terms of the form or the customer, unless it is given.
+
+    It doesn't follow the terms of a sparse update.
+    """
     item = await books.item()
     terms = (await books.query("select * from Term where Name = 'Net 30'"))["Term"][0]["Id"]
     ann = await books.customer("Ann", SalesTermRef={"value": terms})
@@ -427,6 +430,9 @@ async def test_due_date_follows_terms(books: Books) -> None:
     driven = (await books.write("Term", body))["Id"]
     dated = form(ann, sale(item, 1), TxnDate="2026-12-06", SalesTermRef={"value": driven})
     assert (await books.write("Invoice", dated))["DueDate"] == "2027-01-10"
+    keys = {"Id": made["Id"], "SyncToken": "0", "sparse": True}
+    moved = await books.write("Invoice", {**keys, "SalesTermRef": {"value": driven}})
+    assert moved["DueDate"] == "2026-03-02"
 
 
 async def test_full_update_clears_and_lines_keep_ids(books: Books) -> None:

@@ -151,6 +151,16 @@ async def test_an_estimate_that_stands_longer_is_updated(working: Open) -> None:
         assert (estimate["TxnDate"], estimate["ExpirationDate"]) == ("2026-11-20", "2027-01-20")
 
 
+async def test_other_terms_move_the_due_date(working: Open) -> None:
+    """QuickBooks doesn't move it by itself, so the update says it: date of the invoice and terms."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale(payment_terms="Net 15"))
+        assert [row["DueDate"] for row in await work.books("Invoice")] == ["2026-12-05"]
+        await work.desire(id_, sale(payment_terms="Net 30", txn_date="2026-11-22"))
+        await work.run_until(has(work, change="", desired=None))
+        assert [row["DueDate"] for row in await work.books("Invoice")] == ["2026-12-20"]
+
+
 async def test_a_due_date_that_only_moves_with_the_enrolment_stays(working: Open) -> None:
     """Also in the second update after HubSpot gave another enrolment instant."""
     async with working(OnChange.UPDATE) as work:

@@ -89,8 +89,9 @@ FACTS = CompanyFacts(
 ACCOUNT = Reference(
     entity="Account", id="35", sync_token="0", active=True, name="Sales", kind="Income"
 )
+TERM = Reference(entity="Term", id="4", sync_token="0", name="Net 30", data={"DueDays": 30})
 RESOLVED = Resolved(
-    customer_id="1", item_ids=("2", "3"), term_id="4", deposit_account_id="5", bank_account=ACCOUNT,
+    customer_id="1", item_ids=("2", "3"), term=TERM, deposit_account_id="5", bank_account=ACCOUNT,
     expense_account_id="6", vendor_id="7", class_id="8", department_id="9", payment_method_id="10",
 )  # fmt: skip
 CUSTOMER = Customer("contact", "301", LONG, LONG, "a" * 80 + "@example.com", LONG, phone=LONG)

@@ -88,14 +88,13 @@ def settle_email(row: Body) -> None:
 
 
 def settle_due_date(draft: Draft) -> None:
-    """DueDate from the terms when it isn't given."""
+    """DueDate from the terms when it isn't given.
+
+    A sparse update with other terms alone leaves it, as is reported; Intuit doesn't say.
+    """
     row = draft.row
-    if row.get("DueDate") and "DueDate" in draft.given:
-        return
-    moved = draft.old is None or any(
-        row.get(name) != draft.old.get(name) for name in ("SalesTermRef", "TxnDate")
-    )
-    if row.get("DueDate") and not moved:
+    moved = draft.old is not None and row["TxnDate"] != draft.old["TxnDate"]
+    if row.get("DueDate") and ("DueDate" in draft.given or not moved):
         return
     term_id = ref(row, "SalesTermRef")
     term = draft.unit.get("Term", term_id) if term_id else None
