@@ -29,13 +29,14 @@ _CONTACT_WORDS = {"firstname": "first name", "lastname": "last name", "email": "
 _TERM = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?")
 _UNITS = ("year", "month", "week", "day")
 _LAST = Decimal("Infinity")
-_LARGEST_POWER = 10  # QuickBooks: amounts up to 99,999,999,999
+_LARGEST_AMOUNT = Decimal("9999999999.99")  # Line.Amount: 15 digits at most, five of them decimals
+_LARGEST_FACTOR = Decimal(99_999_999_999)  # UnitPrice
 _SMALLEST_POWER = -20  # less is no rounding error of HubSpot's, and would take a page to write down
 
 
-def is_held(value: Decimal) -> bool:
+def is_held(value: Decimal, largest: Decimal = _LARGEST_AMOUNT) -> bool:
     """Whether QuickBooks has room for an amount of this size."""
-    return _SMALLEST_POWER <= value.adjusted() <= _LARGEST_POWER
+    return value.adjusted() >= _SMALLEST_POWER and value.copy_abs() <= largest
 
 
 def amount_in(text: str | None) -> Decimal | None:
@@ -46,11 +47,20 @@ def amount_in(text: str | None) -> Decimal | None:
 
 def money(properties: Properties, name: str, where: str) -> Decimal | None:
     """The exact amount in property *name*, None if unknown; `Blocked` if it is not an amount."""
+    return _number_in(properties, name, where, _LARGEST_AMOUNT)
+
+
+def _factor(properties: Properties, name: str, where: str) -> Decimal | None:
+    """The same for what an amount is made of: a quantity, a price, a percentage."""
+    return _number_in(properties, name, where, _LARGEST_FACTOR)
+
+
+def _number_in(properties: Properties, name: str, where: str, largest: Decimal) -> Decimal | None:
     text = properties.get(name)
     if text is None or text == "":
         return None
-    value = amount_in(text)
-    if value is None:
+    value = number(text)
+    if value is None or not is_held(value, largest):
         raise Blocked(Reason.BAD_NUMBER, where=f"{name} of {where}", value=text[:40])
     return value
 
@@ -140,9 +150,9 @@ def _line(item: Related, products: Mapping[str, Related], may_be_taxable: bool) 
         if missing in item.awaited:
             raise Waiting(Reason.LINE_ITEM_DETAILS, item=called(item), missing=missing)
     where = f"line item {item.id}"
-    stated = money(found, "quantity", where)
+    stated = _factor(found, "quantity", where)
     quantity = Decimal(1) if stated is None else stated
-    price = money(found, "price", where)
+    price = _factor(found, "price", where)
     amount = _net_amount(found, quantity, price, item)
     product = _product(found, products)
     found = _without_outdated_tax(found, item)
@@ -251,11 +261,11 @@ def _recomputed(
 
 
 def _discounted(found: Properties, quantity: Decimal, gross: Decimal, where: str) -> Decimal:
-    percentage = money(found, "hs_discount_percentage", where)
+    percentage = _factor(found, "hs_discount_percentage", where)
     if percentage:
         net = gross - gross * percentage / 100
     else:
-        net = gross - quantity * (money(found, "discount", where) or ZERO)
+        net = gross - quantity * (_factor(found, "discount", where) or ZERO)
     if abs(net) >= CENT and not is_held(net):
         raise Blocked(Reason.TOO_LARGE, what=where.capitalize(), amount=net)
     return net
@@ -291,7 +301,7 @@ def _unit_price(amount: Decimal, quantity: Decimal, price: Decimal | None) -> De
     if quantity == ZERO:
         return None
     net = amount / quantity
-    if net.adjusted() > _LARGEST_POWER:
+    if net.copy_abs() > _LARGEST_FACTOR:
         return None
     net = net.quantize(_PLACES, ROUND_HALF_UP)
     return net.normalize() if cents(quantity * net) == amount else None
@@ -358,7 +368,7 @@ def _disagreement(item: Related, amount: Decimal, after: Decimal, tax: Decimal |
 
 
 def _has_tax_rate(found: Properties, where: str) -> bool:
-    return bool(found.get("hs_tax_rate_group_id") or money(found, "hs_tax_rate", where))
+    return bool(found.get("hs_tax_rate_group_id") or _factor(found, "hs_tax_rate", where))
 
 
 def _refuse_unstated_tax(item: Related, found: Properties) -> NoReturn:

@@ -15,6 +15,8 @@ from reconciler.sandbox.clock import moment
 from reconciler.sandbox.exact import number
 
 MAX_DIGITS = Decimal(10) ** 15  # "max 15 digits"
+MAX_AMOUNT = Decimal("9999999999.99999")  # a line's: "max 15 digits in 10.5 format"
+MAX_PRICE = Decimal(99999999999)
 _DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _TRUTH = {"true": True, "false": False}

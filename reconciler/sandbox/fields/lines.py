@@ -3,6 +3,8 @@
 from typing import Any
 
 from reconciler.sandbox.fields.kinds import (
+    MAX_AMOUNT,
+    MAX_PRICE,
     Choice,
     Day,
     Derived,
@@ -39,7 +41,7 @@ _SHARED: dict[str, Kind] = {
     "Id": Text(20),
     "LineNum": Whole(0),
     "Description": Text(4000),
-    "Amount": Number(places=5),
+    "Amount": Number(high=MAX_AMOUNT, places=5),
     "LinkedTxn": LINKED_TXN,
     "CustomField": CUSTOM_FIELDS,
     "CustomExtensions": Derived(),
@@ -51,7 +53,7 @@ SALES_ITEM = Nested(
         "ItemRef": ITEM,
         "ClassRef": Ref("Class"),
         "Qty": Number(),
-        "UnitPrice": Number(),
+        "UnitPrice": Number(high=MAX_PRICE),
         "RatePercent": Number(),
         "PriceLevelRef": Derived(),
         "ItemAccountRef": Ref("Account"),
@@ -135,7 +137,7 @@ PURCHASE_LINES = Many(
             _EXPENSE,
             ItemRef=ITEM,
             Qty=Number(),
-            UnitPrice=Number(),
+            UnitPrice=Number(high=MAX_PRICE),
             PriceLevelRef=Derived(),
         ),
         DescriptionLineDetail=DESCRIPTION,

@@ -1,8 +1,7 @@
 """Owns the fields of the other lists: items, accounts, terms, tax, classes, departments."""
 
-from decimal import Decimal
-
 from reconciler.sandbox.fields.kinds import (
+    MAX_PRICE,
     Choice,
     Day,
     Derived,
@@ -26,7 +25,7 @@ from reconciler.sandbox.fields.parts import (
     WEB,
 )
 
-_PRICE = Number(high=Decimal(99999999999))
+_PRICE = Number(high=MAX_PRICE)
 
 ITEM: dict[str, Kind] = {
     **COMMON,
