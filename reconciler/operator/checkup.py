@@ -128,7 +128,7 @@ def topic(state: TopicState) -> Iterator[Finding]:
 def company(
     name: str, stored: StoredCompany | None, book: Book | None, now: datetime
 ) -> Iterator[Finding]:
-    """Connection, country, token and owner of a company."""
+    """Connection, country, sales tax, token and owner of a company."""
     subject = f"company {name}"
     if stored is None or book is None:
         yield problem(
@@ -147,6 +147,12 @@ def company(
         yield problem(
             subject, f"is in {book.facts.country}; only US companies are supported",
             "Point its actions at a US company.",
+        )  # fmt: skip
+    if book.facts.using_sales_tax and book.facts.automated_sales_tax is False:
+        yield warning(
+            subject, "has sales tax, but not QuickBooks's automated one",
+            "Compare the tax of its first documents with HubSpot's: Intuit says only of automated sales "
+            "tax that it keeps an amount without a tax code.",
         )  # fmt: skip
     if stored.tokens_expire_at is not None and stored.tokens_expire_at - now < TOKEN_WARNING:
         days = (stored.tokens_expire_at - now) / timedelta(days=1)

@@ -28,6 +28,8 @@ class CompanyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Our DocNumber is kept on sales forms; if off QuickBooks counts by itself."""
     custom_purchase_numbers: bool = False
     using_sales_tax: bool = False
+    automated_sales_tax: bool | None = None
+    """Whether it has Intuit's Automated Sales Tax; None: stored before that was read."""
     allow_discount: bool = False
     class_tracking: Literal["off", "transaction", "line"] | None = None
     """Whether a form has one class or each line its own; None: stored before that was read."""
@@ -74,6 +76,7 @@ def read_company(realm_id: str, company_info: Payload, preferences: Payload) -> 
             _part(preferences, "VendorAndPurchasesPrefs"), "UseCustomTxnNumbers"
         ),
         using_sales_tax=_flag(tax, "UsingSalesTax"),
+        automated_sales_tax="PartnerTaxEnabled" in tax,  # left out in companies without it
         allow_discount=_flag(sales, "AllowDiscount"),
         class_tracking=_class_tracking(accounting),
         department_tracking=_flag(accounting, "TrackDepartments"),
