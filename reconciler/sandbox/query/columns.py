@@ -1,9 +1,9 @@
 """Owns the columns of a statement: which may be asked for, and a row of only those.
 
-Intuit's page has `*` alone, but lists of columns are answered (mcohen01/node-quickbooks and many
-programs send them): `Id` always, what was asked for, and `sparse` true. Refused as not found are
-addresses, InvoiceLink, CurrencyRef where there is one currency, and paths into objects other than
-MetaData (field reports).
+Intuit's page on queries has no projections, but lists of columns are answered, and many programs
+send them: `Id` always, what was asked for, and `sparse` true. Refused as not found are addresses,
+InvoiceLink, CurrencyRef where there is one currency, and paths into objects other than MetaData
+(field reports).
 """
 
 from collections.abc import Iterable
