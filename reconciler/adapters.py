@@ -48,9 +48,12 @@ class OffsetsInPostgres:
     at_rest: Callable[[], Awaitable[None]]
     crash_point: Callable[[str], None]
 
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
-        wanted = [(log.partition.topic, log.partition.number, log.topic_id) for log in logs]
-        claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted)
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
+        wanted = [(*log.partition, log.topic_id, log.beginning) for log in logs]
+        at = [(*partition, offset) for partition, offset in starts.items()]
+        claims = await claim_partitions(self.pool, self.group_id, self.owner, wanted, at)
         self.crash_point("intake.claimed")
         return {
             Partition(claim.topic, claim.partition): Claim(

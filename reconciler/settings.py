@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     """How long Kafka waits for a member that died before its partitions move to others."""
 
     start_from: Literal["earliest", "latest"] = "earliest"
-    """Where to start a partition that was never read."""
+    """Where to start a topic that was never read; that is noted when its partitions are claimed first.
+    Partitions that it gets later are read from their beginning."""
 
     topic_deals: str = "crm.deals"
     """Topic of deal changes; empty to read none."""

@@ -17,27 +17,53 @@ async def claim_partitions(
     pool: asyncpg.Pool,
     group_id: str,
     owner: str,
-    partitions: Sequence[tuple[str, int, str | None]],
+    partitions: Sequence[tuple[str, int, str | None, int]],
+    starts: Sequence[tuple[str, int, int]] = (),
 ) -> list[PartitionClaim]:
-    """Take over partitions, given as (topic, partition, Kafka's topic id or None)."""
-    rows = await pool.fetch(
+    """Take over partitions, given as (topic, partition, Kafka's topic id or None, its beginning).
+
+    Those that have no offset get it in the same statement, so that a partition which stays idle
+    starts at the same one after every restart: the beginning, or of a topic that this group never
+    read what *starts* says. That is noted at once for all its partitions, as (topic, partition,
+    offset), for those of other members too; whoever is first decides. A partition that a topic gets
+    later begins at its beginning.
+    """
+    at = {(topic, partition): offset for topic, partition, offset in starts}
+    claimed = {(topic, partition) for topic, partition, _, _ in partitions}
+    ids = {topic: topic_id for topic, _, topic_id, _ in partitions}
+    rows = [
+        (topic, partition, topic_id, beginning, at.get((topic, partition), beginning), 1)
+        for topic, partition, topic_id, beginning in partitions
+    ]
+    rows += [
+        (*key, ids.get(key[0]), offset, offset, 0)
+        for key, offset in at.items()
+        if key not in claimed
+    ]
+    written = await pool.fetch(
         """
-        INSERT INTO offsets AS o (group_id, topic, partition, topic_id, epoch, owner)
-        SELECT $1, n.topic, n.partition, n.topic_id, 1, $2
-          FROM unnest($3::text[], $4::int[], $5::text[]) AS n(topic, partition, topic_id)
+        INSERT INTO offsets AS o (group_id, topic, partition, topic_id, next_offset, epoch, owner)
+        SELECT $1, n.topic, n.partition, n.topic_id,
+               CASE WHEN k.is_known THEN n.beginning ELSE n.start END, n.claims,
+               CASE n.claims WHEN 1 THEN $2 ELSE '' END
+          FROM unnest($3::text[], $4::int[], $5::text[], $6::bigint[], $7::bigint[], $8::int[])
+               AS n(topic, partition, topic_id, beginning, start, claims)
+         CROSS JOIN LATERAL (
+               SELECT EXISTS (SELECT FROM offsets WHERE group_id = $1 AND topic = n.topic)) AS k(is_known)
+         WHERE n.claims = 1 OR NOT k.is_known
          ORDER BY n.topic, n.partition
         ON CONFLICT (group_id, topic, partition) DO UPDATE
-           SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now(),
-               topic_id = coalesce(o.topic_id, excluded.topic_id)
+           SET epoch = o.epoch + excluded.epoch, updated_at = now(),
+               owner = CASE excluded.epoch WHEN 1 THEN excluded.owner ELSE o.owner END,
+               topic_id = coalesce(o.topic_id, excluded.topic_id),
+               next_offset = coalesce(o.next_offset, excluded.next_offset)
         RETURNING topic, partition, epoch, next_offset, topic_id
         """,
         group_id,
         owner,
-        [topic for topic, _, _ in partitions],
-        [partition for _, partition, _ in partitions],
-        [topic_id for _, _, topic_id in partitions],
+        *map(list, zip(*rows, strict=True)),
     )
-    return [PartitionClaim(*row) for row in rows]
+    return [PartitionClaim(*row) for row in written if (row[0], row[1]) in claimed]
 
 
 async def superseded(
@@ -61,7 +87,7 @@ async def superseded(
 
 
 async def forget_offsets(pool: asyncpg.Pool, group_id: str, topics: Sequence[str]) -> int:
-    """Read these topics again from where the start policy says; answers how many partitions.
+    """Read these topics again from their beginning; answers how many partitions.
 
     Bumps the epochs, so that whoever reads them now is fenced, and begins anew within seconds.
     """

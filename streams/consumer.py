@@ -29,7 +29,13 @@ from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.group import Assignment, GroupSettings, Held, Listener, Owner
 from streams.pacing import pace_fetches
-from streams.positions import TopicGone, check_identity, check_range, starting_position
+from streams.positions import (
+    StartPolicy,
+    TopicGone,
+    check_identity,
+    check_range,
+    starting_position,
+)
 from streams.progress import Lag, Progress
 from streams.protocol import commit_as_member
 from streams.records import Batch, Partition, PartitionLog, Slice, record_of
@@ -148,15 +154,29 @@ class IntakeConsumer:
 
     async def _claim(self, assigned: Collection[Partition]) -> None:
         logs = await self._logs(assigned)
-        claims = await self._owner.claim(tuple(logs.values())) if logs else {}
+        starts = await self._starts(logs) if logs else {}
+        claims = await self._owner.claim(tuple(logs.values()), starts) if logs else {}
         held: dict[Partition, Held] = {}
         for partition, log in logs.items():
-            position = starting_position(log, claims[partition], self._settings.start)
+            position = starting_position(log, claims[partition])
             self._consumer.seek(TopicPartition(*partition), position)
             held[partition] = Held(claims[partition], log, position)
         self._assignment.take(held)
         standing = {p: (h.next_offset, h.log.end) for p, h in held.items()}
         self.progress.claimed(standing, time.monotonic())
+
+    async def _starts(self, logs: Mapping[Partition, PartitionLog]) -> dict[Partition, int]:
+        """Where the partitions of a topic start that was never read, unless it is the beginning.
+
+        Also those that other members hold: one that claims later must not take another instant.
+        """
+        if self._settings.start is not StartPolicy.LATEST:
+            return {}
+        topics = {partition.topic for partition in logs}
+        others = [p for p in await self._cluster.partitions(topics) if p not in logs]
+        return {
+            log.partition: log.end for log in (*logs.values(), *await self._cluster.logs(others))
+        }
 
     async def _logs(self, partitions: Collection[Partition]) -> dict[Partition, PartitionLog]:
         logs = {log.partition: log for log in await self._cluster.logs(sorted(partitions))}

@@ -21,8 +21,14 @@ _LARGEST_INT32 = 2**31 - 1
 class Owner(Protocol):
     """Who keeps the offsets. Claims and releases come from the client library's own task."""
 
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
-        """Take over partitions: first refuse writes of the previous owner, then read offsets."""
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
+        """Take over partitions: first refuse writes of the previous owner, then read offsets.
+
+        Whatever has no offset gets one now: it starts at the beginning of its log. Of a topic of
+        which nothing is recorded, all partitions start where *starts* says, whoever will read them.
+        """
         ...
 
     async def release(self, partitions: Collection[Partition]) -> None:

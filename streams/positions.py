@@ -12,7 +12,7 @@ from streams.records import PartitionLog
 
 
 class StartPolicy(StrEnum):
-    """Where to start a partition that was never read."""
+    """Where to start the partitions of a topic that was never read."""
 
     EARLIEST = "earliest"
     LATEST = "latest"
@@ -23,11 +23,12 @@ class Claim:
     """What the caller has recorded of a partition it now owns.
 
     `epoch` comes back with every batch, so that a write can be refused if the partition was
-    claimed by somebody else since. `next_offset` None means never read.
+    claimed by somebody else since. `next_offset` is there from the first claim on: a partition that
+    stays idle starts where it did, however often it is claimed.
     """
 
     epoch: int
-    next_offset: int | None = None
+    next_offset: int
     topic_id: str | None = None
 
 
@@ -76,11 +77,9 @@ class RetentionOvertook(FeedBroken):
         )
 
 
-def starting_position(log: PartitionLog, claim: Claim, policy: StartPolicy) -> int:
+def starting_position(log: PartitionLog, claim: Claim) -> int:
     """The offset to read first; raises a `FeedBroken` when the log isn't the one recorded."""
     check_identity(log.partition.topic, log.topic_id, claim.topic_id)
-    if claim.next_offset is None:
-        return log.end if policy is StartPolicy.LATEST else log.beginning
     check_range(log, claim.next_offset)
     return claim.next_offset
 

@@ -93,9 +93,9 @@ class IntakeAtWork:
     async def _claim(self, topic: str) -> None:
         if topic in self._epochs:
             return
-        (claim,) = await claim_partitions(self.pool, self.group, "test", [(topic, 0, "t")])
+        (claim,) = await claim_partitions(self.pool, self.group, "test", [(topic, 0, "t", 0)])
         self._epochs[topic] = claim.epoch
-        self._offsets[topic] = claim.next_offset or 0
+        self._offsets[topic] = claim.next_offset
 
     async def ledger(self) -> dict[tuple[str, str, str, int], tuple[str, str]]:
         """State and reason by (object type, object id, action, enrolment)."""

@@ -20,24 +20,30 @@ class OffsetBook:
     values: list[bytes | None] = field(default_factory=list)
     refused: int = 0
 
-    def claim(self, logs: Collection[PartitionLog]) -> dict[Partition, Claim]:
-        """Raise the epoch of each partition and answer what is recorded."""
+    def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> dict[Partition, Claim]:
+        """Raise the epoch of each partition and answer what is recorded, where it starts at least."""
+        known = {partition.topic for partition in self.claims}
+        for partition, offset in starts.items():
+            if partition.topic not in known:
+                self.claims[partition] = Claim(0, offset)
         for log in logs:
-            known = self.claims.get(log.partition, Claim(0))
+            was = self.claims.get(log.partition, Claim(0, log.beginning))
             self.claims[log.partition] = Claim(
-                known.epoch + 1, known.next_offset, known.topic_id or log.topic_id
+                was.epoch + 1, was.next_offset, was.topic_id or log.topic_id
             )
         return {log.partition: self.claims[log.partition] for log in logs}
 
     def forget(self) -> None:
-        """Everything counts as never read."""
-        self.claims = {p: Claim(known.epoch + 1) for p, known in self.claims.items()}
+        """Everything counts as never read, and who reads it is refused."""
+        self.claims = {p: Claim(known.epoch + 1, 0) for p, known in self.claims.items()}
 
     def store(self, batch: Batch) -> dict[Partition, int]:
         """Keep the records' values and move the offsets, or refuse all of the batch."""
         for part in batch.slices:
             known = self.claims[part.partition]
-            if known.epoch != part.epoch or known.next_offset not in (None, part.from_offset):
+            if (known.epoch, known.next_offset) != (part.epoch, part.from_offset):
                 self.refused += 1
                 raise Fenced(f"{part.partition} is at epoch {known.epoch}, not {part.epoch}")
         for part in batch.slices:
@@ -54,10 +60,12 @@ class BookOwner:
     claimed: list[frozenset[Partition]] = field(default_factory=list)
     released: list[frozenset[Partition]] = field(default_factory=list)
 
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
         """Claim in the book."""
         self.claimed.append(frozenset(log.partition for log in logs))
-        return self.book.claim(logs)
+        return self.book.claim(logs, starts)
 
     async def release(self, partitions: Collection[Partition]) -> None:
         """Only remember it: the next claim raises the epoch."""

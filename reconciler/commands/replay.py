@@ -82,7 +82,8 @@ def read_anew(
 ) -> None:
     """Forget how far feed topics were read: for one that was re-created, or lost part of its log.
 
-    They are read from where start_from says; what the ledger holds already is not made again.
+    They are read from their beginning, whatever start_from says; what the ledger holds already is not
+    made again. Where reading once began at the end, `replay --since` reads only what was missed.
     Processes whose intake stopped go on when they are started anew.
     """
 

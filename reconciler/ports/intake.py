@@ -49,12 +49,12 @@ class KnownRun(NamedTuple):
 
 
 class PartitionClaim(NamedTuple):
-    """A partition claimed for reading; `next_offset` None means that it was never read."""
+    """A partition claimed for reading."""
 
     topic: str
     partition: int
     epoch: int
-    next_offset: int | None
+    next_offset: int
     topic_id: str | None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.protocol.fetch import FetchRequest
 
 from reconciler.errors import ConfigurationError, Fenced
@@ -153,6 +153,30 @@ async def test_latest_reads_only_what_comes(group: Group) -> None:
         await member.settle(2)
         await write(group.kafka, group.topic, [b"new"])
         await member.store_until(lambda: bool(group.book.values))
+    assert group.book.values == [b"new"]
+
+
+async def test_latest_starts_where_it_first_did(group: Group) -> None:
+    """What comes while nobody reads is read after the restart, also of a partition that never had
+    a record; and of partitions that the topic got meanwhile everything."""
+    await write(group.kafka, group.topic, [b"old"])
+    async with group.member(start=StartPolicy.LATEST) as member:
+        await member.settle(2)
+    await add_partitions(group, total=3)
+    for partition in range(3):
+        await write(group.kafka, group.topic, [b"%d" % partition], partition=partition)
+    async with group.member(start=StartPolicy.LATEST) as member:
+        await member.store_until(lambda: len(group.book.values) == 3)
+    assert sorted(filter(None, group.book.values)) == [b"0", b"1", b"2"]
+
+
+async def test_latest_is_one_instant_for_all_members(group: Group) -> None:
+    """The first of them notes it for partitions that others will read, however late those come."""
+    async with group.member(FirstOnly(group.book), start=StartPolicy.LATEST) as first:
+        await first.settle(2)
+        await write(group.kafka, group.topic, [b"new"], partition=1)
+    async with group.member(start=StartPolicy.LATEST) as second:
+        await second.store_until(lambda: bool(group.book.values))
     assert group.book.values == [b"new"]
 
 
@@ -495,10 +519,12 @@ class SlowOwner(BookOwner):
     claim_seconds: float = 0.0
     release_seconds: float = 0.0
 
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
         """Claim late."""
         await asyncio.sleep(self.claim_seconds)
-        return await super().claim(logs)
+        return await super().claim(logs, starts)
 
     async def release(self, partitions: Collection[Partition]) -> None:
         """Release late."""
@@ -512,10 +538,12 @@ class FailingOwner(BookOwner):
 
     on: str = ""
 
-    async def claim(self, logs: Collection[PartitionLog]) -> Mapping[Partition, Claim]:
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
         """Claim, or not."""
         self._fail_once("claim")
-        return await super().claim(logs)
+        return await super().claim(logs, starts)
 
     async def release(self, partitions: Collection[Partition]) -> None:
         """Release, or not."""
@@ -526,6 +554,28 @@ class FailingOwner(BookOwner):
         if self.on == step:
             self.on = ""
             raise RuntimeError(f"{step} failed")
+
+
+@dataclass
+class FirstOnly(BookOwner):
+    """A member that was assigned partition 0 alone, as far as the book is told."""
+
+    async def claim(
+        self, logs: Collection[PartitionLog], starts: Mapping[Partition, int]
+    ) -> Mapping[Partition, Claim]:
+        """Claim that one; of the other answer what is noted."""
+        await super().claim([log for log in logs if log.partition.number == 0], starts)
+        return dict(self.book.claims)
+
+
+async def add_partitions(group: Group, total: int) -> None:
+    """Let the topic have more."""
+    admin = AIOKafkaAdminClient(**group.kafka.arguments())
+    await admin.start()
+    try:
+        await admin.create_partitions({group.topic: NewPartitions(total)})
+    finally:
+        await admin.close()
 
 
 async def delete_records(group: Group, before: int) -> None:
