@@ -23,7 +23,7 @@ from reconciler.ports.dispatch import (
     UnfinishedOperation,
 )
 from reconciler.ports.outcomes import NewOutcome
-from store import writeback
+from store import desired, writeback
 from store.intake import insert_outcomes
 from store.leases import hold
 from store.links import GIVES_WAY, precedents, wake_followers
@@ -151,7 +151,8 @@ class DispatchStore:
 
         Answers the documents that were updated. Left out, with their events and next steps, are
         those whose operation has a result already (the same call was answered twice) or whose
-        version is another one by now. Raises `Fenced`, and then nothing is written.
+        version is another one by now. Documents that were refused, and that HubSpot would have
+        otherwise by then, are wanted so. Raises `Fenced`, and then nothing is written.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
@@ -167,6 +168,8 @@ class DispatchStore:
                 await writeback.enter(connection, updates, updated, self._written_back)
             if events := [event for event in outcomes if event.document_id in updated]:
                 await insert_outcomes(connection, events)
+            if refused := updated & {u.document_id for u in updates if u.next_revision}:
+                await desired.take_up(connection, refused)
             return updated
 
     async def take_up(self, lease: Lease, limit: int) -> list[UnfinishedOperation]:

@@ -47,6 +47,12 @@ class ConcurrentFold(Exception):
     """Another process wrote some of these rows meanwhile: read them again."""
 
 
+_OPEN = """d.quickbooks_id IS NULL
+               AND (d.state IN ('waiting', 'blocked', 'wanted')
+                    OR (d.state = 'dismissed' AND d.reason <> 'dismissed'))"""
+"""Nothing of it was sent, and no person dismissed it: it may still become another (`ledger`)."""
+
+
 def instant(milliseconds: int) -> datetime:
     """Epoch milliseconds as an aware datetime."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
@@ -264,7 +270,7 @@ class IntakeTransaction:
         """
         documents = sorted(documents, key=lambda document: document.key.source)
         rows = await self._connection.fetch(
-            """
+            f"""
             INSERT INTO documents AS d
                    (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
                     state, reason, detail, content, enrolled_at, priority,
@@ -287,9 +293,7 @@ class IntakeTransaction:
                    priority = least(d.priority, excluded.priority),
                    state_since = CASE WHEN d.state = excluded.state AND d.reason = excluded.reason
                                       THEN d.state_since ELSE now() END
-             WHERE d.quickbooks_id IS NULL
-               AND (d.state IN ('waiting', 'blocked', 'wanted')
-                    OR (d.state = 'dismissed' AND d.reason <> 'dismissed'))
+             WHERE {_OPEN}
             RETURNING d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                       d.document_id
             """,
@@ -314,19 +318,23 @@ class IntakeTransaction:
     async def desire(self, desired: Mapping[int, str]) -> None:
         """Note what documents already sent should say now (by document id).
 
-        A change that is on its way is left to its answer; what is noted is looked at then.
+        A change that is on its way is left to its answer; what is noted is looked at then. Raises
+        `ConcurrentFold` if one of them was refused since the ledger was read: it is not sent any
+        more, and nobody would look at what is noted beside it.
         """
-        await self._connection.execute(
-            """
+        noted = await self._connection.execute(
+            f"""
             UPDATE documents AS d
                SET desired = n.desired, version = d.version + 1, next_attempt_at = now(),
                    change = CASE WHEN d.change = 'sending' THEN d.change ELSE 'open' END
               FROM unnest($1::bigint[], $2::json[]) AS n(document_id, desired)
-             WHERE d.document_id = n.document_id
+             WHERE d.document_id = n.document_id AND NOT ({_OPEN})
             """,
             list(desired),
             list(desired.values()),
         )
+        if int(noted.rsplit(" ", 1)[1]) != len(desired):
+            raise ConcurrentFold
 
     async def request_facts(self, keys: Sequence[ObjectKey]) -> None:
         await request_facts(self._connection, keys)

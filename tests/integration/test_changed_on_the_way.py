@@ -1,0 +1,117 @@
+"""What HubSpot changes while a document is on its way, where QuickBooks then refuses the document."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from reconciler.model import Action, DocumentContent
+from store.dispatch import DispatchStore
+from store.intake import ConcurrentFold, transaction
+from tests.company_at_work import Work, plan, sale
+
+DEARER = sale("130.00", name="Grace Hopper", email="grace@example.com")
+REFUSED = "6000"
+STALE = "2500"  # refers to what is not there any more: looked at anew and sent again
+
+
+async def changed_on_the_way(
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    later: DocumentContent | None,
+    *,
+    action: Action = Action.INVOICE,
+    entity: str = "Invoice",
+) -> None:
+    """Have a document of 100.00 made and refused once; HubSpot says *later* just after it was begun."""
+    begin = DispatchStore.begin
+
+    async def begun(store: DispatchStore, *arguments: Any) -> set[str]:
+        keys = await begin(store, *arguments)
+        if arguments[-1]:  # the document, not yet its customer
+            monkeypatch.setattr(DispatchStore, "begin", begin)
+            await work.desire((await work.document())["document_id"], later)
+        return keys
+
+    fault = {"kind": "fault", "entity": entity, "operation": "create", "code": code}
+    await plan(work.sandbox, work.realm, count=1, **fault)
+    await work.want([sale()], action)
+    monkeypatch.setattr(DispatchStore, "begin", begun)
+
+
+async def totals(work: Work) -> list[Decimal]:
+    return [Decimal(str(row["TotalAmt"])) for row in await work.books("Invoice")]
+
+
+async def test_a_correction_is_made_though_what_was_sent_is_refused(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what an operator would correct and retry: nobody has to, and both events are told."""
+    await changed_on_the_way(work, monkeypatch, REFUSED, DEARER)
+    await work.run_until(work.all_created)
+    row = await work.document()
+    assert (await totals(work), row["total"]) == ([130], 130)
+    assert (row["desired"], row["change"], row["revision"]) == (None, "", 2)
+    assert await work.outcomes() == ["blocked", "wanted", "created"]
+    assert "grace" in await work.pool.fetchval("SELECT found_by FROM document_names")
+
+
+async def test_what_is_sent_again_says_what_hubspot_says_by_then(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the stale sale, with the difference reported as a change afterwards."""
+    await changed_on_the_way(work, monkeypatch, STALE, DEARER)
+    await work.run_until(work.all_created)
+    row = await work.document()
+    assert (await totals(work), row["reason"], row["desired"]) == ([130], "", None)
+    assert await work.outcomes() == ["created"]
+
+
+@pytest.mark.parametrize("code", [REFUSED, STALE])
+async def test_what_was_deleted_meanwhile_is_not_made(
+    work: Work, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """It is blocked as if the deletion had come before it was sent."""
+    await changed_on_the_way(work, monkeypatch, code, None)
+
+    async def stopped() -> bool:
+        return (await work.document())["reason"] == "source_deleted"
+
+    await work.run_until(stopped)
+    row = await work.document()
+    assert (row["state"], row["content"], row["desired"]) == ("blocked", None, None)
+    assert row["detail"].startswith("The deal was deleted in HubSpot before its document was made.")
+    assert (await work.outcomes())[-1] == "blocked"
+    assert await totals(work) == []
+
+
+async def test_one_that_is_half_in_the_books_keeps_what_it_says(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invoice of a paid invoice exists: its payment is refused, and what changed is noted beside."""
+    await changed_on_the_way(
+        work, monkeypatch, REFUSED, DEARER, action=Action.PAID_INVOICE, entity="Payment"
+    )
+
+    async def blocked() -> bool:
+        return (await work.document())["state"] == "blocked"
+
+    await work.run_until(blocked)
+    row = await work.document()
+    assert msgspec.json.decode(row["content"], type=DocumentContent).total == 100
+    assert msgspec.json.decode(row["desired"], type=DocumentContent).total == 130
+    assert await totals(work) == [100]
+
+
+async def test_a_change_read_before_the_refusal_is_decided_anew(work: Work) -> None:
+    """The ledger said that the document was on its way; nothing is noted beside one that is not."""
+    await work.want([sale()])
+    row = await work.document()
+    with pytest.raises(ConcurrentFold):
+        async with transaction(work.pool) as intake:
+            await intake.desire({row["document_id"]: "{}"})
+    assert (await work.document())["version"] == row["version"]
