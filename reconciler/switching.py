@@ -7,12 +7,13 @@ from what is known of their objects. Nothing is decided about objects without a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from reconciler.intake import Intake, Taken, Transaction
-from reconciler.model import DocumentKey, DocumentState, ObjectKey
+from reconciler.model import DocumentKey, DocumentState
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import Blocked, Reason
@@ -21,20 +22,23 @@ from reconciler.workflows import Workflow
 CHUNK = 500
 """Documents in one transaction."""
 
+_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
+_OFF = (Reason.WORKFLOW_OFF, Reason.COMPANY_UNKNOWN)
+
 
 class SwitchTransaction(Transaction, Protocol):
     """Intake's transaction, which also finds the documents that a switch concerns."""
 
-    async def unsent_elsewhere(
-        self, on: Sequence[ActionPlace], after: int, limit: int
-    ) -> list[LedgerEntry]:
-        """Unsent documents of none of these actions, not blocked as off yet, in order of id."""
+    async def unsent_elsewhere(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of unsent documents of none of these actions, not blocked as off yet, in order."""
         ...
 
-    async def blocked_as_off(
-        self, on: Sequence[ActionPlace], after: int, limit: int
-    ) -> list[LedgerEntry]:
-        """Documents blocked for what `why_off` answers, of one of these actions."""
+    async def blocked_as_off(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of documents blocked for what `why_off` answers, of one of these actions, in order."""
+        ...
+
+    async def entries(self, document_ids: Sequence[int]) -> list[LedgerEntry]:
+        """These documents as they are recorded now."""
         ...
 
 
@@ -70,42 +74,46 @@ async def follow_switches(
 ) -> Switched:
     """Bring the ledger's unsent documents to the workflows that are on now."""
     on = places(intake.workflows)
-    blocked = decided = 0
-
-    async def switch_off(store: SwitchTransaction, after: int) -> list[LedgerEntry]:
-        nonlocal blocked
-        documents = await store.unsent_elsewhere(on, after, CHUNK)
-        if documents:
-            blocked += await _switch_off(store, documents, intake.workflows)
-        return documents
-
-    async def decide_anew(store: SwitchTransaction, after: int) -> list[LedgerEntry]:
-        nonlocal decided
-        documents = await store.blocked_as_off(on, after, CHUNK)
-        if documents:
-            await _decide_anew(intake, store, {document.key.source for document in documents})
-        decided += len(documents)
-        return documents
-
-    for step in (switch_off, decide_anew):
-        after = 0
-        while True:
-            try:
-                async with transaction() as store:
-                    documents = await step(store, after)
-            except intake.concurrent:
-                continue  # another process wrote some of these: look again
-            if not documents:
-                break
-            after = documents[-1].document_id
+    async with transaction() as store:
+        off = await store.unsent_elsewhere(on)
+    blocked = 0
+    for chunk in _chunks(off):
+        blocked += await _anew(intake, transaction, partial(_switch_off, intake.workflows, chunk))
+    async with transaction() as store:
+        on_again = await store.blocked_as_off(on)
+    decided = 0
+    for chunk in _chunks(on_again):
+        decided += await _anew(intake, transaction, partial(_decide_anew, intake, chunk))
     return Switched(blocked, decided)
 
 
+def _chunks(document_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(document_ids), CHUNK):
+        yield document_ids[start : start + CHUNK]
+
+
+async def _anew(
+    intake: Intake,
+    transaction: Callable[[], AbstractAsyncContextManager[SwitchTransaction]],
+    step: Callable[[SwitchTransaction], Awaitable[int]],
+) -> int:
+    """One transaction, again and again while other processes write the same documents."""
+    while True:
+        try:
+            async with transaction() as store:
+                count = await step(store)
+        except intake.concurrent:
+            continue
+        return count
+
+
 async def _switch_off(
-    store: SwitchTransaction, documents: Sequence[LedgerEntry], workflows: Sequence[Workflow]
+    workflows: Sequence[Workflow], document_ids: Sequence[int], store: SwitchTransaction
 ) -> int:
     wanted = []
-    for document in documents:
+    for document in await store.entries(document_ids):
+        if document.state not in _UNSENT or document.reason in _OFF:
+            continue  # sent, or blocked by another process that starts, since it was found
         stop = why_off(document.key, document.workflow, workflows)
         wanted.append(
             WantedDocument(
@@ -127,8 +135,12 @@ async def _switch_off(
     return len(ids)
 
 
-async def _decide_anew(intake: Intake, store: SwitchTransaction, keys: set[ObjectKey]) -> None:
+async def _decide_anew(
+    intake: Intake, document_ids: Sequence[int], store: SwitchTransaction
+) -> int:
     """As known before and now they are the same: only what the ledger holds is decided."""
-    found = await store.objects(sorted(keys))
+    documents = await store.entries(document_ids)
+    found = await store.objects(sorted({document.key.source for document in documents}))
     objects = {key: stored.object for key, stored in found.items()}
     await intake.record_decisions(store, list(objects.values()), objects, Taken())
+    return len(documents)

@@ -206,42 +206,43 @@ class IntakeTransaction:
         if int(written.rsplit(" ", 1)[1]) != len(ordered):
             raise ConcurrentFold
 
-    async def unsent_elsewhere(
-        self, on: Sequence[ActionPlace], after: int, limit: int
-    ) -> list[LedgerEntry]:
-        """Unsent documents of none of these actions, not blocked as off yet, in order of id."""
+    async def unsent_elsewhere(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of unsent documents of none of these actions, not blocked as off yet, in order."""
+        not_off = f"d.reason NOT IN {_OFF} AND NOT"
         return await self._by_place(
-            f"d.state IN ('waiting', 'blocked', 'wanted') AND d.reason NOT IN {_OFF} AND NOT",
-            on, after, limit,
+            [f"d.state IN ('waiting', 'blocked') AND {not_off}", f"d.state = 'wanted' AND {not_off}"], on
         )  # fmt: skip
 
-    async def blocked_as_off(
-        self, on: Sequence[ActionPlace], after: int, limit: int
-    ) -> list[LedgerEntry]:
-        """Documents blocked because their action was off, of one of these actions."""
-        return await self._by_place(
-            f"d.state = 'blocked' AND d.reason IN {_OFF} AND", on, after, limit
-        )
+    async def blocked_as_off(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of documents blocked because their action was off, of one of these actions, in order."""
+        return await self._by_place([f"d.state = 'blocked' AND d.reason IN {_OFF} AND"], on)
 
-    async def _by_place(
-        self, condition: str, on: Sequence[ActionPlace], after: int, limit: int
-    ) -> list[LedgerEntry]:
+    async def _by_place(self, conditions: Sequence[str], on: Sequence[ActionPlace]) -> list[int]:
+        """Each condition names states that a partial index holds: few documents are not finished."""
         rows = await self._connection.fetch(
-            f"""
-            SELECT {_LEDGER_COLUMNS} FROM documents AS d
-             WHERE d.document_id > $5 AND d.quickbooks_id IS NULL AND {condition}
-                   EXISTS (SELECT FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-                                  AS n(workflow, realm_id, action, object_type)
-                            WHERE n.workflow = d.workflow AND n.realm_id = d.realm_id
-                              AND n.action = d.action AND n.object_type = d.object_type)
-             ORDER BY d.document_id LIMIT $6
-            """,
+            " UNION ALL ".join(
+                f"""
+                SELECT d.document_id FROM documents AS d
+                 WHERE d.quickbooks_id IS NULL AND {condition}
+                       EXISTS (SELECT FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                                      AS n(workflow, realm_id, action, object_type)
+                                WHERE n.workflow = d.workflow AND n.realm_id = d.realm_id
+                                  AND n.action = d.action AND n.object_type = d.object_type)
+                """
+                for condition in conditions
+            ),
             [place.workflow for place in on],
             [place.realm_id for place in on],
             [place.action for place in on],
             [place.object_type for place in on],
-            after,
-            limit,
+        )
+        return sorted(row[0] for row in rows)
+
+    async def entries(self, document_ids: Sequence[int]) -> list[LedgerEntry]:
+        """These documents as they are recorded now."""
+        rows = await self._connection.fetch(
+            f"SELECT {_LEDGER_COLUMNS} FROM documents AS d WHERE d.document_id = ANY($1::bigint[])",
+            list(document_ids),
         )
         return [_entry(row) for row in rows]
 
