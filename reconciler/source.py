@@ -72,7 +72,8 @@ def option(properties: Properties, name: str) -> str:
 
 def currency_of(properties: Properties, name: str) -> str:
     """The currency code in a property, as QuickBooks writes it; "" where it says none."""
-    return (properties.get(name) or "").strip().upper()
+    code = properties.get(name)
+    return code.strip().upper() if code else ""
 
 
 def suspects(obj: SourceObject) -> list[str]:
