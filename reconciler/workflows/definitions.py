@@ -148,6 +148,7 @@ class Workflow:
             return ()
         if self.re_enrol is None:
             return (first,)
+        first = self._first(obj, first)
         enrolled = [first]
         held = self.re_enrol.holds_at(obj, first)
         for at in self._later(obj, first):
@@ -156,6 +157,16 @@ class Workflow:
                 enrolled.append(at)
             held = holds
         return tuple(enrolled)
+
+    def _first(self, obj: SourceObject, heard: int) -> int:
+        """The enrolment that the others are counted from: an earlier one, only assumed, stays the first
+        where it had ended by the instant from which it is *heard* of. It may have its document."""
+        assumed = self.enrol.matches(obj, assuming=True)
+        if assumed is None or assumed >= heard:
+            return heard
+        between = (at for at in self._later(obj, assumed) if at < heard)
+        has_ended = any(not self.enrol.holds_at(obj, at) for at in between)
+        return assumed if has_ended else heard
 
     def _later(self, obj: SourceObject, first: int) -> list[int]:
         names = self.watched()

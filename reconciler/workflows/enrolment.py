@@ -47,8 +47,11 @@ class Group:
             return False
         return self.holds(values_at(obj, at, self.reads_contact), at)
 
-    def earliest(self, obj: SourceObject) -> int | None:
-        """The first instant of the object's timeline at which the group held, or None."""
+    def earliest(self, obj: SourceObject, *, assuming: bool = False) -> int | None:
+        """The first instant of the object's timeline at which the group held, or None.
+
+        With *assuming*, also where something earlier is only taken to have been so.
+        """
         history = obj.history
         values: Values = values_now(obj) if self.reads_contact else obj.properties.get
         varies = False
@@ -72,11 +75,11 @@ class Group:
             for name in condition.properties
             if not history.get(name)
         }
-        at = _first_held(self.conditions, dict(undated), points, since)
-        if at is None:
-            assumed = _assumed(obj, self.own)
-            at = _first_held(self.conditions, undated | assumed, points, since)
-        return at
+        if not assuming:
+            at = _first_held(self.conditions, dict(undated), points, since)
+            if at is not None:
+                return at
+        return _first_held(self.conditions, undated | _assumed(obj, self.own), points, since)
 
     def is_undecided(self, obj: SourceObject) -> bool:
         """Whether what was never mentioned of the object keeps this from being decided."""
@@ -188,11 +191,14 @@ class Enrolment:
 
     groups: tuple[Group, ...]
 
-    def matches(self, obj: SourceObject) -> int | None:
-        """The earliest instant (epoch ms) at which a group held; None if none ever did."""
+    def matches(self, obj: SourceObject, *, assuming: bool = False) -> int | None:
+        """The earliest instant (epoch ms) at which a group held; None if none ever did.
+
+        *assuming* is as in `Group.earliest`.
+        """
         earliest: int | None = None
         for each in self.groups:
-            at = each.earliest(obj)
+            at = each.earliest(obj, assuming=assuming)
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return earliest

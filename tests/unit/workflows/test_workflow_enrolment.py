@@ -162,6 +162,18 @@ def test_re_enrolment_needs_the_enrolment_to_hold_too() -> None:
     assert again(renewed, enrol=[WON]).enrolled_at(source(history=history)) == (10, 50)
 
 
+def test_an_enrolment_that_was_only_assumed_stays_the_first() -> None:
+    """Won, left, and only then its amount was told: that has its document, and the renewal another."""
+    stages = [(10, "closedwon"), (20, "open")]
+    told_late = {"dealstage": stages, "amount": [(30, "500")]}
+    renewals = again(flt("dealstage", "changed_to", "closedwon"), enrol=[WON, RICH])
+    assert renewals.enrolled_at(source(history=told_late)) == (10,)
+    renewed = {**told_late, "dealstage": [*stages, (40, "closedwon")]}
+    assert renewals.enrolled_at(source(history=renewed)) == (10, 40)
+    known_before = {"dealstage": [(30, "closedwon")], "amount": [(10, "500")]}
+    assert renewals.enrolled_at(source(history=known_before)) == (30,)
+
+
 def test_what_enrolment_looks_at_is_watched() -> None:
     """History is asked for the properties of both kinds of filters, not of the contact's."""
     file = loaded(
