@@ -63,17 +63,17 @@ async def login_form(request: web.Request) -> web.Response:
     form = await request.post()
     name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
     address = request.remote or ""
-    wait = console.throttle.wait(address, time.monotonic())
+    now = time.monotonic()
+    wait = console.throttle.attempt(address, now)
     if wait > 0:
         problem = f"Too many failed attempts. Try again in {int(wait / 60) + 1} min."
         return await _page(request, problem, status=429)
     role = await _role(console.access, password)
     if role is None or not name:
-        console.throttle.failed(address, time.monotonic())
         _log.warning("console log-in failed", address=address)
         missing = "Please tell your name: it goes into the audit log."
         return await _page(request, "That is not the password." if role is None else missing, 401)
-    console.throttle.succeeded(address)
+    console.throttle.succeeded(address, now)
     await _begin(request, Person(name[:80], role), console.access.granted_on, "password")
     return see_other(local_path(str(form.get("next", ""))))
 

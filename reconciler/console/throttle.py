@@ -1,11 +1,13 @@
 """Slows down guessing of passwords: so many failures from an address, and then a pause. Pure.
 
-`login` asks before it looks at a password. `now` is seconds of a monotonic clock.
+`login` asks before it looks at a password, and what it looks at counts as a failure until it is none:
+those that come together can't all pass. `now` is seconds of a monotonic clock.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 _MOST_ADDRESSES = 10_000
@@ -31,13 +33,18 @@ class Throttle:
             times.popleft()
         return times[0] + self.seconds - now if len(times) >= most else 0.0
 
-    def failed(self, address: str, now: float) -> None:
-        """Count a failure."""
+    def attempt(self, address: str, now: float) -> float:
+        """Seconds until the address may try again; 0 now, and then it is counted."""
+        if (wait := self.wait(address, now)) > 0:
+            return wait
         if len(self._failed) >= _MOST_ADDRESSES:
             self._failed.clear()  # `overall` still holds against a flood from many addresses
         self._failed.setdefault(address, deque()).append(now)
         self._all.append(now)
+        return 0.0
 
-    def succeeded(self, address: str) -> None:
-        """Forget the failures of an address."""
+    def succeeded(self, address: str, now: float) -> None:
+        """Forget the failures of an address. The attempt made at *now* was none."""
         self._failed.pop(address, None)
+        with suppress(ValueError):
+            self._all.remove(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -165,6 +166,17 @@ async def test_guessing_is_slowed_down(site: Site, visitor: Visitor) -> None:
     refused = await visitor.log_in(OPERATOR_PASSWORD)
     assert refused.status == 429
     assert "Too many failed attempts" in refused.text
+
+
+async def test_guesses_that_come_together_are_counted(site: Site, visitor: Visitor) -> None:
+    """Each counts before its password is looked at, which takes a while."""
+    form = (await visitor.get(f"{BASE}/login")).form(f"{BASE}/login") | {"name": "Ada"}
+    guesses = [
+        visitor.send(f"{BASE}/login", form | {"password": f"guess {number}"})
+        for number in range(30)
+    ]
+    statuses = [page.status for page in await asyncio.gather(*guesses)]
+    assert Counter(statuses) == {401: 8, 429: 22}
 
 
 @pytest.mark.parametrize(

@@ -64,22 +64,33 @@ def test_a_throttled_address_may_try_again_later() -> None:
     """Others are not held up by it, and success forgets the failures."""
     throttle = Throttle(failures=3, seconds=60)
     for second in range(3):
-        assert throttle.wait("a", second) == 0
-        throttle.failed("a", second)
-    assert throttle.wait("a", 3) == 57
-    assert throttle.wait("b", 3) == 0
-    assert throttle.wait("a", 60) == 0
-    throttle.failed("a", 60)
-    throttle.succeeded("a")
-    assert throttle.wait("a", 60) == 0
+        assert throttle.attempt("a", second) == 0
+    assert throttle.attempt("a", 3) == 57
+    assert throttle.attempt("b", 3) == 0
+    assert throttle.attempt("a", 60) == 0
+    throttle.succeeded("a", 60)
+    for _ in range(3):
+        assert throttle.attempt("a", 60) == 0
 
 
 def test_many_addresses_together_are_throttled_too() -> None:
     """Guessing from everywhere at once is bounded."""
     throttle = Throttle(overall=5)
     for number in range(5):
-        throttle.failed(f"address {number}", 0.0)
-    assert throttle.wait("another", 1.0) > 0
+        throttle.attempt(f"address {number}", 0.0)
+    assert throttle.attempt("another", 1.0) > 0
+
+
+def test_log_ins_that_succeed_use_up_nobodys_attempts() -> None:
+    """Not even where all come from one proxy's address."""
+    throttle = Throttle()
+    for now in range(2 * throttle.overall):
+        assert throttle.attempt("10.0.0.1", now / 10) == 0
+        throttle.succeeded("10.0.0.1", now / 10)
+    for _ in range(throttle.failures):
+        assert throttle.attempt("10.0.0.1", 100) == 0
+    assert throttle.attempt("10.0.0.1", 100) == throttle.seconds
+    assert throttle.attempt("10.0.0.2", 100) == 0
 
 
 @given(st.text())
