@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ import uvloop
 from bench.tally import Tally
 from reconciler.app import Service
 from reconciler.model import DocumentState
+from reconciler.process import Part
 from reconciler.settings import read_settings
 from reconciler.workflows import load
 
@@ -48,7 +48,7 @@ class Counted(Service):
         self.metrics.batch = taken  # type: ignore[method-assign,assignment]
         self.metrics.document = reached  # type: ignore[method-assign,assignment]
 
-    def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def _sources(self) -> list[tuple[str, Part]]:
         found = super()._sources()
         return [part for part in found if self.part != INTAKE or part[0] in ("intake", "watchdog")]
 

@@ -13,13 +13,12 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import asyncpg
 import structlog
@@ -36,7 +35,7 @@ from reconciler.errors import ConfigurationError, FeedBroken, Fenced, Reconciler
 from reconciler.http import Health, monitoring, serve
 from reconciler.metrics import Metrics
 from reconciler.notices import add_webhooks
-from reconciler.process import Process, new_owner
+from reconciler.process import Part, Process, Ready, at_once, new_owner
 from reconciler.quickbooks.client import open_session
 from reconciler.relay import Relay
 from reconciler.scraping import CachedReport, keep_accounts
@@ -107,15 +106,15 @@ class Service:
             await self.dispatching.dispatcher.drain(SHUTDOWN_PATIENCE)
             dispatch.cancel()
 
-    def _sources(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def _sources(self) -> list[tuple[str, Part]]:
         return [
             ("intake", self.consuming.run),
             ("relay", self._relay),
             ("listener", self.dispatching.listen),
-            ("watchdog", self._watch),
+            ("watchdog", at_once(self._watch)),
             ("accounts", self._account),
-            ("known records", self.consuming.forget_known),
-            ("heartbeat", self.metrics.process.keep_time),
+            ("known records", at_once(self.consuming.forget_known)),
+            ("heartbeat", at_once(self.metrics.process.keep_time)),
             *((name, partial(self._apart, name, part)) for name, part in self.crm.parts()),
         ]
 
@@ -207,12 +206,18 @@ class Service:
                 await cluster.ensure_topics(settings.topics.values(), 3, configs=KEPT_FOR_EVER)
                 await cluster.ensure_topics(written, partitions=3)
 
-    async def _keep(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a part; start it anew after trouble that passes. Other errors end the process."""
+    async def _keep(self, name: str, part: Part) -> None:
+        """Run a part; start it anew after trouble that passes. Other errors end the process.
+
+        What stopped it is shown until it says that it works: opening it anew may take a minute.
+        """
+
+        def ready() -> None:
+            self.health.not_ready.pop(name, None)
+
         while True:
             try:
-                self.health.not_ready.pop(name, None)
-                return await part()
+                return await part(ready)
             except FeedBroken as error:
                 _log.critical("feed broken", part=name, error=str(error))
                 self.health.broken[name] = str(error)
@@ -228,13 +233,13 @@ class Service:
                 _log.critical("the process ends", part=name, error=repr(first_of(error)))
                 raise
 
-    async def _apart(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _apart(self, name: str, part: Part, ready: Ready) -> None:
         """Run a part that the rest can do without: what nobody foresaw stops only that, for a while."""
         troubles = self.health.troubles
         while True:
             try:
                 with troubles.trying(name):
-                    return await part()
+                    return await part(ready)
             except (*TROUBLE, ConfigurationError):
                 raise
             except Exception as error:
@@ -256,7 +261,7 @@ class Service:
 
     # --- outcomes ------------------------------------------------------------------------------------
 
-    async def _relay(self) -> None:
+    async def _relay(self, ready: Ready) -> None:
         settings, pool = self.settings, self.process.pool
         transactional_id = f"{settings.group_id}-outcomes-{await installation_id(pool)}"
         lasting = timedelta(seconds=settings.lease_seconds)
@@ -272,7 +277,7 @@ class Service:
             self.metrics.published,
             self.crash_point,
         )
-        await relay.run(lasting)
+        await relay.run(lasting, ready=ready)
 
     # --- metrics -------------------------------------------------------------------------------------
 
@@ -284,10 +289,10 @@ class Service:
             self.metrics.ledger_is(now)
         return self.metrics.exposition()
 
-    async def _account(self) -> None:
+    async def _account(self, ready: Ready) -> None:
         pool = self.process.pool
         await keep_accounts(
-            self.metrics, partial(add_metered_reads, pool), partial(count_if_old, pool)
+            self.metrics, partial(add_metered_reads, pool), partial(count_if_old, pool), ready
         )
 
 

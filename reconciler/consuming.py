@@ -21,7 +21,7 @@ from reconciler.intake import Intake
 from reconciler.known import KnownRecords
 from reconciler.lanes import Lanes
 from reconciler.ports.reports import PartitionLag
-from reconciler.process import Process
+from reconciler.process import Process, Ready
 from store.intake import ConcurrentFold, transaction
 from store.known import KnownStore
 from streams import records
@@ -44,7 +44,7 @@ class Consuming:
     hydrates: bool
     consumer: IntakeConsumer | None = None
 
-    async def run(self) -> None:
+    async def run(self, ready: Ready) -> None:
         """Read and take in until cancelled; `consumer` is there meanwhile."""
         process, settings = self.process, self.process.settings
         # Cut off from Postgres, we would hold partitions that another process could read.
@@ -65,6 +65,7 @@ class Consuming:
             IntakeConsumer(process.kafka, cluster, self._group(), owner) as consumer,
         ):
             self.consumer = consumer
+            ready()
             try:
                 async with lanes:
                     async for batch in consumer.batches(settings.batch_records, POLL):

@@ -6,11 +6,10 @@ are none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import structlog
@@ -23,6 +22,7 @@ from reconciler.hubspot.writeback import WriteBacks
 from reconciler.metrics import HubSpotMetrics
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.operator.presenting import quickbooks_url
+from reconciler.process import Part, Ready
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
 from store.hydration import HydrationQueue
@@ -31,8 +31,6 @@ from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
 from streams.routing import record_key
-
-Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 
 DELIVERED_WITHIN = timedelta(seconds=20)
 
@@ -57,19 +55,19 @@ class Crm:
         """Whether HubSpot may be asked at all."""
         return bool(self.settings.hubspot_token.get_secret_value())
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[tuple[str, Part]]:
         """What is to run; write back only where a workflow asks for it."""
         asked_for = written_back(self.workflows)
         if not self.is_on:
             if asked_for:
                 _log.warning("nothing is written back without a HubSpot token", workflows=asked_for)
             return []
-        found: list[Part] = [("hydrator", self.hydrate)]
+        found: list[tuple[str, Part]] = [("hydrator", self.hydrate)]
         if asked_for:
             found.append(("write back", self.write_back))
         return found
 
-    async def hydrate(self) -> None:
+    async def hydrate(self, ready: Ready) -> None:
         """Fetch what decisions lack, until cancelled."""
         types = [ObjectType(kind) for kind in self.settings.topics]
         queue = HydrationQueue(self.pool, self.workflows.portal_id, FACTS, types)
@@ -80,9 +78,9 @@ class Crm:
                 await producer.send([self._record(*each) for each in snapshots])
 
             wanted = properties.wanted(self.workflows)
-            await Hydrator(hubspot, queue, keep, wanted, self.metrics.hydrated).run()
+            await Hydrator(hubspot, queue, keep, wanted, self.metrics.hydrated).run(ready)
 
-    async def write_back(self) -> None:
+    async def write_back(self, ready: Ready) -> None:
         """Write created documents back, until cancelled."""
         async with self._hubspot() as hubspot:
             await WriteBacks(
@@ -92,7 +90,7 @@ class Crm:
                 quickbooks_url,
                 lambda: datetime.now(UTC),
                 self.metrics.written_back,
-            ).run()
+            ).run(ready)
 
     def _record(self, key: ObjectKey, value: bytes) -> OutgoingRecord:
         headers = {"source": b"hydration", "portalId": str(key.portal_id).encode()}

@@ -94,7 +94,7 @@ class Dispatcher:
         if owned := self.owned.get(realm_id):
             owned.pause_is_over.set()
 
-    async def run(self) -> None:
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Take, renew and work until cancelled."""
         every = self.lasting.total_seconds() / 3
         try:
@@ -103,6 +103,7 @@ class Dispatcher:
                     try:
                         await self._renew()
                         await self._take(tasks)
+                        ready()
                     except self.lost_errors as error:
                         # What we own may still be ours; `owns` says for how long.
                         _log.warning("leases not renewed", error=repr(error))

@@ -24,7 +24,7 @@ from reconciler.dispatcher import Dispatcher
 from reconciler.lifecycle import RetryPolicy
 from reconciler.policies import policies_of
 from reconciler.ports.dispatch import Lease
-from reconciler.process import Process
+from reconciler.process import Process, Ready
 from reconciler.quickbooks.client import Endpoint, QuickBooks
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
@@ -139,7 +139,7 @@ class Dispatching:
             crash_point=self.process.crash_point,
         )
 
-    async def listen(self) -> None:
+    async def listen(self, ready: Ready) -> None:
         """Wake companies when any process wants a document of theirs, or a person connected them."""
         settings, dispatcher = self.process.settings, self.dispatcher
         seconds = settings.postgres_timeout_seconds
@@ -152,6 +152,7 @@ class Dispatching:
             await connection.add_listener("company_changed", _told(dispatcher.notice))
             await connection.add_listener("documents_wanted", _told(dispatcher.wake))
             await connection.add_listener("company_connected", _told(dispatcher.try_again))
+            ready()
             while not await _within(seconds, lost.wait()):
                 await connection.fetchval("SELECT 1")  # a swallowed connection gives no error
             raise ConnectionResetError("the connection that listens for work was lost")

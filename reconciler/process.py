@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -14,6 +15,21 @@ from reconciler.metrics import Metrics
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
 from streams.connection import KafkaConnection
+
+Ready = Callable[[], None]
+"""What a part calls once it works: until then whatever stopped it before may still stop it."""
+
+Part = Callable[[Ready], Coroutine[Any, Any, None]]
+
+
+def at_once(part: Callable[[], Coroutine[Any, Any, None]]) -> Part:
+    """A part that needs nothing to work."""
+
+    async def run(ready: Ready) -> None:
+        ready()
+        await part()
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -53,17 +53,25 @@ class Relay:
         self._crash_point = crash_point
         self._last = 0
 
-    async def run(self, lasting: timedelta, poll: timedelta = timedelta(milliseconds=100)) -> None:
+    async def run(
+        self,
+        lasting: timedelta,
+        poll: timedelta = timedelta(milliseconds=100),
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         """Publish until cancelled. Raises what Kafka or Postgres raise, and `Fenced`.
 
-        *lasting* is how long being the relay lasts; it is prolonged in good time. Nothing depends
-        on that being early enough: numbering is fenced in Postgres, publishing in Kafka.
+        *ready* hears that it stands by, or has caught up. *lasting* is how long being the relay
+        lasts; it is prolonged in good time. Nothing depends on that being early enough: numbering
+        is fenced in Postgres, publishing in Kafka.
         """
         while not await self._outbox.become_relay():
+            ready()
             await asyncio.sleep(lasting.total_seconds() / 3)
         try:
             async with self._open_publisher() as publisher:
                 self._last = await self._catch_up(publisher)
+                ready()
                 await self._publish(publisher, lasting / 3, poll)
         finally:
             await quietly(self._outbox.give_up_relay())

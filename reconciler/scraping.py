@@ -56,6 +56,7 @@ async def keep_accounts(
     metrics: Metrics,
     add_reads: Callable[[Mapping[str, int]], Awaitable[None]],
     count: Callable[[], Awaitable[object]],
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Until cancelled, save metered reads and count what is counted now and then.
 
@@ -70,3 +71,4 @@ async def keep_accounts(
                 metrics.quickbooks.give_back_reads(reads)
                 raise
         await count()
+        ready()

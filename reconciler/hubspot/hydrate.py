@@ -82,10 +82,12 @@ class Hydrator:
     properties: Mapping[ObjectType, Sequence[str]]
     observe: Callable[[str, int], None] = lambda result, count: None
 
-    async def run(self) -> None:
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Fetch what is due until cancelled. Raises what Postgres and Kafka raise."""
         while True:
-            if not await self.once():
+            found = await self.once()
+            ready()
+            if not found:
                 await asyncio.sleep(IDLE.total_seconds())
 
     async def once(self) -> int:

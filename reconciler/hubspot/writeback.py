@@ -73,10 +73,12 @@ class WriteBacks:
     clock: Callable[[], datetime]
     observe: Callable[[str], None] = lambda result: None
 
-    async def run(self) -> None:
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Write what is due until cancelled. Raises what Postgres raises."""
         while True:
-            if not await self.once():
+            found = await self.once()
+            ready()
+            if not found:
                 await asyncio.sleep(IDLE.total_seconds())
 
     async def once(self) -> int:
