@@ -80,6 +80,7 @@ class Directory:
     watched: tuple[str, ...] = ()
     on_transactions: Callable[[Sequence[Observed]], Awaitable[object]] | None = None
     _asked: bool = False
+    _is_stale: bool = False
     _not_before: datetime | None = None
     _facts: CompanyFacts | None = None
     _small: list[Reference] = field(default_factory=list)
@@ -100,12 +101,12 @@ class Directory:
             await self._load()
         else:
             self._facts = _decode_facts(stored.facts)
-            await self._read_small_lists()
+            await self._read_small_lists(self.clock())
             await self._refresh_if_possible()
         await self.store.set_connection(self.lease, "connected", "")
 
     async def _load(self) -> None:
-        asked_at = self.clock()
+        asked_at = self._begin_to_look()
         await self._load_facts()
         rows: list[StoredReference] = []
         reader = Patient(self.quickbooks)
@@ -113,16 +114,22 @@ class Directory:
             async for page in load_references(reader, entity):
                 rows += map(stored_reference, page)
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP, replace=True)
-        await self._read_small_lists()
+        await self._read_small_lists(asked_at)
 
     async def _load_facts(self) -> None:
         self._facts = await load_company(Patient(self.quickbooks))
         await self.store.save_facts(self.lease, _encode(self._facts).decode())
 
-    async def _read_small_lists(self) -> None:
+    async def _read_small_lists(self, as_of: datetime) -> None:
+        """What is stored is as QuickBooks had it at *as_of*, before it was asked: of what happened
+        while it answered, nothing need be in the answer."""
         rows = await self.store.small_lists(self.lease.realm_id)
         self._small = [_decode(row) for row in rows]
-        self._refreshed_at = self.clock()
+        self._refreshed_at = None if self._is_stale else as_of
+
+    def _begin_to_look(self) -> datetime:
+        self._is_stale = False
+        return self.clock()
 
     # --- refreshing --------------------------------------------------------------------------------
 
@@ -132,7 +139,7 @@ class Directory:
         stored = await self.store.company(self.lease.realm_id)
         if stored is None or stored.references_changed_since is None:
             return await self._load()
-        asked_at = self.clock()
+        asked_at = self._begin_to_look()
         changes = await self._sweep(stored.references_changed_since)
         if changes is None:
             return await self._load()
@@ -145,7 +152,7 @@ class Directory:
             for entity, id_ in changes.removed_references
         ]
         await self.store.save(self.lease, rows, changed_since=asked_at - OVERLAP)
-        return await self._read_small_lists()
+        return await self._read_small_lists(asked_at)
 
     async def _sweep(self, since: datetime) -> Changes | None:
         """What changed, transactions handed on; None if name lists changed too much to be told.
@@ -209,13 +216,18 @@ class Directory:
 
         Writes go on when the month's reads are used up. Raises Disconnected.
         """
+        asked, self._asked = self._asked, False  # a notice that comes meanwhile is of something new
+        is_done = False
         try:
             await self.refresh()
+            is_done = True
         except RetryLater as error:
             self._not_before = self.clock() + error.retry_after
             _log.warning("not refreshed", realm_id=self.lease.realm_id, error=str(error))
             return False
-        self._asked, self._not_before = False, None
+        finally:
+            self._asked = self._asked or (asked and not is_done)
+        self._not_before = None
         return True
 
     def notice(self) -> None:
@@ -225,6 +237,7 @@ class Directory:
     def forget_freshness(self) -> None:
         """A fault said that our picture is stale: look again before the next document."""
         self._refreshed_at = None
+        self._is_stale = True  # also a picture that is being taken
 
     async def disconnected(self, detail: str) -> None:
         """Note that a person must connect the company again."""
