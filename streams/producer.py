@@ -210,21 +210,32 @@ class OutcomePublisher:
 
 
 async def _send_all(producer: Any, records: Sequence[OutgoingRecord]) -> None:
-    acknowledgements = [
-        await producer.send(
-            record.topic,
-            value=record.value,
-            key=record.key,
-            timestamp_ms=record.timestamp_ms,
-            headers=list(record.headers.items()),
-        )
-        for record in records
-    ]
+    acknowledgements: list[asyncio.Future[Any]] = []
+    try:
+        for record in records:
+            acknowledgement = await producer.send(
+                record.topic,
+                value=record.value,
+                key=record.key,
+                timestamp_ms=record.timestamp_ms,
+                headers=list(record.headers.items()),
+            )
+            acknowledgements.append(acknowledgement)
+    except BaseException:
+        for acknowledgement in acknowledgements:  # nobody may wait for them: Kafka may be away
+            acknowledgement.add_done_callback(_fetch)
+        raise
     # All are awaited before the first error is raised, or the others' would be reported as lost.
     results = await asyncio.gather(*acknowledgements, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
+
+
+def _fetch(acknowledgement: "asyncio.Future[Any]") -> None:
+    """Look at its error, or asyncio would log it as one that nobody saw."""
+    if not acknowledgement.cancelled():
+        acknowledgement.exception()
 
 
 def _cause(producer: Any, error: BaseException) -> BaseException:

@@ -1,17 +1,19 @@
 """Plain records: acknowledged, in order, and never waited for without end."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from reconciler.errors import RecordTooLarge
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable
 from streams.embedded import EmbeddedBroker, start_broker
-from streams.producer import RecordProducer
+from streams.producer import RecordProducer, _send_all
 from streams.records import OutgoingRecord
 from tests.feed import NewTopic, committed_values
 
@@ -69,6 +71,33 @@ async def test_an_outage_is_told_in_time(own_broker: EmbeddedBroker) -> None:
         await _create(kafka)
         await producer.send([record])
     assert await committed_values(kafka, "topic") == [b"1"]  # the embedded broker forgot the first
+
+
+class _Failing:
+    """Takes one record, which it loses later, and refuses the next at once."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.taken: list[asyncio.Future[None]] = []
+
+    async def send(self, _topic: str, **_record: object) -> asyncio.Future[None]:
+        if self.taken:
+            raise self.error
+        self.taken.append(asyncio.get_running_loop().create_future())
+        return self.taken[0]
+
+
+async def test_records_taken_before_one_that_is_refused_are_not_told_as_unseen() -> None:
+    """Whoever sends hears of the refusal; that the others were lost later is no news to a log."""
+    unseen: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unseen.append(context))
+    producer = _Failing(MessageSizeTooLargeError("too large"))
+    with pytest.raises(MessageSizeTooLargeError):
+        await _send_all(producer, [OutgoingRecord("topic", None, b"1")] * 2)
+    producer.taken.pop().set_exception(KafkaError("lost"))
+    await asyncio.sleep(0)
+    gc.collect()
+    assert unseen == []
 
 
 async def _create(kafka: KafkaConnection) -> None:
