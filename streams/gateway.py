@@ -23,7 +23,7 @@ from reconciler.errors import RecordTooLarge, UndecodableRecord
 from reconciler.model import ObjectType
 from streams.connection import KafkaUnavailable
 from streams.records import OutgoingRecord
-from streams.routing import Routes, delivered
+from streams.routing import Routes, delivered, pieces
 from streams.signature import SIGNATURE, TIMESTAMP, Recent, Refusal, Signed, premature, refusal
 
 PATH = "/hubspot/webhooks"
@@ -155,10 +155,14 @@ class Gateway:
         if signed in self._recent:
             return _REPEATED
         try:
-            routed = Routes(self.settings.topics).routed(delivered(body), now_ms)
+            events = delivered(body)
         except UndecodableRecord as error:
             _log.error("webhook not understood", reason=error.reason, detail=error.detail)
             return _UNREADABLE
+        parts = [part for event in events for part in pieces(event)]
+        if len(parts) > len(events):
+            _log.error("webhook holds an event too large for Kafka", events=len(events))
+        routed = Routes(self.settings.topics).routed(parts, now_ms)
         answer = await self._kept(routed.records, deadline)
         if answer.status == 200:
             self._recent.add(signed, now_ms)
@@ -205,7 +209,7 @@ class Gateway:
             self.not_ready[_KAFKA] = str(error)
             return _NOT_KEPT
         except RecordTooLarge as error:
-            _log.error("webhook holds an event too large for Kafka", error=str(error))
+            _log.error("Kafka takes less than an event", error=str(error))
             return _TOO_LARGE
         finally:
             self._sends -= 1
