@@ -100,6 +100,7 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
+                    self._ended.clear()  # before it is looked at what ended: more may end meanwhile
                     try:
                         await self._renew()
                         await self._take(tasks)
@@ -109,7 +110,6 @@ class Dispatcher:
                         _log.warning("leases not renewed", error=repr(error))
                         await asyncio.sleep(STORE_RETRY.total_seconds())
                         continue
-                    self._ended.clear()
                     try:
                         async with asyncio.timeout(every):
                             await self._ended.wait()

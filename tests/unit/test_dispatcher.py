@@ -156,6 +156,44 @@ async def test_a_company_taken_while_stopping_does_no_work(at_work: AtWork) -> N
     assert at_work.companies["another's"].runs == 0
 
 
+async def test_a_company_lost_while_others_are_taken_is_looked_at_at_once() -> None:
+    """And not only when the leases are renewed the next time."""
+    looked_again = asyncio.Event()
+
+    class Losing(Leases):
+        looks = 0
+
+        async def take(self, realm_ids: Sequence[str]) -> list[Lease]:
+            self.looks += 1
+            if self.looks == 2:
+                dispatcher._lose(Lease("working", "me", 1))
+            elif self.looks == 3:
+                looked_again.set()
+            return await super().take(realm_ids)
+
+    companies: dict[str, Company] = {}
+
+    def open_company(lease: Lease) -> Any:
+        return companies.setdefault(lease.realm_id, Company(lease, is_connected=True))
+
+    dispatcher = Dispatcher(
+        realm_ids=["working", "another's"],
+        leases=Losing({"working"}),
+        open_company=open_company,
+        lasting=timedelta(hours=1),
+        observer=Observer(),
+        lost_errors=(OSError,),
+    )
+    running = asyncio.create_task(dispatcher.run())
+    async with asyncio.timeout(5):
+        while "working" not in dispatcher.owned:
+            await asyncio.sleep(0.001)
+        dispatcher._ended.set()  # something else ended: the others are looked at
+        await looked_again.wait()
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_what_nobody_foresaw_of_one_company_stops_no_other(at_work: AtWork) -> None:
     """It is shown, tried again later each time, and its traceback is logged once."""
     working = await at_work.begun("working")
