@@ -146,8 +146,10 @@ def _operation(operation: OperationView) -> list[TimelineEntry]:
         tries = f"{_attempts(operation)}; looked at again at {operation.next_attempt_at:%H:%M:%S}"
         error = f": {operation.error}" if operation.error else ""
         title = f"{what} {operation.state}"
-        at = max(operation.first_sent_at, min(operation.next_attempt_at, operation.first_sent_at))
-        return [begun, TimelineEntry(at=at, kind="operation", title=title, detail=tries + error)]
+        open_ = TimelineEntry(
+            at=operation.first_sent_at, kind="operation", title=title, detail=tries + error
+        )
+        return [begun, open_]
     tid = f", intuit_tid {operation.tid}" if operation.tid else ""
     result = f"id {operation.quickbooks_id}" if operation.quickbooks_id else operation.error
     ended = TimelineEntry(
