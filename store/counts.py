@@ -1,8 +1,8 @@
 """Counts that grow with the ledger, made now and then: finished documents, drift, duplicates.
 
-Called by `app`'s bookkeeping. One process at a time counts, for all of them, and the more the
-counting costs the more rarely it is done: it never takes more than a hundredth of one
-connection. Also keeps how many metered reads a company made in a month.
+Called by `app`'s bookkeeping, and by `summaries` for what was counted. One process at a time counts,
+for all of them, and the more the counting costs the more rarely it is done: it never takes more than
+a hundredth of one connection. Also keeps how many metered reads a company made in a month.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ import asyncpg
 import msgspec
 
 from store.pool import Connection
-from store.summaries import TO_CHECK
 
 COUNT_EVERY_SECONDS = 5.0
 _LOCK = 7_204_021_993  # the advisory lock of whoever counts; any constant of our own
 _FIRST_LOOK = 50_000
+_CHEAP_SECONDS = 0.05
+
+TO_CHECK = "state = 'created' AND reason NOT IN ('', 'paid_in_quickbooks')"
+"""What was made and is not, or not any more, as HubSpot says; as in the index on it."""
 
 
 class FinishedCounts(msgspec.Struct):
-    """What is stored: rows of realm, action, state, reason and count; of realm, drift and count.
+    """What is stored: rows of realm, action, state, reason and count; of realm, drift and count; of
+    workflow and the count of those created.
 
     `duplicates` are documents that exist twice in QuickBooks or share their id there, found among
     those that operations up to `looked_to` created.
@@ -32,12 +36,16 @@ class FinishedCounts(msgspec.Struct):
     drifted: list[tuple[str, str, int]] = []
     duplicates: list[int] = []
     looked_to: int | None = None
+    workflows: list[tuple[str, int]] = []
 
 
 # From the index alone. A document that is in QuickBooks and waits for its next step is not counted.
 _CREATED = """
     SELECT realm_id, action, state, '', count(*) FROM documents
      WHERE quickbooks_id IS NOT NULL AND state = 'created' GROUP BY 1, 2, 3
+"""
+_CREATED_BY_WORKFLOW = """
+    SELECT workflow, count(*)::int FROM documents WHERE state = 'created' GROUP BY 1
 """
 _DRIFTED = f"""
     SELECT realm_id, split_part(drift, ':', 1), count(*) FROM documents
@@ -91,6 +99,31 @@ async def count_if_old(pool: asyncpg.Pool) -> bool:
     return True
 
 
+async def created(pool: asyncpg.Pool) -> list[tuple[str, int]]:
+    """How many documents were created, by company and action: counted now while that is cheap, else
+    as it was counted last."""
+    counted = await _counted_before(pool)
+    if counted is not None:
+        return [(row[0], row[4]) for row in counted.documents]
+    return [(row[0], row[4]) for row in await pool.fetch(_CREATED)]
+
+
+async def created_by_workflow(pool: asyncpg.Pool) -> list[tuple[str, int]]:
+    """The same by workflow."""
+    counted = await _counted_before(pool)
+    if counted is not None:
+        return counted.workflows
+    return [tuple(row) for row in await pool.fetch(_CREATED_BY_WORKFLOW)]
+
+
+async def _counted_before(pool: asyncpg.Pool) -> FinishedCounts | None:
+    """What is stored, if counting takes too long to be done for a page."""
+    stored = await pool.fetchval(
+        "SELECT counts FROM ledger_counts WHERE seconds > $1", _CHEAP_SECONDS
+    )
+    return msgspec.json.decode(stored, type=FinishedCounts) if stored else None
+
+
 async def _count(connection: Connection) -> None:
     started = time.perf_counter()
     stored = await connection.fetchval("SELECT counts FROM ledger_counts")
@@ -103,6 +136,7 @@ async def _count(connection: Connection) -> None:
         drifted=[tuple(row) for row in await connection.fetch(_DRIFTED)],
         duplicates=[row[0] for row in duplicates],
         looked_to=to,
+        workflows=[tuple(row) for row in await connection.fetch(_CREATED_BY_WORKFLOW)],
     )
     await connection.execute(
         """

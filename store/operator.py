@@ -13,6 +13,7 @@ import asyncpg
 
 from reconciler.model import DocumentState, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.ports import (
+    CompanyActivity,
     DocumentAct,
     DocumentCount,
     Health,
@@ -22,6 +23,7 @@ from reconciler.operator.ports import (
     StoredDeadLetter,
     StoredDocument,
     StoredHubSpotProblem,
+    WorkflowCount,
 )
 from reconciler.operator.views import (
     AuditEntry,
@@ -82,8 +84,16 @@ class OperatorStore:
         return await summaries.causes(self.pool, state)
 
     async def counts(self) -> list[DocumentCount]:
-        """Documents by company, workflow and state."""
+        """Documents by company and state."""
         return await summaries.counts(self.pool)
+
+    async def stuck(self) -> dict[str, int]:
+        """How many documents are blocked, and how many are waiting."""
+        return await summaries.stuck(self.pool)
+
+    async def workflow_counts(self) -> list[WorkflowCount]:
+        """Documents by workflow and state."""
+        return await summaries.workflow_counts(self.pool)
 
     async def change(self, changes: Sequence[DocumentAct], entries: Sequence[NewAudit]) -> set[int]:
         """Apply those whose version still holds, with their events and audit entries."""
@@ -171,6 +181,10 @@ class OperatorStore:
     async def companies(self) -> list[StoredCompany]:
         """Every company ever registered."""
         return await summaries.companies(self.pool)
+
+    async def activity(self) -> dict[str, CompanyActivity]:
+        """What is known of companies' lists and written to them, by realm id."""
+        return await summaries.activity(self.pool)
 
     async def health(self) -> Health:
         """Counts over the whole store."""

@@ -50,6 +50,16 @@ def _found_by() -> Column[str]:
     return Column(Text(collation="C"), nullable=False, server_default=text("''"))
 
 
+def _by_time(name: str, column: str) -> Index:
+    """Of rows that come in the order of their time: tells which pages are young, and costs nothing."""
+    return Index(
+        name,
+        column,
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": "32"},
+    )
+
+
 class InstallationRow(SQLModel, table=True):
     """One row: the identity of this database, so that Kafka's notes of another are not taken for
     its own, and which process is the relay of its outcomes."""
@@ -163,6 +173,11 @@ class DocumentRow(SQLModel, table=True):
             postgresql_where=text("state IN ('waiting', 'blocked', 'dismissed')"),
         ),
         Index(
+            "documents_created_by",  # written once: counts by workflow need nothing else
+            "workflow",
+            postgresql_where=text("state = 'created'"),
+        ),
+        Index(
             "documents_in_quickbooks",
             "realm_id",
             "quickbooks_entity",
@@ -227,6 +242,7 @@ class OperationRow(SQLModel, table=True):
             postgresql_where=text("state IN ('begun', 'unknown')"),
         ),
         Index("operations_document", "document_id"),
+        _by_time("operations_first_sent", "first_sent_at"),
     )
     operation_id: int = Field(sa_column=_identity())
     realm_id: str = Field(sa_column=_text())
@@ -262,6 +278,7 @@ class OutcomeRow(SQLModel, table=True):
             postgresql_where=text("published_at IS NULL"),
         ),
         Index("outcomes_document", "document_id"),
+        _by_time("outcomes_occurred", "occurred_at"),
     )
     outcome_id: int = Field(sa_column=_identity())
     document_id: int | None = Field(sa_column=Column(BigInteger, nullable=True))

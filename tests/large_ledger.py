@@ -14,24 +14,37 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from reconciler.model import ObjectKey, ObjectType, SourceObject
+from tests.company_at_work import sale
+
 LARGE = frozenset({"documents", "operations", "objects", "outcomes"})
 """Tables that grow with every deal for ever."""
 
-DOCUMENTS = 60_000
+DOCUMENTS = 50_000
 _REALMS = ("9341450000000001", "9341450000000002")
 
-_STATEMENTS = (
-    f"""
+_DEAL = SourceObject(
+    key=ObjectKey(4711, ObjectType.DEAL, "NUMBER"),
+    properties={"dealname": "deal NUMBER", "description": "x" * 600},
+)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_STATEMENTS: tuple[tuple[str, ...], ...] = (
+    (f"""
     INSERT INTO companies (realm_id, name) VALUES ('{_REALMS[0]}', 'us'), ('{_REALMS[1]}', 'us2')
-    """,
-    f"""
+    """,),
+    (f"""
     INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at, found_by)
     SELECT 4711, 'deal', n::text, 1,
-           json_build_object('key', json_build_array(4711, 'deal', n::text), 'note', repeat('x', 600)),
+           replace($1, 'NUMBER', n::text)::json,
            now() - ({DOCUMENTS} - n) * interval '2 minutes', 'deal ' || n
       FROM generate_series(1, {DOCUMENTS}) AS n
-    """,
-    f"""
+    """, _json(_DEAL)),
+    (f"""
     INSERT INTO documents (realm_id, action, portal_id, object_type, object_id, enrolment, workflow,
                            generation, revision, version, state, reason, attempts, enrolled_at,
                            state_since, next_attempt_at, quickbooks_entity, quickbooks_id, total,
@@ -42,38 +55,41 @@ _STATEMENTS = (
                         WHEN 'dismissed' THEN 'no_longer_wanted' ELSE '' END,
            1, t.at, t.at, t.at,
            CASE s.state WHEN 'created' THEN 'Invoice' END,
-           CASE s.state WHEN 'created' THEN n::text END, n % 100, CASE s.state WHEN 'created' THEN n::text END,
-           json_build_object('total', n % 100, 'note', repeat('x', 600)), ''
+           CASE s.state WHEN 'created' THEN n::text END, n % 100,
+           CASE s.state WHEN 'created' THEN n::text END,
+           $1::json, ''
       FROM generate_series(1, {DOCUMENTS}) AS n
      CROSS JOIN LATERAL (SELECT now() - ({DOCUMENTS} - n) * interval '2 minutes' AS at) AS t
      CROSS JOIN LATERAL (SELECT CASE n % 200 WHEN 0 THEN 'blocked' WHEN 1 THEN 'waiting'
                                              WHEN 2 THEN 'wanted' WHEN 3 THEN 'dismissed'
+                                             WHEN 4 THEN 'sending'
                                              ELSE 'created' END AS state) AS s
-    """,
-    "INSERT INTO document_names SELECT document_id, 'deal ' || object_id FROM documents",
-    """
+    """, _json(sale(customer_memo="x" * 300))),
+    ("INSERT INTO document_names SELECT document_id, 'deal ' || object_id FROM documents",),
+    ("""
     INSERT INTO operations (realm_id, operation_key, document_id, entity, request_id, marker, request,
                             state, attempts, first_sent_at, quickbooks_id)
     SELECT realm_id, 'd' || document_id || '/1.1/document', document_id, 'Invoice', object_id, object_id,
-           repeat('x', 600)::bytea, 'done', 1, state_since, quickbooks_id
-      FROM documents WHERE state = 'created' ORDER BY document_id
-    """,
-    """
+           repeat('x', 600)::bytea, CASE state WHEN 'created' THEN 'done' ELSE 'begun' END, 1,
+           state_since, quickbooks_id
+      FROM documents WHERE state IN ('created', 'sending') ORDER BY document_id
+    """,),
+    ("""
     INSERT INTO outcomes (document_id, kind, key, value, occurred_at, sequence, published_at)
     SELECT document_id, state, object_id, json_build_object('note', repeat('x', 300)), state_since,
            row_number() OVER (ORDER BY document_id), state_since
       FROM documents WHERE state <> 'wanted' ORDER BY document_id
-    """,
-    "VACUUM ANALYZE",
-)
+    """,),
+    ("VACUUM ANALYZE",),
+)  # fmt: skip
 
 
 async def fill(dsn: str) -> None:
     """Make it in an empty database."""
     connection = await asyncpg.connect(dsn)
     try:
-        for statement in _STATEMENTS:
-            await connection.execute(statement)
+        for statement, *arguments in _STATEMENTS:
+            await connection.execute(statement, *arguments)
     finally:
         await connection.close()
 

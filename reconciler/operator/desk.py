@@ -155,7 +155,11 @@ class Operator:
 
     async def workflow_file(self) -> WorkflowsView:
         """The workflows in words, with their warnings and how many documents each has."""
-        return workflows_view(self.workflows, await self.store.counts())
+        return workflows_view(self.workflows, await self.store.workflow_counts())
+
+    async def company_names(self) -> Names:
+        """What every company of the workflow file or the store is called, by realm id."""
+        return await self._names()
 
     async def audit(
         self, target: str = "", after: int | None = None, limit: int = PAGE
@@ -174,12 +178,8 @@ class Operator:
 
     async def stuck(self) -> dict[str, int]:
         """How many documents are blocked and waiting, and dead letters open: beside the menu."""
-        found = {
-            str(state): sum(each.documents for each in await self.store.causes(state))
-            for state in (DocumentState.BLOCKED, DocumentState.WAITING)
-        }
         letters = await self.store.dead_letter_reasons()
-        return {**found, "dead_letters": sum(letters.values())}
+        return {**await self.store.stuck(), "dead_letters": sum(letters.values())}
 
     async def find_objects(
         self, text: str, types: Sequence[ObjectType], limit: int

@@ -6,13 +6,19 @@ Called by `desk`. It reads through the store and adds up; it decides nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from reconciler.model import DocumentState
-from reconciler.operator.ports import DocumentCount, OperatorStore, StoredCause, StoredCompany
+from reconciler.operator.ports import (
+    CompanyActivity,
+    DocumentCount,
+    OperatorStore,
+    StoredCause,
+    StoredCompany,
+)
 from reconciler.operator.presenting import Names, hubspot_problem, names_of, split
 from reconciler.operator.views import (
     BlockedGroup,
@@ -24,6 +30,7 @@ from reconciler.operator.views import (
 from reconciler.workflows import WorkflowFile
 
 MOST_CAUSES = 50
+_NONE = CompanyActivity({}, 0, 0)
 
 
 async def overview(
@@ -53,7 +60,7 @@ async def overview(
         hubspot_problems=tuple(
             [hubspot_problem(each) for each in await store.hubspot_problem_groups()]
         ),
-        companies=_companies(workflows, stored, counts),
+        companies=_companies(workflows, stored, counts, await store.activity()),
         reading=tuple(await store.reading(group_id)),
         replays=tuple(await store.replays(5)),
         recent_audit=tuple(await store.audit("", 10)),
@@ -68,7 +75,7 @@ def _states(counts: Iterable[DocumentCount]) -> tuple[StateCount, ...]:
         StateCount(
             state=state,
             documents=sum(each.documents for each in found[state]),
-            oldest=min(each.oldest for each in found[state]),
+            oldest=min((each.oldest for each in found[state] if each.oldest), default=None),
         )
         for state in DocumentState
         if state in found
@@ -114,11 +121,15 @@ def _cause(stored: StoredCause) -> Cause:
 
 async def companies(store: OperatorStore, workflows: WorkflowFile) -> list[CompanyView]:
     """Every company of the file or the store."""
-    return list(_companies(workflows, await store.companies(), await store.counts()))
+    stored, counts = await store.companies(), await store.counts()
+    return list(_companies(workflows, stored, counts, await store.activity()))
 
 
 def _companies(
-    workflows: WorkflowFile, stored: Iterable[StoredCompany], counts: Iterable[DocumentCount]
+    workflows: WorkflowFile,
+    stored: Iterable[StoredCompany],
+    counts: Iterable[DocumentCount],
+    activity: Mapping[str, CompanyActivity],
 ) -> tuple[CompanyView, ...]:
     documents: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for count in counts:
@@ -128,7 +139,14 @@ def _companies(
     rows = [
         known.get(realm) or _never_seen(realm) for realm in dict.fromkeys([*configured, *known])
     ]
-    return tuple([_company(row, configured, dict(documents[row.realm_id])) for row in rows])
+    return tuple(
+        [
+            _company(
+                row, configured, dict(documents[row.realm_id]), activity.get(row.realm_id, _NONE)
+            )
+            for row in rows
+        ]
+    )
 
 
 def _never_seen(realm_id: str) -> StoredCompany:
@@ -136,13 +154,15 @@ def _never_seen(realm_id: str) -> StoredCompany:
         realm_id=realm_id, name="", connection="unknown",
         connection_detail="No process has worked for it yet.", lease_owner="", lease_until=None,
         tokens_expire_at=None, references_loaded_at=None,
-        references_changed_since=None, facts=None, references={}, writes_last_minute=0,
-        writes_today=0,
+        references_changed_since=None, facts=None,
     )  # fmt: skip
 
 
 def _company(
-    row: StoredCompany, configured: dict[str, str], documents: dict[str, int]
+    row: StoredCompany,
+    configured: dict[str, str],
+    documents: dict[str, int],
+    activity: CompanyActivity,
 ) -> CompanyView:
     return CompanyView(
         realm_id=row.realm_id,
@@ -156,8 +176,8 @@ def _company(
         references_loaded_at=row.references_loaded_at,
         references_changed_since=row.references_changed_since,
         facts=msgspec.json.decode(row.facts) if row.facts else None,
-        references=row.references,
+        references=activity.references,
         documents=documents,
-        writes_last_minute=row.writes_last_minute,
-        writes_today=row.writes_today,
+        writes_last_minute=activity.writes_last_minute,
+        writes_today=activity.writes_today,
     )

@@ -96,19 +96,31 @@ class StoredCompany(msgspec.Struct, frozen=True, kw_only=True):
     references_loaded_at: datetime | None
     references_changed_since: datetime | None
     facts: str | None
+
+
+class CompanyActivity(NamedTuple):
+    """How long a company's lists are, and how much was written to it."""
+
     references: dict[str, int]
     writes_last_minute: int
     writes_today: int
 
 
 class DocumentCount(NamedTuple):
-    """Documents of one company, workflow and state."""
+    """Documents of one company and state; of the finished ones nobody asks for the oldest."""
 
     realm_id: str
+    state: DocumentState
+    documents: int
+    oldest: datetime | None
+
+
+class WorkflowCount(NamedTuple):
+    """Documents of one workflow and state."""
+
     workflow: str
     state: DocumentState
     documents: int
-    oldest: datetime
 
 
 class Health(NamedTuple):
@@ -188,6 +200,11 @@ class OperatorStore(Protocol):
     async def outcomes(self, document_id: int) -> list[OutcomeView]: ...
     async def causes(self, state: DocumentState) -> list[StoredCause]: ...
     async def counts(self) -> list[DocumentCount]: ...
+    async def stuck(self) -> dict[str, int]:
+        """How many documents are blocked, and how many are waiting."""
+        ...
+
+    async def workflow_counts(self) -> list[WorkflowCount]: ...
     async def change(self, changes: Sequence[DocumentAct], entries: Sequence[NewAudit]) -> set[int]:
         """Apply those whose version still holds; answers their ids. *entries* runs parallel."""
         ...
@@ -216,6 +233,10 @@ class OperatorStore(Protocol):
 
     # the rest
     async def companies(self) -> list[StoredCompany]: ...
+    async def activity(self) -> dict[str, CompanyActivity]:
+        """By realm id, of those that are stored."""
+        ...
+
     async def health(self) -> Health: ...
     async def reading(self, group_id: str) -> list[PartitionPosition]: ...
     async def replays(self, limit: int) -> list[ReplayView]: ...

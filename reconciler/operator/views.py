@@ -392,11 +392,11 @@ class WorkflowsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents in one state, with their sum where amounts are known, and the oldest."""
+    """Documents in one state, and the oldest of those that are not finished."""
 
     state: DocumentState
     documents: int
-    oldest: datetime
+    oldest: datetime | None
 
 
 class PartitionPosition(msgspec.Struct, frozen=True, kw_only=True):

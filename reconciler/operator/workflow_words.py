@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from reconciler.model import SourceObject
-from reconciler.operator.ports import DocumentCount
+from reconciler.operator.ports import WorkflowCount
 from reconciler.operator.views import ActionView, LintView, WorkflowsView, WorkflowView
 from reconciler.workflows import ActionSettings, Enrolment, Workflow, WorkflowFile
 from reconciler.workflows.enrolment import Group, values_now
@@ -19,7 +19,7 @@ _NOT_OPTIONS = frozenset({"action", "company", "line"})
 _MOST_GROUPS = 3
 
 
-def workflows_view(file: WorkflowFile, counts: Iterable[DocumentCount]) -> WorkflowsView:
+def workflows_view(file: WorkflowFile, counts: Iterable[WorkflowCount]) -> WorkflowsView:
     """The whole file with its warnings."""
     problems = lint(file)
     by_workflow: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -8,7 +8,9 @@ import asyncpg
 
 from reconciler.scraping import CachedReport
 from store.counts import COUNT_EVERY_SECONDS, add_metered_reads, count_if_old
+from store.leases import register_companies
 from store.reports import report
+from store.summaries import activity, counts, health, workflow_counts
 
 REALM = "9341450000000001"
 
@@ -92,6 +94,49 @@ async def test_a_report_counts_every_state(pool: asyncpg.Pool) -> None:
     assert now.due == {(REALM, "live"): 2}
     assert 3600 <= now.oldest[REALM, "blocked"] < 3700
     assert 600 <= now.oldest[REALM, "due"] < 700
+
+
+async def test_people_see_what_was_counted_once_counting_is_dear(pool: asyncpg.Pool) -> None:
+    """Until then they see what there is; what is not finished is counted at once in either case."""
+    await document(pool, "1", "created", "1")
+    await count_if_old(pool)
+    await document(pool, "2", "created", "2")
+    await document(pool, "3", "blocked", None)
+    assert await shown(pool) == ({"created": 2, "blocked": 1}, {"created": 2, "blocked": 1})
+    await pool.execute("UPDATE ledger_counts SET seconds = 1")
+    assert await shown(pool) == ({"created": 1, "blocked": 1}, {"created": 1, "blocked": 1})
+
+
+async def shown(pool: asyncpg.Pool) -> tuple[dict[str, int], dict[str, int]]:
+    """Documents by state, of companies and of workflows."""
+    of_companies = {each.state: each.documents for each in await counts(pool)}
+    of_workflows = {each.state: each.documents for each in await workflow_counts(pool)}
+    return of_companies, of_workflows
+
+
+async def test_what_happened_lately_is_told(pool: asyncpg.Pool) -> None:
+    """Created in the last hour, written in the last minute and today, by company."""
+    await register_companies(pool, {REALM: "us", "2": "us2"})
+    for number, ago in enumerate(("1 second", "2 minutes", "3 days")):
+        await created(pool, number, f"d{number}/1.1/document", str(number))
+        await pool.execute(
+            "UPDATE operations SET first_sent_at = now() - $2::text::interval WHERE document_id = $1",
+            number,
+            ago,
+        )
+        await pool.execute(
+            """
+            INSERT INTO outcomes (kind, key, value, occurred_at)
+            VALUES ('created', 'k', '{}', now() - $1::text::interval),
+                   ('blocked', 'k', '{}', now() - $1::text::interval)
+            """,
+            ago,
+        )
+    found = await activity(pool)
+    assert found[REALM].writes_last_minute == 1
+    assert found[REALM].writes_today in (1, 2)  # just after midnight, UTC, the second was yesterday
+    assert found["2"] == ({}, 0, 0)
+    assert (await health(pool)).created_last_hour == 2
 
 
 async def test_counting_is_rare_and_one_process_does_it(pool: asyncpg.Pool) -> None:

@@ -25,7 +25,7 @@ async def documents(request: web.Request) -> web.Response:
     console = console_of(request)
     wanted = asked(request)
     page = await console.operator.documents(wanted, number(request.query.get("after", "")))
-    companies = await console.operator.companies()
+    companies = await console.operator.company_names()
     return await render(
         request, "documents.html", page=page, wanted=wanted, companies=companies,
         workflows=[each.name for each in console.operator.workflows.workflows],
