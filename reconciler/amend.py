@@ -61,7 +61,7 @@ from reconciler.ports.standing import (
     Amendment,
     StandingDocument,
     StandingLedger,
-    why_unmade,
+    unmade,
 )
 from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
@@ -143,8 +143,8 @@ class Amender:
         if standing.desired == NOT_DESIRED:  # whether to void it is for a person, not for a policy
             await self._report(changed, Reason.DELETED_IN_HUBSPOT)
             return None
-        if why := why_unmade(standing.desired):
-            await self._report(changed, Reason.NOT_CALLED_FOR, why)
+        if found := unmade(standing.desired):
+            await self._report(changed, Reason.NOT_CALLED_FOR, found.why)
             return None
         policy = self.policies.of(document.workflow, document.key).on_change
         if changed.written == changed.desired:
@@ -342,7 +342,7 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 
 def _changed(standing: StandingDocument) -> Changed:
     written = _decode(standing.document.content)
-    says_none = standing.desired == NOT_DESIRED or bool(why_unmade(standing.desired))
+    says_none = standing.desired == NOT_DESIRED or unmade(standing.desired) is not None
     desired = _decode(standing.desired) if standing.desired and not says_none else written
     return Changed(standing, written, settled(desired, written.txn_date))
 

@@ -15,7 +15,7 @@ from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Prio
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import NOT_DESIRED, unmade, why_unmade
+from reconciler.ports.standing import NOT_DESIRED, Unmade, unmade
 from reconciler.reasons import Reason
 
 _encode = msgspec.json.Encoder().encode
@@ -88,7 +88,7 @@ def overtaken(
 def _news(verdict: Verdict, content: str | None, entry: LedgerEntry) -> str | None:
     """What a sent document should say if that was not noted yet; of no document its own workflow tells."""
     says = _says(verdict, content)
-    if why_unmade(says) and verdict.workflow != entry.workflow:
+    if unmade(says) and verdict.workflow != entry.workflow:
         return None
     return says if says != (entry.desired or entry.content) else None
 
@@ -99,10 +99,10 @@ def _says(verdict: Verdict | WantedDocument, content: str | None) -> str | None:
         return content
     if verdict.reason == Reason.SOURCE_DELETED:
         return NOT_DESIRED
-    if verdict.state is DocumentState.BLOCKED and verdict.reason not in _TOLD_OTHERWISE:
-        return unmade(verdict.detail)
-    if verdict.state is DocumentState.DISMISSED and verdict.reason in UNMAKING:
-        return unmade(verdict.detail)
+    is_blocked = verdict.state is DocumentState.BLOCKED and verdict.reason not in _TOLD_OTHERWISE
+    is_dismissed = verdict.state is DocumentState.DISMISSED and verdict.reason in UNMAKING
+    if is_blocked or is_dismissed:
+        return str(Unmade(verdict.state, verdict.reason, verdict.detail))
     return None
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType
 from reconciler.outcomes import outcome
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.ports.standing import NOT_DESIRED
+from reconciler.ports.standing import NOT_DESIRED, unmade
 from reconciler.reasons import Blocked, Reason
 from store import finding
 from store.intake import insert_outcomes
@@ -44,8 +44,8 @@ async def take_up(connection: Connection, refused: Collection[int]) -> None:
     """Let documents that were just refused say what HubSpot says by now.
 
     Where that is another content they are wanted with it, also if the refusal had blocked them. One
-    whose object was deleted is blocked for that. A document of which a part is in QuickBooks (the
-    invoice of a paid one) is left alone.
+    whose object was deleted, or that HubSpot's facts call for no more, is stopped for that. A document
+    of which a part is in QuickBooks (the invoice of a paid one) is left alone.
     """
     rows = await connection.fetch(
         """
@@ -95,6 +95,8 @@ def _anew(refused: _Refused) -> _Anew:
     if refused.desired == NOT_DESIRED:
         stop = Blocked(Reason.SOURCE_DELETED, object=refused.key.object_type)
         return _Anew(refused.document_id, DocumentState.BLOCKED, stop.reason, stop.detail, None)
+    if found := unmade(refused.desired):
+        return _Anew(refused.document_id, *found, None)
     return _Anew(refused.document_id, DocumentState.WANTED, "", "", refused.desired)
 
 

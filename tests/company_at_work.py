@@ -35,6 +35,7 @@ from reconciler.model import (
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import Lease
 from reconciler.ports.intake import WantedDocument
+from reconciler.ports.standing import Unmade
 from reconciler.quickbooks.client import Call, Endpoint, QuickBooks, open_session
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.quickbooks.gate import Gate
@@ -122,10 +123,10 @@ class Work:
             await intake.want(wanted)
         self.company.wake()
 
-    async def desire(self, document_id: int, content: DocumentContent | None) -> None:
+    async def desire(self, document_id: int, says: DocumentContent | Unmade | None) -> None:
         """Say that HubSpot would now have a document otherwise, or not at all."""
         async with transaction(self.pool) as intake:
-            await intake.desire({document_id: _encode(content).decode()})
+            await intake.desire({document_id: _encode(says).decode()})
         self.company.wake()
 
     async def documents(self) -> list[asyncpg.Record]:

@@ -22,7 +22,7 @@ from reconciler.operator.views import (
     OutcomeView,
     TimelineEntry,
 )
-from reconciler.ports.standing import why_unmade
+from reconciler.ports.standing import unmade
 from reconciler.reading import effective_ids, stamp
 
 MOST_VALUES = 12
@@ -47,9 +47,7 @@ def document_timeline(
     return DocumentView(
         document=document,
         content=msgspec.json.decode(stored.content) if stored.content else None,
-        desired=None
-        if why_unmade(stored.desired)
-        else msgspec.json.decode(stored.desired or "null"),
+        desired=None if unmade(stored.desired) else msgspec.json.decode(stored.desired or "null"),
         operations=tuple(operations),
         outcomes=tuple(outcomes),
         audit=tuple(audit),

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from reconciler.model import Action
+from reconciler.model import Action, DocumentState
 from reconciler.ports.dispatch import DueDocument, Lease, Operation, OperationResult
 from reconciler.ports.outcomes import NewOutcome
 
@@ -20,14 +20,23 @@ NOT_DESIRED = "null"
 """What is desired (JSON text) of an object that was deleted in HubSpot after its document was sent."""
 
 
-def unmade(why: str) -> str:
-    """What is desired (JSON text) where HubSpot's facts call for no document by now: the reason."""
-    return msgspec.json.encode(why).decode()
+class Unmade(NamedTuple):
+    """That HubSpot's facts call for no document by now: what one not sent would be, and why."""
+
+    state: DocumentState
+    reason: str
+    why: str
+
+    def __str__(self) -> str:
+        """What is desired then (JSON text)."""
+        return msgspec.json.encode(self).decode()
 
 
-def why_unmade(desired: str | None) -> str:
-    """The reason given to `unmade`; "" of anything else that is desired."""
-    return msgspec.json.decode(desired, type=str) if desired and desired.startswith('"') else ""
+def unmade(desired: str | None) -> Unmade | None:
+    """What is desired (JSON text), read as that; None of anything else that is desired."""
+    if desired is None or not desired.startswith("["):
+        return None
+    return msgspec.json.decode(desired, type=Unmade)
 
 
 class StandingDocument(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconciler.model import Action, DocumentContent
+from reconciler.model import Action, DocumentContent, DocumentState
+from reconciler.ports.standing import Unmade
 from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
 from tests.company_at_work import Work, plan, sale
@@ -22,7 +23,7 @@ async def changed_on_the_way(
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
     code: str,
-    later: DocumentContent | None,
+    later: DocumentContent | Unmade | None,
     *,
     action: Action = Action.INVOICE,
     entity: str = "Invoice",
@@ -86,6 +87,26 @@ async def test_what_was_deleted_meanwhile_is_not_made(
     assert (row["state"], row["content"], row["desired"]) == ("blocked", None, None)
     assert row["detail"].startswith("The deal was deleted in HubSpot before its document was made.")
     assert (await work.outcomes())[-1] == "blocked"
+    assert await totals(work) == []
+
+
+@pytest.mark.parametrize("code", [REFUSED, STALE])
+@pytest.mark.parametrize("state", [DocumentState.BLOCKED, DocumentState.DISMISSED])
+async def test_what_is_called_for_no_more_is_not_made(
+    work: Work, monkeypatch: pytest.MonkeyPatch, code: str, state: DocumentState
+) -> None:
+    """Its line items were taken off, or the payment failed: it stops for that, and its company goes on."""
+    why = Unmade(state, "no_line_items", "This deal has no line items.")
+    await changed_on_the_way(work, monkeypatch, code, why)
+
+    async def stopped() -> bool:
+        return (await work.document())["reason"] == why.reason
+
+    await work.run_until(stopped)
+    row = await work.document()
+    assert (row["state"], row["detail"]) == (state, why.why)
+    assert (row["content"], row["desired"]) == (None, None)
+    assert (await work.outcomes())[-1] == state
     assert await totals(work) == []
 
 

@@ -10,7 +10,7 @@ from reconciler.decide import decide
 from reconciler.ledger import by_source, differences
 from reconciler.model import Change, ChangeKind, DocumentKey, DocumentState, ObjectType
 from reconciler.ports.intake import LedgerEntry
-from reconciler.ports.standing import NOT_DESIRED, why_unmade
+from reconciler.ports.standing import NOT_DESIRED, unmade
 from reconciler.workflows import WorkflowFile
 from tests.deciding import ADA, AT, DAY, LINE, Books, deal, file, one_workflow, payment, said
 
@@ -74,7 +74,9 @@ def test_what_would_not_be_made_any_more_is_told(
 ) -> None:
     """With the sentence that would stop it, once for the document."""
     (says,) = noted(file, first, later)
-    assert why in why_unmade(says)
+    found = unmade(says)
+    assert found is not None
+    assert why in found.why
 
 
 @pytest.mark.parametrize(
