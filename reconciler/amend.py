@@ -37,7 +37,7 @@ from reconciler.errors import (
 from reconciler.lifecycle import Block, ResolveAgain, RetryPolicy, ending
 from reconciler.locate import is_gone
 from reconciler.missing import ReferenceMaker
-from reconciler.model import DocumentContent
+from reconciler.model import DocumentContent, decode_content
 from reconciler.observed import Drift, compare, is_settled, is_voided, rewritten, with_row
 from reconciler.operations import (
     DOCUMENT,
@@ -46,7 +46,7 @@ from reconciler.operations import (
     marker,
     request_id,
 )
-from reconciler.outcomes import outcome
+from reconciler.outcomes import about_made
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import (
     DueDocument,
@@ -74,7 +74,6 @@ from reconciler.workflows import OnChange
 
 _log = structlog.get_logger("reconciler.amend")
 
-_decode = msgspec.json.Decoder(DocumentContent).decode
 _encode_content = msgspec.json.Encoder().encode
 
 AT_ONCE = 10
@@ -172,7 +171,7 @@ class Amender:
         drift = compare(changed.standing, observed)
         if policy is OnChange.VOID_AND_RECREATE:
             if is_voided(row, standing.total):  # our own void whose answer was lost, or a person's
-                await self._amend(changed.amendment(recreate=True), event(standing, "voided"))
+                await self._amend(changed.amendment(recreate=True), _event(standing, "voided"))
                 return None
             self._refuse(row, drift, standing)
             target = {"Id": standing.document.quickbooks_id, "SyncToken": standing.sync_token}
@@ -183,7 +182,7 @@ class Amender:
                 drift
                 and compare(rewritten(standing, body, changed.desired.total), observed) is None
             ):
-                await self._amend(_updated(changed, row), event(standing, "updated"))
+                await self._amend(_updated(changed, row), _event(standing, "updated"))
                 return None  # our own update whose answer was lost
             if drift is None:
                 return _operation(standing, Verb.UPDATE, body, changed)
@@ -245,7 +244,7 @@ class Amender:
         word = "refused" if reason is Reason.CHANGE_REFUSED else "reported"
         await self._amend(
             changed.amendment(word, reason=reason, detail=detail),
-            event(changed.standing, "drifted", reason, detail),
+            _event(changed.standing, "drifted", reason, detail),
         )
 
     # --- what QuickBooks answered ------------------------------------------------------------------
@@ -280,7 +279,7 @@ class Amender:
                 refused = Amendment(
                     *about, "refused", Reason.CHANGE_REFUSED, detail, desired=op.content
                 )
-                news = outcome_of(document, "drifted", Reason.CHANGE_REFUSED, detail)
+                news = about_made(document, "drifted", Reason.CHANGE_REFUSED, detail)
                 await self.standing.amend(self.lease, [refused], [news], [finished])
             case _:
                 await self.standing.amend(self.lease, (), (), [finished])
@@ -294,40 +293,22 @@ class Amender:
         results = [OperationResult(op.operation_key, "done", about[1], token, tid=answer.tid)]
         if op.verb == Verb.VOID:
             amendment = Amendment(*about, recreate=True)
-            news = outcome_of(document, "voided")
+            news = about_made(document, "voided")
         else:
-            reason, detail = compared(total, _decode(op.content or document.content).total)
+            reason, detail = compared(total, decode_content(op.content or document.content).total)
             amendment = Amendment(
                 *about, "", reason, detail, op.content, True, token, total, drift=""
             )
-            news = outcome_of(document, "updated", reason, detail, total=total)
+            news = about_made(document, "updated", reason, detail, total=total)
         return [amendment], [news], results
 
     async def _amend(self, amendment: Amendment, *outcomes: NewOutcome) -> None:
         await self.standing.amend(self.lease, [amendment], outcomes)
 
 
-def event(standing: StandingDocument, kind: str, reason: str = "", detail: str = "") -> NewOutcome:
-    """What is published about a document that exists."""
+def _event(standing: StandingDocument, kind: str, reason: str = "", detail: str = "") -> NewOutcome:
     number = standing.document.document_number
-    return outcome_of(standing.document, kind, reason, detail, document_number=number)
-
-
-def outcome_of(
-    document: DueDocument, kind: str, reason: str = "", detail: str = "", **more: object
-) -> NewOutcome:
-    """The event that a document in QuickBooks is now *kind*."""
-    return outcome(
-        document.document_id,
-        document.key,
-        kind,
-        document.workflow,
-        reason=reason,
-        detail=detail,
-        quickbooks_entity=document.quickbooks_entity or "",
-        quickbooks_id=document.quickbooks_id or "",
-        **more,
-    )
+    return about_made(standing.document, kind, reason, detail, document_number=number)
 
 
 def _updated(changed: Changed, row: Payload) -> Amendment:
@@ -341,9 +322,9 @@ def _updated(changed: Changed, row: Payload) -> Amendment:
 
 
 def _changed(standing: StandingDocument) -> Changed:
-    written = _decode(standing.document.content)
+    written = decode_content(standing.document.content)
     says_none = standing.desired == NOT_DESIRED or unmade(standing.desired) is not None
-    desired = _decode(standing.desired) if standing.desired and not says_none else written
+    desired = decode_content(standing.desired) if standing.desired and not says_none else written
     return Changed(standing, written, settled(desired, written.txn_date))
 
 

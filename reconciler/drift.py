@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reconciler.model import Action
 from reconciler.observed import LOST, Drift, compare, is_news
-from reconciler.outcomes import outcome
+from reconciler.outcomes import about, about_made
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DueDocument, Lease
 from reconciler.ports.outcomes import NewOutcome
@@ -65,7 +65,7 @@ class DriftWatch:
             await self.standing.amend(
                 self.lease,
                 [Amendment(due.document_id, str(due.quickbooks_id), recreate=True) for due in lost],
-                [outcome(due.document_id, due.key, "wanted", due.workflow) for due in lost],
+                [about(due, "wanted") for due in lost],
             )
 
 
@@ -82,14 +82,5 @@ def _amendment(due: DueDocument, drift: Drift | None) -> Amendment:
 
 
 def _drifted(due: DueDocument, drift: Drift | None) -> NewOutcome:
-    return outcome(
-        due.document_id,
-        due.key,
-        "drifted",
-        due.workflow,
-        reason=drift.reason if drift else "",
-        detail=drift.detail if drift else BACK,
-        quickbooks_entity=due.quickbooks_entity or "",
-        quickbooks_id=due.quickbooks_id or "",
-        document_number=due.document_number,
-    )
+    reason, detail = (drift.reason, drift.detail) if drift else ("", BACK)
+    return about_made(due, "drifted", reason, detail, document_number=due.document_number)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from reconciler.decide import UNMAKING, Verdict
 from reconciler.enrolling import InLedger
-from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority
+from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, Priority, encode_content
 from reconciler.outcomes import outcome
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry, WantedDocument
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import NOT_DESIRED, Unmade, unmade
 from reconciler.reasons import Reason
-
-_encode = msgspec.json.Encoder().encode
 
 _CLOSED = (DocumentState.SENDING, DocumentState.CREATED)
 
@@ -51,7 +47,7 @@ def differences(
     desired: dict[int, str] = {}
     for verdict in verdicts:
         entry = ledger.get(verdict.key)
-        content = None if verdict.content is None else _encode(verdict.content).decode()
+        content = None if verdict.content is None else encode_content(verdict.content)
         if entry is None or _is_open(entry):
             document = WantedDocument(
                 verdict.key,

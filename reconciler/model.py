@@ -298,3 +298,12 @@ class DocumentContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     create_missing_products: bool = False
     custom_fields: tuple[tuple[str, str], ...] = ()
     linked_estimate: str = ""
+
+
+decode_content = msgspec.json.Decoder(DocumentContent).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_content(content: DocumentContent) -> str:
+    """As the ledger keeps it."""
+    return _encode(content).decode()

@@ -7,6 +7,7 @@ key is the source object's, so that one object's events stay in order.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -37,6 +38,29 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: Decimal | None = None
     currency: str = ""
     adopted: bool = False
+
+
+class OfDocument(Protocol):
+    """Whatever tells which document an event is about."""
+
+    @property
+    def document_id(self) -> int: ...
+
+    @property
+    def key(self) -> DocumentKey: ...
+
+    @property
+    def workflow(self) -> str: ...
+
+
+class Made(OfDocument, Protocol):
+    """The same of one that may be in QuickBooks."""
+
+    @property
+    def quickbooks_entity(self) -> str | None: ...
+
+    @property
+    def quickbooks_id(self) -> str | None: ...
 
 
 _LONGEST_DETAIL = 4000
@@ -70,3 +94,33 @@ def outcome(
     )
     message_key = f"{key.portal_id}:{key.object_type}:{key.object_id}"
     return NewOutcome(document_id, kind, message_key, _encode(body).decode())
+
+
+def about(
+    document: OfDocument, kind: str, reason: str = "", detail: str = "", **facts: object
+) -> NewOutcome:
+    """The event that a document of the ledger is now *kind*."""
+    return outcome(
+        document.document_id,
+        document.key,
+        kind,
+        document.workflow,
+        reason=reason,
+        detail=detail,
+        **facts,
+    )
+
+
+def about_made(
+    document: Made, kind: str, reason: str = "", detail: str = "", **facts: object
+) -> NewOutcome:
+    """The same, and where the document is in QuickBooks."""
+    return about(
+        document,
+        kind,
+        reason,
+        detail,
+        quickbooks_entity=document.quickbooks_entity or "",
+        quickbooks_id=document.quickbooks_id or "",
+        **facts,
+    )

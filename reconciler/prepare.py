@@ -12,17 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from reconciler.directory import Directory
 from reconciler.errors import UNFORESEEN
 from reconciler.missing import ReferenceMaker, missing_keys
-from reconciler.model import DocumentContent, DocumentState
-from reconciler.outcomes import outcome
+from reconciler.model import DocumentContent, DocumentState, decode_content
+from reconciler.outcomes import about
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import DispatchLedger, DocumentUpdate, DueDocument, Lease, Operation
-from reconciler.ports.outcomes import NewOutcome
 from reconciler.precedence import Cleared, clear
 from reconciler.quickbooks.payload import decode, reference_id
 from reconciler.rates import Key
@@ -32,7 +30,6 @@ from reconciler.writes import first_write, is_half_made
 
 _log = structlog.get_logger("reconciler.prepare")
 
-_decode = msgspec.json.Decoder(DocumentContent).decode
 
 FIRST_PAUSE = timedelta(seconds=5)
 """How long a document that can't go yet is left alone: at first, and then for as long again as it
@@ -112,7 +109,7 @@ class Preparer:
         return [
             Candidate(
                 each,
-                _decode(each.content),
+                decode_content(each.content),
                 cleared.estimates.get(each.document_id, ""),
                 _payer_id(invoices.get(each.document_id)),
             )
@@ -203,7 +200,9 @@ class Preparer:
             )
             for each, stop in cleared.postponed
         ]  # fmt: skip
-        outcomes = [_blocked(each, stop) for each, stop in cleared.blocked]
+        outcomes = [
+            about(each, "blocked", stop.reason, stop.detail) for each, stop in cleared.blocked
+        ]
         await self.store.record(self.lease, (), updates, outcomes)
 
     async def _record(self, sorting: Sorting) -> None:
@@ -222,7 +221,10 @@ class Preparer:
             )
             for each in sorting.postponed
         ]  # fmt: skip
-        outcomes = [_blocked(each.document, stop) for each, stop in sorting.blocked]
+        outcomes = [
+            about(each.document, "blocked", stop.reason, stop.detail)
+            for each, stop in sorting.blocked
+        ]
         await self.store.record(self.lease, (), updates, outcomes)
 
     def _later(self, waits_since: datetime | None, longest: timedelta) -> datetime:
@@ -260,10 +262,3 @@ def _unforeseen(each: Candidate, error: Exception) -> Blocked:
 
 def _payer_id(invoice: bytes | None) -> str:
     return reference_id(decode(invoice), "CustomerRef") if invoice else ""
-
-
-def _blocked(document: DueDocument, stop: Blocked) -> NewOutcome:
-    return outcome(
-        document.document_id, document.key, "blocked", document.workflow,
-        reason=stop.reason, detail=stop.detail,
-    )  # fmt: skip

@@ -31,10 +31,10 @@ from reconciler.lifecycle import (
 )
 from reconciler.locate import is_gone, is_ours
 from reconciler.missing import ReferenceMaker
-from reconciler.model import Action, DocumentContent, DocumentState
+from reconciler.model import Action, DocumentState, decode_content
 from reconciler.observe import Observer
 from reconciler.operations import for_one_call
-from reconciler.outcomes import outcome
+from reconciler.outcomes import about
 from reconciler.policies import Policies
 from reconciler.ports.dispatch import (
     DispatchLedger,
@@ -61,7 +61,6 @@ from reconciler.together import Together, Writing
 from reconciler.writes import ANOTHER_NUMBER, NO_EMAIL, payment
 
 _log = structlog.get_logger("reconciler.record")
-_decode = msgspec.json.Decoder(DocumentContent).decode
 
 _CONCESSIONS = {Reaction.DROP_EMAIL: NO_EMAIL, Reaction.ADOPT_NUMBER: ANOTHER_NUMBER}
 
@@ -216,7 +215,7 @@ class Recorder:
         *,
         adopted: bool,
     ) -> None:
-        content = _decode(document.content)
+        content = decode_content(document.content)
         own = op.entity == ENTITY_OF[document.key.action]
         id_ = written_id(entity) if own else document.quickbooks_id
         number = _number(entity) if own else document.document_number
@@ -236,13 +235,11 @@ class Recorder:
             )
         )
         recording.outcomes.append(
-            outcome(
-                document.document_id,
-                document.key,
+            about(
+                document,
                 "created",
-                document.workflow,
-                reason=reason,
-                detail=detail,
+                reason,
+                detail,
                 quickbooks_entity=ENTITY_OF[document.key.action],
                 quickbooks_id=id_ or "",
                 document_number=number or "",
@@ -256,7 +253,7 @@ class Recorder:
         self, recording: Recording, op: Operation, document: DueDocument, invoice: Payload
     ) -> None:
         """The invoice of a paid invoice exists: its payment follows, in the same commit."""
-        content = _decode(document.content)
+        content = decode_content(document.content)
         realm_id, invoice_id = document.key.realm_id, written_id(invoice)
         customer_id = reference_id(invoice, "CustomerRef")
         book = await self.directory.book_for([content])
@@ -280,7 +277,7 @@ class Recorder:
                 update, state=DocumentState.BLOCKED, reason=stop.reason, detail=stop.detail
             )
             recording.updates.append(blocked)
-            recording.outcomes.append(_blocked(document, stop.reason, stop.detail))
+            recording.outcomes.append(about(document, "blocked", stop.reason, stop.detail))
             return
         recording.updates.append(update)
         recording.following.append(payment(document, content, resolved, book, invoice_id))
@@ -388,7 +385,7 @@ class Recorder:
                 next_revision=True,
             )
         )  # fmt: skip
-        recording.outcomes.append(_blocked(document, block.reason, block.detail))
+        recording.outcomes.append(about(document, "blocked", block.reason, block.detail))
 
     async def _holder(self, op: Operation, error: QuickBooksError) -> BatchResult | None:
         """The transaction that holds our number (6140), if it is the one we made ourselves; None if
@@ -410,17 +407,6 @@ def compared(actual: Decimal, wanted: Decimal) -> tuple[str, str]:
         return "", ""
     stop = Stop(Reason.TOTAL_DIFFERS, actual=actual, wanted=wanted)
     return stop.reason, stop.detail
-
-
-def _blocked(document: DueDocument, reason: str, detail: str) -> NewOutcome:
-    return outcome(
-        document.document_id,
-        document.key,
-        "blocked",
-        document.workflow,
-        reason=reason,
-        detail=detail,
-    )
 
 
 def _number(entity: Mapping[str, Any]) -> str | None:

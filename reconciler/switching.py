@@ -13,8 +13,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from reconciler.intake import Intake, Taken, Transaction
+from reconciler.ledger import events_of
 from reconciler.model import DocumentKey, DocumentState
-from reconciler.outcomes import outcome
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import Blocked, Reason
 from reconciler.workflows import Workflow
@@ -122,16 +122,7 @@ async def _switch_off(
             )
         )  # fmt: skip
     ids = await store.want(wanted)
-    await store.save_outcomes(
-        [
-            outcome(
-                ids[each.key], each.key, each.state, each.workflow,
-                reason=each.reason, detail=each.detail,
-            )
-            for each in wanted
-            if each.key in ids
-        ]
-    )  # fmt: skip
+    await store.save_outcomes(events_of(wanted, ids, {}))
     return len(ids)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType
-from reconciler.outcomes import outcome
+from reconciler.outcomes import about
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import NOT_DESIRED, unmade
 from reconciler.reasons import Blocked, Reason
@@ -103,6 +103,4 @@ def _anew(refused: _Refused) -> _Anew:
 def _event(was: _Refused, now: _Anew) -> NewOutcome | None:
     if was.state is now.state is DocumentState.WANTED:
         return None  # nobody was told that it was anything else
-    return outcome(
-        was.document_id, was.key, now.state, was.workflow, reason=now.reason, detail=now.detail
-    )
+    return about(was, now.state, now.reason, now.detail)

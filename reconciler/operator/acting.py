@@ -16,11 +16,11 @@ import msgspec
 from reconciler.decide import Verdict, examine
 from reconciler.enrolling import InLedger, Unwanted
 from reconciler.ledger import by_source
-from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject
+from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject, encode_content
 from reconciler.observed import LOST
 from reconciler.operator.ports import DocumentAct, NewAudit, OperatorStore, StoredDocument
 from reconciler.operator.views import Done, Selection
-from reconciler.outcomes import outcome
+from reconciler.outcomes import about
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.switching import why_off
@@ -29,7 +29,6 @@ from reconciler.workflows import Workflow
 CHUNK = 500
 """Documents changed in one transaction."""
 
-_encode = msgspec.json.Encoder().encode
 
 _IN_THE_AIR = "It was sent to QuickBooks and its answer is awaited."
 _CREATED = "It is in QuickBooks already."
@@ -185,7 +184,7 @@ def retried(
     )
     if isinstance(verdict, Verdict):
         if verdict.content is not None:
-            return _wanted(stored, _encode(verdict.content).decode(), verdict.workflow)
+            return _wanted(stored, encode_content(verdict.content), verdict.workflow)
         return _stopped(stored, verdict.state, verdict.reason, verdict.detail)
     if isinstance(verdict, Unwanted):
         return _stopped(stored, DocumentState.BLOCKED, verdict.reason, verdict.detail)
@@ -234,6 +233,4 @@ def _event(
     """Published only where the state or its reason becomes another."""
     if (stored.state, stored.reason) == (state, reason):
         return None
-    return outcome(
-        stored.document_id, stored.key, state, stored.workflow, reason=reason, detail=detail
-    )
+    return about(stored, state, reason, detail)

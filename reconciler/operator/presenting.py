@@ -13,8 +13,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
 from reconciler.model import (
     Customer,
     DocumentContent,
@@ -22,6 +20,7 @@ from reconciler.model import (
     ObjectKey,
     Priority,
     SourceObject,
+    decode_content,
 )
 from reconciler.operator.ports import StoredCompany, StoredDocument, StoredHubSpotProblem
 from reconciler.operator.views import DocumentSummary, HubSpotProblem, ObjectHit
@@ -32,7 +31,6 @@ from reconciler.workflows import WorkflowFile
 Names = dict[str, str]
 """The short name of a company by realm id."""
 
-_decode = msgspec.json.Decoder(DocumentContent).decode
 
 _HUBSPOT_TYPES = {"deal": "0-3", "quote": "0-14", "payment": "0-101"}
 _QUICKBOOKS_PAGES = {
@@ -59,7 +57,7 @@ def names_of(workflows: WorkflowFile, companies: Iterable[StoredCompany]) -> Nam
 
 def summary(stored: StoredDocument, names: Names) -> DocumentSummary:
     """A ledger row as people read it."""
-    content = _decode(stored.content) if stored.content else None
+    content = decode_content(stored.content) if stored.content else None
     company = names.get(stored.key.realm_id, "") or stored.key.realm_id
     words = words_of(stored, company, content)
     total = stored.total if stored.total is not None else content.total if content else None
