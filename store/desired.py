@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from reconciler.model import Action, DocumentKey, DocumentState, ObjectType
+from reconciler.model import DocumentKey, DocumentState
 from reconciler.outcomes import about
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.ports.standing import NOT_DESIRED, unmade
@@ -18,6 +18,7 @@ from reconciler.reasons import Blocked, Reason
 from store import finding
 from store.intake import insert_outcomes
 from store.pool import Connection
+from store.rows import document_key
 
 
 class _Refused(NamedTuple):
@@ -63,7 +64,7 @@ async def take_up(connection: Connection, refused: Collection[int]) -> None:
     overtaken = [
         _Refused(
             row[6],
-            DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5]),
+            document_key(row),
             row[7],
             DocumentState(row[8]),
             row[9],

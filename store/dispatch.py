@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
+from reconciler.model import DocumentState, Priority
 from reconciler.ports.dispatch import (
     DocumentUpdate,
     DueDocument,
@@ -28,6 +28,7 @@ from store.intake import insert_outcomes
 from store.leases import hold
 from store.links import GIVES_WAY, precedents, wake_followers
 from store.pool import Connection
+from store.rows import document_key
 
 DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.generation, d.revision, d.attempts, d.content,
@@ -386,7 +387,7 @@ async def _update_documents(connection: Connection, changes: Sequence[DocumentUp
 
 def due_document(row: asyncpg.Record) -> DueDocument:
     return DueDocument(
-        key=_key(row),
+        key=document_key(row),
         document_id=row[6],
         workflow=row[7],
         version=row[8],
@@ -404,10 +405,6 @@ def due_document(row: asyncpg.Record) -> DueDocument:
         document_number=row[20],
         gives_way_since=row[21],
     )
-
-
-def _key(row: asyncpg.Record) -> DocumentKey:
-    return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
 
 
 def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
@@ -430,6 +427,6 @@ def _unfinished(realm_id: str, row: asyncpg.Record) -> UnfinishedOperation:
         first_sent_at=row[18],
         taken_up_at=row[19],
         was_answered=row[20],
-        key=None if row[0] is None else _key(row),
+        key=None if row[0] is None else document_key(row),
         enrolled_at=row[21],
     )

@@ -15,6 +15,7 @@ import asyncpg
 
 from reconciler.model import ObjectKey, ObjectType
 from store.pool import Connection
+from store.rows import key_columns
 
 GRACE = timedelta(seconds=2)
 """The facts may be on their way by themselves: in the next records, or on a companion topic."""
@@ -163,8 +164,6 @@ async def request_facts(connection: Connection, keys: Sequence[ObjectKey]) -> No
           FROM unnest($1::bigint[], $2::text[], $3::text[]) AS n
         ON CONFLICT (portal_id, object_type, object_id) DO NOTHING
         """,
-        [key.portal_id for key in ordered],
-        [key.type for key in ordered],
-        [key.id for key in ordered],
+        *key_columns(ordered),
         GRACE,
     )

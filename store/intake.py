@@ -30,9 +30,9 @@ from store import finding, known
 from store.hydration import request_facts
 from store.links import change_links, linked_sources, wake_followers
 from store.pool import Connection
+from store.rows import affected, decode_object, document_key, key_columns
 
 _encode = msgspec.json.Encoder().encode
-decode_object = msgspec.json.Decoder(SourceObject).decode
 
 
 _LEDGER_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
@@ -122,7 +122,7 @@ class IntakeTransaction:
               FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
               JOIN objects AS o USING (portal_id, object_type, object_id)
             """,
-            *_columns(keys),
+            *key_columns(keys),
         )
         found = {}
         for version, state in rows:
@@ -143,7 +143,7 @@ class IntakeTransaction:
              ORDER BY o.portal_id, o.object_type COLLATE "C", o.object_id COLLATE "C"
                FOR UPDATE OF o
             """,
-            *_columns(keys),
+            *key_columns(keys),
         )
         return {ObjectKey(row[0], ObjectType(row[1]), row[2]): row[3] for row in rows}
 
@@ -161,7 +161,7 @@ class IntakeTransaction:
                    AS n(portal_id, object_type, object_id, state, changed_at)
             ON CONFLICT DO NOTHING
             """,
-            *_columns(keys),
+            *key_columns(keys),
             [_encode(obj).decode() for obj in empty],
             [instant(0)] * len(empty),
         )
@@ -197,13 +197,13 @@ class IntakeTransaction:
                    changed_at = excluded.changed_at, updated_at = now()
              WHERE o.version = excluded.version - 1
             """,
-            *_columns([stored.object.key for stored in ordered]),
+            *key_columns([stored.object.key for stored in ordered]),
             [stored.version for stored in ordered],
             [_encode(stored.object).decode() for stored in ordered],
             [instant(stored.object.changed_at) for stored in ordered],
             [finding.of_object(stored.object) for stored in ordered],
         )
-        if int(written.rsplit(" ", 1)[1]) != len(ordered):
+        if affected(written) != len(ordered):
             raise ConcurrentFold
 
     async def unsent_elsewhere(self, on: Sequence[ActionPlace]) -> list[int]:
@@ -254,7 +254,7 @@ class IntakeTransaction:
               FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
               JOIN documents AS d USING (portal_id, object_type, object_id)
             """,
-            *_columns(keys),
+            *key_columns(keys),
         )
         return {entry.key: entry for entry in map(_entry, rows)}
 
@@ -298,7 +298,7 @@ class IntakeTransaction:
             RETURNING d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
                       d.document_id
             """,
-            *_key_columns([d.key for d in documents]),
+            *_document_key_columns([d.key for d in documents]),
             [d.workflow for d in documents],
             [d.state for d in documents],
             [d.reason for d in documents],
@@ -309,7 +309,7 @@ class IntakeTransaction:
             [instant(d.not_before) if d.not_before else None for d in documents],
             instant(heard_at) if heard_at > 0 else None,
         )
-        ids = {_document_key(row): row[6] for row in rows}
+        ids = {document_key(row): row[6] for row in rows}
         contents = {ids[d.key]: d.content for d in documents if d.key in ids}
         await finding.note(self._connection, contents)
         if ended := [ids[d.key] for d in documents if _is_given_up(d) and d.key in ids]:
@@ -334,7 +334,7 @@ class IntakeTransaction:
             list(desired),
             list(desired.values()),
         )
-        if int(noted.rsplit(" ", 1)[1]) != len(desired):
+        if affected(noted) != len(desired):
             raise ConcurrentFold
 
     async def request_facts(self, keys: Sequence[ObjectKey]) -> None:
@@ -399,21 +399,13 @@ def _is_given_up(document: WantedDocument) -> bool:
     return document.key.action is Action.ESTIMATE and document.state in ends
 
 
-def _columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[str], list[str]]:
-    return [k.portal_id for k in keys], [k.type for k in keys], [k.id for k in keys]
-
-
-def _key_columns(keys: Sequence[DocumentKey]) -> tuple[list[object], ...]:
+def _document_key_columns(keys: Sequence[DocumentKey]) -> tuple[list[object], ...]:
     return tuple(list(column) for column in zip(*keys, strict=True))
-
-
-def _document_key(row: asyncpg.Record) -> DocumentKey:
-    return DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
 
 
 def _entry(row: asyncpg.Record) -> LedgerEntry:
     return LedgerEntry(
-        key=_document_key(row),
+        key=document_key(row),
         document_id=row[6],
         workflow=row[7],
         state=DocumentState(row[8]),

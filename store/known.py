@@ -13,6 +13,7 @@ import asyncpg
 from reconciler.known import LONGEST_RUN
 from reconciler.ports.intake import KnownRun, Span
 from store.pool import Connection
+from store.rows import affected
 
 FORGOTTEN_AT_ONCE = 1000
 """Most runs removed by one statement, about eight megabytes."""
@@ -67,7 +68,7 @@ class KnownStore:
                 *columns,
                 FORGOTTEN_AT_ONCE,
             )
-            gone = int(status.rsplit(" ", 1)[1])
+            gone = affected(status)
             forgotten += gone
             if gone < FORGOTTEN_AT_ONCE:
                 return forgotten

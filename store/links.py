@@ -12,10 +12,11 @@ from collections.abc import Collection, Sequence
 
 import asyncpg
 
-from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
+from reconciler.model import DocumentState, ObjectKey, ObjectType
 from reconciler.ports.dispatch import Precedent
 from reconciler.ports.intake import ObjectLink
 from store.pool import Connection
+from store.rows import document_key, key_columns
 
 
 async def change_links(
@@ -64,9 +65,7 @@ async def linked_sources(
          WHERE (d.document_id IS NULL AND $4)
             OR (d.quickbooks_id IS NULL AND d.state NOT IN ('sending', 'created'))
         """,
-        [key.portal_id for key in targets],
-        [key.type for key in targets],
-        [key.id for key in targets],
+        *key_columns(targets),
         undecided,
     )
     return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
@@ -78,9 +77,7 @@ async def sale_links(
     """Each of these objects with the deals, quotes and payments that it names or that name it."""
     rows = await pool.fetch(
         _SALE_LINKS,
-        [key.portal_id for key in keys],
-        [key.type for key in keys],
-        [key.id for key in keys],
+        *key_columns(keys),
     )
     return [
         (
@@ -108,7 +105,7 @@ async def precedents(
             row[0],
             Precedent(
                 document_id=row[1],
-                key=DocumentKey(row[2], Action(row[3]), row[4], ObjectType(row[5]), row[6], row[7]),
+                key=document_key(row[2:]),
                 state=DocumentState(row[8]),
                 quickbooks_entity=row[9] or "",
                 quickbooks_id=row[10] or "",
@@ -214,11 +211,9 @@ SELECT m.document_id, {{other}}
 )
 
 
-def _columns(links: Sequence[ObjectLink]) -> tuple[list[object], ...]:
+def _columns(links: Sequence[ObjectLink]) -> tuple[Sequence[object], ...]:
     return (
-        [link.target.portal_id for link in links],
-        [link.target.type for link in links],
-        [link.target.id for link in links],
+        *key_columns([link.target for link in links]),
         [link.source.type for link in links],
         [link.source.id for link in links],
     )

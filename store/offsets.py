@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from reconciler.ports.intake import PartitionClaim
+from store.rows import affected
 
 
 async def claim_partitions(
@@ -99,4 +100,4 @@ async def forget_offsets(pool: asyncpg.Pool, group_id: str, topics: Sequence[str
         group_id,
         list(topics),
     )
-    return int(status.rsplit(" ", 1)[1])
+    return affected(status)

@@ -38,7 +38,8 @@ from reconciler.operator.views import (
 )
 from store import audit, documents, finding, hubspot_problems, replays, summaries
 from store.dead_letters import DeadLetterStore
-from store.intake import decode_object, insert_outcomes
+from store.intake import insert_outcomes
+from store.rows import decode_object
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import msgspec
 from reconciler.model import DocumentKey, ObjectKey, ObjectType, SourceObject
 from reconciler.operator.views import ReplayView
 from reconciler.ports.intake import LedgerEntry
-from store.intake import IntakeTransaction, decode_object, folding
+from store.intake import IntakeTransaction, folding
 from store.pool import Connection
+from store.rows import decode_object, key_columns
 
 _encode = msgspec.json.Encoder().encode
 _COLUMNS = """replay_id, kind, actor, request, positions, done, total, counts, started_at, updated_at,
@@ -129,9 +130,7 @@ class BackfillTransaction(IntakeTransaction):
              ORDER BY o.portal_id, o.object_type COLLATE "C", o.object_id COLLATE "C"
                FOR SHARE OF o
             """,
-            [key.portal_id for key in keys],
-            [key.type for key in keys],
-            [key.id for key in keys],
+            *key_columns(keys),
         )
         return [decode_object(row[0]) for row in rows]
 

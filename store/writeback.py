@@ -10,14 +10,12 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import asyncpg
-import msgspec
 
-from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType, SourceObject
+from reconciler.model import DocumentState, ObjectKey, SourceObject
 from reconciler.ports.dispatch import DocumentUpdate
 from reconciler.ports.hubspot import WriteBack
 from store.pool import Connection
-
-_decode_object = msgspec.json.Decoder(SourceObject).decode
+from store.rows import decode_object, document_key
 
 
 async def enter(
@@ -84,7 +82,7 @@ class WriteBackStore:
             "SELECT state FROM objects WHERE portal_id = $1 AND object_type = $2 AND object_id = $3",
             *key,
         )
-        return None if state is None else _decode_object(state)
+        return None if state is None else decode_object(state)
 
     async def written(self, row: WriteBack, to: str) -> None:
         """It is done, unless there is something newer to write by now."""
@@ -123,5 +121,6 @@ class WriteBackStore:
 
 
 def _write_back(row: asyncpg.Record) -> WriteBack:
-    key = DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5])
-    return WriteBack(row[6], row[7], row[8], key, row[9], row[10], row[11], row[13] or row[12])
+    return WriteBack(
+        row[6], row[7], row[8], document_key(row), row[9], row[10], row[11], row[13] or row[12]
+    )
