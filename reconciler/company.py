@@ -18,7 +18,7 @@ from reconciler.amend import Amender
 from reconciler.calls import send
 from reconciler.directory import REFRESH_EVERY, Directory
 from reconciler.drift import WATCHED, DriftWatch
-from reconciler.errors import Disconnected, QuickBooksError
+from reconciler.errors import Disconnected, QuickBooksError, Reaction
 from reconciler.lifecycle import RetryPolicy, is_refusal, may_be_forgotten
 from reconciler.locate import locate, still_exists
 from reconciler.missing import ReferenceMaker
@@ -31,7 +31,6 @@ from reconciler.ports.standing import StandingLedger
 from reconciler.prepare import Prepared, Preparer
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.limits import Kind
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb

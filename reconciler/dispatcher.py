@@ -22,13 +22,13 @@ from reconciler.errors import (
     Disconnected,
     Fenced,
     QuickBooksError,
+    Reaction,
     first_of,
 )
 from reconciler.farewell import quietly
 from reconciler.lifecycle import PARKED_LOOK
 from reconciler.observe import Observer
 from reconciler.ports.dispatch import Lease
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.troubles import Troubles
 

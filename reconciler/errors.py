@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from reconciler.model import Change
 
@@ -70,12 +71,31 @@ class FeedBroken(ReconcilerError):
     """A topic was re-created or lost records we had not read; a person decides what to do."""
 
 
+class Reaction(StrEnum):
+    """What the caller does next; a metric label, and the name used in `docs`."""
+
+    RETRY = "retry"  # the same bytes and request id, later
+    RECONCILE = "reconcile"  # it may have been done: repeat, or look it up first
+    REFRESH = "refresh"  # a new access token, the same bytes, once
+    REREAD = "reread"  # read the object again and decide anew
+    RESOLVE = "resolve"  # a reference is gone or inactive: resolve all references again
+    ADOPT_NUMBER = "adopt_number"  # the document number is taken: adopt the holder or renumber
+    ADOPT_NAME = "adopt_name"  # the name is taken: adopt, reactivate, or add a suffix
+    DROP_EMAIL = "drop_email"  # send it again without the e-mail address
+    SPLIT_BATCH = "split_batch"  # send fewer items
+    REDATE = "redate"  # the period is closed: block, or a later date by policy
+    BLOCK = "block"  # a person must change something
+    RECONNECT = "reconnect"  # the company waits until a person connects it again
+    PARK = "park"  # the company waits; look now and then whether it is back
+
+
 @dataclass(eq=False)
 class QuickBooksError(ReconcilerError):
     """What QuickBooks answered instead of doing what was asked.
 
     `code` is Intuit's fault code as a string ("" when the answer was not a Fault), `tid` the
-    `intuit_tid` header that Intuit's support asks for. `remedy` says to a person what to do.
+    `intuit_tid` header that Intuit's support asks for. `remedy` says to a person what to do,
+    `reaction` to the caller, where it was a Fault (`quickbooks.faults.reaction` knows it of any).
     """
 
     message: str
@@ -85,6 +105,7 @@ class QuickBooksError(ReconcilerError):
     tid: str = ""
     element: str = ""
     remedy: str = ""
+    reaction: Reaction | None = None
 
     @property
     def in_words(self) -> str:

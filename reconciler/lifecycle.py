@@ -17,11 +17,11 @@ from reconciler.errors import (
     LookAgain,
     OutcomeUnknown,
     QuickBooksError,
+    Reaction,
     RetryLater,
 )
 from reconciler.model import DocumentState as State
 from reconciler.ports.dispatch import OperationResult, UnfinishedOperation
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.reasons import WORDS, Reason
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from reconciler.errors import LookAgain, OutcomeUnknown, QuickBooksError, Refused
+from reconciler.errors import LookAgain, OutcomeUnknown, QuickBooksError, Reaction, Refused
 from reconciler.lifecycle import is_refusal
 from reconciler.ports.dispatch import Operation
 from reconciler.quickbooks.answers import Answer, BatchResult
 from reconciler.quickbooks.client import QuickBooks
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.names import name_key
 from reconciler.quickbooks.payload import decode

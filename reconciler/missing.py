@@ -17,7 +17,14 @@ import structlog
 from reconciler.calls import send
 from reconciler.directory import Directory
 from reconciler.documents import customer_entity, item_entity
-from reconciler.errors import ODD_ANSWER, UNFORESEEN, Disconnected, QuickBooksError, Refused
+from reconciler.errors import (
+    ODD_ANSWER,
+    UNFORESEEN,
+    Disconnected,
+    QuickBooksError,
+    Reaction,
+    Refused,
+)
 from reconciler.lifecycle import RetryPolicy, ending, unsent
 from reconciler.locate import is_wanted
 from reconciler.model import ProductReference
@@ -31,7 +38,6 @@ from reconciler.ports.dispatch import (
 )
 from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.payload import encode, written_id
 from reconciler.quickbooks.protocol import MAX_BATCH_ITEMS, Verb
@@ -91,14 +97,15 @@ class ReferenceMaker:
         """
         recently, refused = self._refused_just_now(), Refusals()
         missing = [each for each in _distinct(documents) if (each.entity, each.key) not in recently]
-        tried, number = 0, 0
-        while missing and tried < MOST_NAMES:
+        number, fresh_rounds = 0, 0
+        while missing and fresh_rounds < MOST_NAMES:
             number += 1
             keys = {
                 reference_operation_key(each.entity, each.key, number): each for each in missing
             }
             known = await self.store.operation_ids(self.lease.realm_id, list(keys))
-            tried += len(known) < len(keys)  # what was tried in former attempts costs a look alone
+            if len(known) < len(keys):  # what was tried in former attempts costs a look alone
+                fresh_rounds += 1
             missing = await self._round(keys, known, book, refused)
         for each in missing:
             words = f"No name was accepted for its {_CALLED[each.entity]}."

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from reconciler.model import Action, DocumentState, Priority
 from reconciler.ports.dispatch import DispatchLedger, DueDocument, Precedent
 from reconciler.reasons import Blocked, Reason, Waiting
@@ -23,6 +25,15 @@ NAMES = {
     Action.SALES_RECEIPT: "Sales receipt",
     Action.PAID_INVOICE: "Paid invoice",
 }
+
+
+class _Following(msgspec.Struct):
+    """Of an invoice's content what it follows; the rest is passed over."""
+
+    linked_estimate: str = ""
+
+
+_decode = msgspec.json.Decoder(_Following).decode
 
 _UNMADE = frozenset({DocumentState.WAITING, DocumentState.WANTED, DocumentState.SENDING})
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)
@@ -108,8 +119,8 @@ def _estimate(document: DueDocument, precedents: Sequence[Precedent]) -> Precede
     """The estimate that the content names; one that is blocked or dismissed is not waited for."""
     if document.key.action is not Action.INVOICE:
         return None
-    wanted = f'"linked_estimate":"{document.key._replace(action=Action.ESTIMATE)}"'
-    if wanted not in document.content:
+    estimate = document.key._replace(action=Action.ESTIMATE)
+    if _decode(document.content).linked_estimate != str(estimate):
         return None
     return next((each for each in precedents if each.key.action is Action.ESTIMATE), None)
 

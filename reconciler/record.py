@@ -1,7 +1,8 @@
 """Records what QuickBooks answered: the ledger's new states, events, and the next step.
 
-Called by `company` after every call. One transaction per call: operations, documents, outcomes
-and the operations that follow, or none of them.
+Called by `company` after every call. What one call came to is written whole or not at all:
+operations, documents, outcomes and the operations that follow; calls that end together share a
+transaction (`together`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 
 from reconciler.directory import Directory
 from reconciler.documents import ENTITY_OF
-from reconciler.errors import ODD_ANSWER, LookAgain, QuickBooksError
+from reconciler.errors import ODD_ANSWER, LookAgain, QuickBooksError, Reaction
 from reconciler.lifecycle import (
     Block,
     NoAnswer,
@@ -49,7 +50,6 @@ from reconciler.ports.outcomes import NewOutcome
 from reconciler.prepare import Prepared
 from reconciler.quickbooks.answers import Answer, BatchResult, not_understood
 from reconciler.quickbooks.client import QuickBooks
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.names import AUTO_NUMBER
 from reconciler.quickbooks.payload import Payload, decode, reference_id, written_id
@@ -306,6 +306,8 @@ class Recorder:
                 recording.park = park
                 recording.results.append(result)
             case Block() as block:
+                if self._is_to_be_redated(error):
+                    self.directory.forget_freshness()  # the books were closed since we looked
                 if self._may_concede(op, error, document):
                     self._again(recording, op, error, document, now)
                 else:
@@ -347,10 +349,14 @@ class Recorder:
             case Reaction.SPLIT_BATCH:
                 is_in_batch = op.b_id is not None
                 return is_in_batch or document.attempts + 1 < self.policy.give_up_resolving
-            case Reaction.REDATE if self.policies.redates(self.lease.realm_id):
-                self.directory.forget_freshness()  # the books were closed since we looked
+            case Reaction.REDATE if self._is_to_be_redated(error):
                 return document.attempts + 1 < self.policy.give_up_resolving
         return False
+
+    def _is_to_be_redated(self, error: QuickBooksError) -> bool:
+        """Whether the books are closed for its date, and the policy gives it a later one then."""
+        redates = self.policies.redates(self.lease.realm_id)
+        return redates and reaction(error) is Reaction.REDATE
 
     def _again(
         self,

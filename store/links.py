@@ -175,6 +175,13 @@ followers AS (
 UPDATE documents SET next_attempt_at = now()
  WHERE document_id IN (SELECT document_id FROM followers)"""
 
+_OTHER = """o.document_id, o.realm_id, o.action, o.portal_id, o.object_type, o.object_id,
+       o.enrolment, o.state, o.quickbooks_entity, o.quickbooks_id, o.document_number"""
+
+_COUNTS = """(o.state IN ('sending', 'created') OR o.quickbooks_id IS NOT NULL
+       OR o.document_id = ANY($1::bigint[]))"""
+"""Whether another sale stands before one: it was sent, or is among those asked for."""
+
 _PRECEDENTS = f"""
 WITH mine AS (
     SELECT d.document_id, d.realm_id, d.action, d.portal_id, d.object_type AS type,
@@ -185,30 +192,25 @@ sales AS (
     SELECT m.* FROM mine AS m JOIN documents AS d USING (document_id)
      WHERE m.action IN {_SALES} AND NOT d.guard_off),
 {_KIN}
-SELECT k.document_id, {{other}}
+SELECT k.document_id, {_OTHER}
   FROM kin AS k
   JOIN documents AS o
     ON o.portal_id = k.portal_id AND o.object_type = k.type AND o.object_id = k.id
- WHERE o.realm_id = k.realm_id AND o.action IN {_SALES} AND {{counts}}
+ WHERE o.realm_id = k.realm_id AND o.action IN {_SALES} AND {_COUNTS}
 UNION
-SELECT s.document_id, {{other}}
+SELECT s.document_id, {_OTHER}
   FROM sales AS s
   JOIN documents AS o
     ON o.portal_id = s.portal_id AND o.object_type = s.type AND o.object_id = s.id
- WHERE o.realm_id = s.realm_id AND o.action IN {_SALES} AND o.action <> s.action AND {{counts}}
+ WHERE o.realm_id = s.realm_id AND o.action IN {_SALES} AND o.action <> s.action AND {_COUNTS}
 UNION
-SELECT m.document_id, {{other}}
+SELECT m.document_id, {_OTHER}
   FROM mine AS m
   JOIN documents AS o
     ON o.portal_id = m.portal_id AND o.object_type = m.type AND o.object_id = m.id
  WHERE m.action = 'invoice' AND o.action = 'estimate' AND o.realm_id = m.realm_id
    AND o.enrolment = m.enrolment
-""".format(
-    other="""o.document_id, o.realm_id, o.action, o.portal_id, o.object_type, o.object_id,
-       o.enrolment, o.state, o.quickbooks_entity, o.quickbooks_id, o.document_number""",
-    counts="""(o.state IN ('sending', 'created') OR o.quickbooks_id IS NOT NULL
-       OR o.document_id = ANY($1::bigint[]))""",
-)
+"""
 
 
 def _columns(links: Sequence[ObjectLink]) -> tuple[Sequence[object], ...]:

@@ -17,9 +17,15 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from reconciler.errors import Disconnected, Fenced, OutcomeUnknown, QuickBooksError, RetryLater
+from reconciler.errors import (
+    Disconnected,
+    Fenced,
+    OutcomeUnknown,
+    QuickBooksError,
+    Reaction,
+    RetryLater,
+)
 from reconciler.quickbooks.answers import Answer, read_answer
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import reaction
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Kind, Slot

@@ -13,34 +13,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from reconciler.errors import (
     Disconnected,
     LookAgain,
     OutcomeUnknown,
     QuickBooksError,
+    Reaction,
     Refused,
     RetryLater,
 )
-
-
-class Reaction(StrEnum):
-    """What the caller does next; a metric label, and the name used in `docs`."""
-
-    RETRY = "retry"  # the same bytes and request id, later
-    RECONCILE = "reconcile"  # it may have been done: repeat, or look it up first
-    REFRESH = "refresh"  # a new access token, the same bytes, once
-    REREAD = "reread"  # read the object again and decide anew
-    RESOLVE = "resolve"  # a reference is gone or inactive: resolve all references again
-    ADOPT_NUMBER = "adopt_number"  # the document number is taken: adopt the holder or renumber
-    ADOPT_NAME = "adopt_name"  # the name is taken: adopt, reactivate, or add a suffix
-    DROP_EMAIL = "drop_email"  # send it again without the e-mail address
-    SPLIT_BATCH = "split_batch"  # send fewer items
-    REDATE = "redate"  # the period is closed: block, or a later date by policy
-    BLOCK = "block"  # a person must change something
-    RECONNECT = "reconnect"  # the company waits until a person connects it again
-    PARK = "park"  # the company waits; look now and then whether it is back
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from reconciler.errors import Disconnected, OutcomeUnknown, QuickBooksError, Refused, RetryLater
+from reconciler.errors import Disconnected, OutcomeUnknown, QuickBooksError, Reaction, RetryLater
 from reconciler.quickbooks import fault_codes
-from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS, FaultRule, Reaction
+from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS, FaultRule
 from reconciler.quickbooks.payload import decode
 
 MAX_DETAIL = 1000
@@ -157,6 +157,7 @@ def classify(fault: Fault, known: Circumstances) -> QuickBooksError:
         tid=known.tid,
         element=error.element,
         remedy=rule.remedy,
+        reaction=rule.reaction,
     )
     if isinstance(raised, RetryLater):
         raised.retry_after = max(rule.retry_after, known.retry_after or timedelta(0))
@@ -230,10 +231,7 @@ def reaction(error: QuickBooksError) -> Reaction:
         if rule := GATEWAY_FAULTS.get(error.code) or FAULTS.get(error.code):
             return rule.reaction
         return Reaction.REFRESH if error.status == 401 else Reaction.RECONNECT
-    if isinstance(error, Refused) and error.message == fault_codes.PERIOD_CLOSED.sentence:
-        return Reaction.REDATE
-    rule = FAULTS.get(error.code)
-    return rule.reaction if rule else Reaction.BLOCK
+    return error.reaction or Reaction.BLOCK
 
 
 _NUMBER_HOLDER = re.compile(r"TxnType=(\w+)\s+with\s+TxnId=(\d+)", re.IGNORECASE)

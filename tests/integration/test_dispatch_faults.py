@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.errors import Disconnected
+from reconciler.errors import Disconnected, Reaction
 from reconciler.model import Action, DocumentContent
 from reconciler.policies import Policies
 from reconciler.quickbooks.answers import Answer
-from reconciler.quickbooks.fault_codes import FAULTS, FaultRule, Reaction
+from reconciler.quickbooks.fault_codes import FAULTS, FaultRule
 from reconciler.quickbooks.protocol import Request
 from reconciler.workflows import ClosedBooks
 from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale

@@ -21,6 +21,7 @@ from reconciler.errors import (
     LookAgain,
     OutcomeUnknown,
     QuickBooksError,
+    Reaction,
     Refused,
     RetryLater,
 )
@@ -28,7 +29,6 @@ from reconciler.quickbooks import names, oauth, protocol, queries
 from reconciler.quickbooks.answers import Answer, read_batch
 from reconciler.quickbooks.authorization import AuthorizationServer, discover
 from reconciler.quickbooks.client import Endpoint, QuickBooks, open_session
-from reconciler.quickbooks.fault_codes import Reaction
 from reconciler.quickbooks.faults import number_holder, reaction
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Kind, Limits

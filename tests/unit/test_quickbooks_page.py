@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.quickbooks.fault_codes import Reaction
+from reconciler.errors import Reaction
 from reconciler.quickbooks.limits import Limits
 from reconciler.settings import Settings
 from tests.fault_table import PAGE, with_table
