@@ -74,7 +74,6 @@ from reconciler.workflows import OnChange
 
 _log = structlog.get_logger("reconciler.amend")
 
-_encode_content = msgspec.json.Encoder().encode
 
 AT_ONCE = 10
 """Changes looked at between two batches of new documents: each may cost a read."""

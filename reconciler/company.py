@@ -95,10 +95,6 @@ class CompanyDispatcher:
         self._told_to_stop.set()
         self.wake()
 
-    def start_again(self) -> None:
-        """After `stop`: `run` may be called once more."""
-        self._told_to_stop.clear()
-
     def notice(self) -> None:
         """Something changed in QuickBooks: look soon."""
         self.directory.notice()

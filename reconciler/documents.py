@@ -17,6 +17,7 @@ from reconciler.model import Action, Customer, DocumentContent, Line, ProductRef
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.names import (
     AUTO_NUMBER,
+    MAX_CUSTOMER_MEMO,
     MAX_SKU,
     clean_line,
     clean_text,
@@ -47,7 +48,6 @@ ENTITY_OF = {
 _NUMBERED_ON_DEMAND = (Action.INVOICE, Action.ESTIMATE, Action.SALES_RECEIPT, Action.PAID_INVOICE)
 
 _PRIVATE_NOTE = 4000
-_CUSTOMER_MEMO = 1000
 _DESCRIPTION = 4000
 _CUSTOM_FIELD = 31
 
@@ -101,7 +101,7 @@ def _sales_form(
     if facts.using_sales_tax and any(line.tax for line in content.lines):
         entity["TxnTaxDetail"] = {"TotalTax": content.tax}
     if content.customer_memo:
-        entity["CustomerMemo"] = {"value": clean_text(content.customer_memo, _CUSTOMER_MEMO)}
+        entity["CustomerMemo"] = {"value": clean_text(content.customer_memo, MAX_CUSTOMER_MEMO)}
     if content.customer and (email := email_address(content.customer.email)):
         entity["BillEmail"] = {"Address": email}
     if facts.custom_txn_numbers:

@@ -1,6 +1,6 @@
-"""The tables, as SQLModel classes: schema, console and reports read through them.
+"""The tables, as SQLModel classes: what the schema should be, for Alembic.
 
-The hot path does not: it runs set-based SQL through asyncpg (the other modules of `store`). Table
+Nothing is read through them: the other modules of `store` run set-based SQL through asyncpg. Table
 classes never leave this package. A test holds the Alembic migrations against this metadata.
 """
 

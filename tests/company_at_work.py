@@ -178,7 +178,7 @@ class Work:
             self.company.stop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(work, 10)
-            self.company.start_again()
+            self.company = replace(self.company, _told_to_stop=asyncio.Event())
 
     async def _operations(self, document_id: int) -> list[dict[str, Any]]:
         rows = await self.pool.fetch(

@@ -2,8 +2,9 @@
 
 Counters and histograms are fed by the service as an `Observer`. Gauges about the ledger are read
 from Postgres at scrape time (`app` passes a `Report`), so that they are true whichever process is
-asked. Labels are bounded: realms are the companies of workflows.yaml, reasons and codes are
-closed lists. docs/metrics.md lists all of it (`python -m reconciler.metrics.reference`).
+asked. Labels are bounded: realms are the companies of workflows.yaml, reasons are a closed list,
+and fault codes are Intuit's, who may add to them. docs/metrics.md lists all of it (`python -m
+reconciler.metrics.reference`).
 """
 
 from __future__ import annotations
