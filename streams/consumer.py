@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     InvalidSessionTimeoutError,
@@ -28,7 +28,7 @@ from reconciler.errors import ConfigurationError, Fenced
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.group import Assignment, GroupSettings, Held, Listener, Owner
-from streams.pacing import pace_fetches
+from streams.pacing import start_consumer
 from streams.positions import (
     StartPolicy,
     TopicGone,
@@ -356,14 +356,7 @@ class IntakeConsumer:
                 await commit_as_member(self._consumer, due)
 
     async def _start(self) -> Any:
-        consumer = AIOKafkaConsumer(**self._settings.options(), **self._connection.arguments())
-        pace_fetches(consumer._client)
-        try:
-            await consumer.start()
-        except BaseException:
-            await consumer.stop()
-            raise
-        return consumer
+        return await start_consumer(self._settings.options() | self._connection.arguments())
 
 
 async def _bounded(work: Awaitable[None], limit: timedelta, what: str) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
-from streams.pacing import pace_fetches
+from streams.pacing import start_consumer
 from streams.records import Partition, Record, record_of
 
 _POLL_MS = 1000
@@ -82,17 +82,13 @@ async def read_ranges(
 
 
 async def _start(connection: KafkaConnection) -> Any:
-    consumer = AIOKafkaConsumer(
-        group_id=None, enable_auto_commit=False, auto_offset_reset="none",
-        isolation_level="read_committed", **connection.arguments(),
-    )  # fmt: skip
-    pace_fetches(consumer._client)
-    try:
-        await consumer.start()
-    except BaseException:
-        await consumer.stop()
-        raise
-    return consumer
+    options = {
+        "group_id": None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+    }
+    return await start_consumer(options | connection.arguments())
 
 
 async def _poll(consumer: Any, max_records: int) -> Any:

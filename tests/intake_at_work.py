@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
 
 import asyncpg
 
@@ -18,21 +17,21 @@ from reconciler.workflows import WorkflowFile, load
 from store.intake import ConcurrentFold, transaction
 from store.offsets import claim_partitions
 from streams import formats
+from streams.records import Record
 from tests.feeds import History, Written, rest
 
 PORTAL = 4711
-
-
-class Record(NamedTuple):
-    """A record as the consumer gives it; its topic is the object type."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+WON_DEALS = """
+version: 1
+portal_id: 4711
+companies:
+  us: {realm_id: "9341450000000001"}
+workflows:
+  - name: Invoice won deals
+    object: deal
+    enrol: [{preset: deal_won}]
+    actions: [{create: invoice, company: us, create_missing_products: yes}]
+"""
 
 
 @dataclass

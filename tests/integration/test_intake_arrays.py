@@ -22,9 +22,10 @@ from reconciler.settings import Settings
 from store.intake import transaction
 from store.known import KnownStore
 from store.replays import stored_objects
+from streams.records import Record
 from tests.deciding import one_workflow
 from tests.feeds import Written
-from tests.intake_at_work import PORTAL, IntakeAtWork, Record
+from tests.intake_at_work import PORTAL, IntakeAtWork
 
 AT = 1_769_817_600_000
 FILE = one_workflow("deal", "invoice")

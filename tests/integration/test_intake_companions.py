@@ -15,26 +15,19 @@ from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import load
 from store.pool import open_pool
 from tests.feeds import History, Step, record
-from tests.intake_at_work import PORTAL, IntakeAtWork
+from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork
 
 AT = 1_769_817_600_000
-FILE = load("""
-version: 1
-portal_id: 4711
-companies:
-  us: {realm_id: "9341450000000001"}
-workflows:
-  - name: Invoice won deals
-    object: deal
-    enrol: [{preset: deal_won}]
-    actions: [{create: invoice, company: us, create_missing_products: yes}]
-  - name: Estimates for customers
+FILE = load(
+    WON_DEALS
+    + """  - name: Estimates for customers
     object: deal
     enrol:
       - {property: pipeline, operator: is_any_of, values: [offers]}
       - {property: contact.lifecyclestage, operator: is_any_of, values: [customer]}
     actions: [{create: estimate, company: us, create_missing_products: yes}]
-""")
+"""
+)
 PLACE = ("deal", "1", "invoice", 1)
 
 

@@ -15,8 +15,9 @@ from reconciler.ports.intake import Advance, WantedDocument
 from reconciler.workflows import load
 from store.intake import IntakeTransaction, folding
 from store.pool import open_pool
+from streams.records import Record
 from tests.feeds import Associated, History, Step, rest
-from tests.intake_at_work import PORTAL, IntakeAtWork, Record
+from tests.intake_at_work import PORTAL, IntakeAtWork
 
 AT = 1_769_817_600_000
 FILE = load("""

@@ -24,21 +24,10 @@ from streams.producer import RecordProducer
 from streams.records import OutgoingRecord
 from tests.feed import NewTopic
 from tests.feeds import History, Step, rest
-from tests.intake_at_work import PORTAL, IntakeAtWork
+from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork
 
 AT = 1_769_817_600_000
-ON = """
-version: 1
-portal_id: 4711
-companies:
-  us: {realm_id: "9341450000000001"}
-workflows:
-  - name: Invoice won deals
-    object: deal
-    enrol: [{preset: deal_won}]
-    actions: [{create: invoice, company: us, create_missing_products: yes}]
-"""
-OFF = ON.replace("object: deal", "object: deal\n    enabled: false")
+OFF = WON_DEALS.replace("object: deal", "object: deal\n    enabled: false")
 NAME = "Invoice won deals"
 TYPES = (ObjectType.DEAL, ObjectType.CONTACT, ObjectType.LINE_ITEM)
 
@@ -86,7 +75,7 @@ def session_over(pool: asyncpg.Pool, topics: Mapping[ObjectType, str], kafka: st
         topic_contacts=topics[ObjectType.CONTACT],
         topic_line_items=topics[ObjectType.LINE_ITEM],
     )
-    return Session(settings, load(ON), pool, operator_over(pool, settings, load(ON)))
+    return Session(settings, load(WON_DEALS), pool, operator_over(pool, settings, load(WON_DEALS)))
 
 
 def told(plan: Plan) -> dict[str, tuple[str, str]]:
@@ -118,7 +107,7 @@ async def test_a_preview_tells_what_backfill_records(pool: asyncpg.Pool) -> None
     assert {id_: fate for id_, (fate, _) in foretold.items()} == FATES
 
     request = {"workflow": NAME, "company": ""}
-    await Backfilling(session, load(ON).workflows, request, 1.0, "test", True).run()
+    await Backfilling(session, load(WON_DEALS).workflows, request, 1.0, "test", True).run()
     recorded = {place[1]: found for place, found in (await intake.ledger()).items()}
     wanted = {id_: ("wanted" if fate == "create" else fate, reason)
               for id_, (fate, reason) in foretold.items()}  # fmt: skip

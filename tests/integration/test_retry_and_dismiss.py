@@ -14,20 +14,9 @@ from reconciler.operator.views import Selection
 from reconciler.workflows import load
 from store.operator import OperatorStore
 from tests.feeds import History, Step
-from tests.intake_at_work import PORTAL, IntakeAtWork
+from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork
 
 AT = 1_769_817_600_000
-WORKFLOWS = """
-version: 1
-portal_id: 4711
-companies:
-  us: {realm_id: "9341450000000001"}
-workflows:
-  - name: Invoices
-    object: deal
-    enrol: [{preset: deal_won}]
-    actions: [{create: invoice, company: us, create_missing_products: yes}]
-"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class Overtaken(OperatorStore):
 @pytest.fixture
 def intake(pool: asyncpg.Pool) -> IntakeAtWork:
     """Intake that makes invoices of deals won."""
-    return IntakeAtWork(pool, load(WORKFLOWS))
+    return IntakeAtWork(pool, load(WON_DEALS))
 
 
 def deal(price: int) -> History:
