@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import asyncpg
-
 from reconciler.clock import SharedClock, elapsed
 from reconciler.intake import Batch
 from reconciler.ports.dispatch import Lease
@@ -20,14 +18,14 @@ from reconciler.ports.outcomes import UnpublishedOutcome
 from reconciler.settings import Settings
 from store import leases as lease_store
 from store.offsets import claim_partitions, superseded
-from store.pool import open_pool
+from store.pool import Pool, open_pool
 from streams.connection import KafkaConnection
 from streams.positions import Claim
 from streams.producer import OutcomePublisher
 from streams.records import OutgoingRecord, Partition, PartitionLog, Slice
 
 
-async def postgres_pool(settings: Settings, size: int, wait_seconds: float) -> asyncpg.Pool:
+async def postgres_pool(settings: Settings, size: int, wait_seconds: float) -> Pool:
     """A pool as the settings say. Raises ConfigurationError (`store.pool.open_pool`)."""
     return await open_pool(
         settings.postgres_dsn.get_secret_value(),
@@ -42,7 +40,7 @@ async def postgres_pool(settings: Settings, size: int, wait_seconds: float) -> a
 class OffsetsInPostgres:
     """`streams.group.Owner` over Postgres."""
 
-    pool: asyncpg.Pool
+    pool: Pool
     group_id: str
     owner: str
     at_rest: Callable[[], Awaitable[None]]
@@ -76,7 +74,7 @@ class OffsetsInPostgres:
 class LeasesInPostgres:
     """`dispatcher.Leases` over Postgres."""
 
-    pool: asyncpg.Pool
+    pool: Pool
     owner: str
     lasting: timedelta
     answer_within: timedelta

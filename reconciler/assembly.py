@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
-import asyncpg
-
 from reconciler.adapters import postgres_pool
 from reconciler.companions import COMPANIONS, completed
 from reconciler.errors import UndecodableRecord
@@ -27,6 +25,7 @@ from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
 from store.intake import ConcurrentFold, transaction
 from store.operator import OperatorStore
+from store.pool import Pool
 from streams import formats
 
 _FEW_CONNECTIONS = 4
@@ -90,7 +89,7 @@ def companions(settings: Settings) -> frozenset[ObjectType]:
     return COMPANIONS.intersection(map(ObjectType, settings.topics))
 
 
-def intake_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Intake:
+def intake_over(pool: Pool, settings: Settings, workflows: WorkflowFile) -> Intake:
     """Intake for records that come from elsewhere than the group: re-driven, replayed."""
     return Intake(
         group_id=settings.group_id,
@@ -113,7 +112,7 @@ class _JoinedStore(OperatorStore):
         return await completed(await super().objects(keys), super().objects, self.kinds)
 
 
-def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFile) -> Operator:
+def operator_over(pool: Pool, settings: Settings, workflows: WorkflowFile) -> Operator:
     """The operator's layer over an open pool."""
     store = _JoinedStore(pool, companions(settings))
     return Operator(
@@ -128,7 +127,7 @@ def operator_over(pool: asyncpg.Pool, settings: Settings, workflows: WorkflowFil
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+async def open_store(settings: Settings) -> AsyncIterator[Pool]:
     """A small pool, for a command."""
     wait = min(settings.startup_wait_seconds, 10.0)
     pool = await postgres_pool(settings, _FEW_CONNECTIONS, wait)

@@ -23,6 +23,7 @@ from tenacity import (
 from reconciler.errors import ConfigurationError
 
 Connection = asyncpg.Connection
+Pool = asyncpg.Pool
 
 _CLOSE_SECONDS = 5.0
 _SESSION = {"application_name": "reconciler", "timezone": "UTC"}

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import asyncpg
 import typer
 
 from reconciler import logs
@@ -22,6 +21,7 @@ from reconciler.commands.output import Exit
 from reconciler.operator.desk import Operator
 from reconciler.settings import Settings, read_settings
 from reconciler.workflows import WorkflowFile, load
+from store.pool import Pool
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Session:
 
     settings: Settings
     workflows: WorkflowFile
-    pool: asyncpg.Pool
+    pool: Pool
     operator: Operator
 
 

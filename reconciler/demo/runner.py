@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import asyncpg
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from reconciler.demo.feed import Feed, generate
 from reconciler.demo.produce import produce, progress_bar
 from reconciler.demo.seeding import seed_companies
 from reconciler.workflows import load
+from store.pool import Pool, close_pool, open_pool
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 
@@ -79,13 +79,13 @@ async def _run(
     )
     console.print(f"The service runs (process {service.process.pid}). Producing the feed …")
     await produce(console, running.kafka, feed)
-    pool = await asyncpg.create_pool(running.postgres_dsn, min_size=1, max_size=2)
+    pool = await open_pool(running.postgres_dsn, size=2, wait_seconds=10)
     try:
         settled = await _wait_until_settled(console, running, pool, len(feed.records))
         rows = await _ledger(pool)
         dead_letters = await pool.fetchval("SELECT count(*) FROM dead_letters")
     finally:
-        await pool.close()
+        await close_pool(pool)
     books = await audit(running.sandbox.url, running.token, feed.expectation)
     problems = ledger_problems(feed.expectation, rows, dead_letters)
     _print_tables(console, rows, dead_letters, feed)
@@ -100,7 +100,7 @@ async def _run(
 
 
 async def _wait_until_settled(
-    console: Console, running: Environment, pool: asyncpg.Pool, records: int
+    console: Console, running: Environment, pool: Pool, records: int
 ) -> bool:
     """Everything read, and nothing wanted or in the air any more."""
     deadline = time.monotonic() + SETTLED_SECONDS
@@ -135,7 +135,7 @@ def _topics() -> tuple[str, ...]:
     return ("crm.deals", "crm.quotes", "crm.payments")
 
 
-async def _ledger(pool: asyncpg.Pool) -> list[Row]:
+async def _ledger(pool: Pool) -> list[Row]:
     rows = await pool.fetch(
         """
         SELECT realm_id, object_type, object_id, action, state, reason, detail FROM documents
