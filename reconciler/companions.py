@@ -11,7 +11,7 @@ the other wrote; so the later of them sees it, and decides with everything known
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from reconciler.joining import joined, references
@@ -38,8 +38,9 @@ class CompanionTransaction(Protocol):
     async def change_links(
         self, added: Sequence[ObjectLink], removed: Sequence[ObjectLink]
     ) -> None: ...
+    async def with_merged(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]: ...
     async def linked_sources(
-        self, targets: Sequence[ObjectKey], *, undecided: bool
+        self, targets: Collection[ObjectKey], *, undecided: bool
     ) -> set[ObjectKey]: ...
 
 
@@ -55,11 +56,14 @@ def changed_links(
     before: Mapping[ObjectKey, StoredObject],
     companions: frozenset[ObjectType],
 ) -> LinkChanges:
-    """What the objects name now and did not before, and the other way round. Pure."""
+    """What the objects name now and did not before, and the other way round. Pure.
+
+    A companion names what it was merged into: who names it is then waiting for that one.
+    """
     changes = LinkChanges([], [])
     for stored in folded:
         obj = stored.object
-        if obj.key.type not in SOURCE_TYPES:
+        if obj.key.type not in SOURCE_TYPES and obj.merged is None:
             continue
         known = before.get(obj.key)
         was = _named(known.object, companions) if known else set()
@@ -71,6 +75,9 @@ def changed_links(
 
 
 def _named(obj: SourceObject, companions: frozenset[ObjectType]) -> set[ObjectKey]:
+    if obj.key.type not in SOURCE_TYPES:
+        into = obj.merged and obj.key._replace(id=obj.merged[1])
+        return {into} if into and obj.key.type in companions else set()
     named = sales_named(obj)
     if companions:
         named.update(key for key in references(obj) if key.type in companions)
@@ -107,7 +114,7 @@ def reads_contacts(workflows: Iterable[Workflow]) -> bool:
 class Holding(NamedTuple):
     """What this transaction keeps others from changing: companions, and all that may name them."""
 
-    companions: list[ObjectKey]
+    companions: set[ObjectKey]
     objects: set[ObjectKey]
 
 
@@ -127,7 +134,8 @@ async def hold(
     Products are not locked when named: they are shared by many, and a line has a name of its own.
     For the same reason one that arrives late wakes only objects whose line items came with them.
     """
-    companions = [each.object.key for each in folded if each.object.key.type in COMPANIONS]
+    changed = [each.object.key for each in folded if each.object.key.type in COMPANIONS]
+    companions = await transaction.with_merged(changed) if changed else set()
     sources: set[ObjectKey] = set()
     if companions:
         sources = await transaction.linked_sources(companions, undecided=undecided)
@@ -137,7 +145,7 @@ async def hold(
         if link.target.type in COMPANIONS and link.target.type is not ObjectType.PRODUCT
     }
     own = {each.object.key: each.version for each in folded}
-    held = await transaction.lock_objects(sorted(own.keys() | named | sources))
+    held = await transaction.lock_objects(sorted(own.keys() | named | companions | sources))
     if any(version and held.get(key) != version for key, version in own.items()):
         raise Stale
     expected = named - held.keys() - own.keys()
@@ -155,6 +163,8 @@ async def woken(
     """
     if not holding.companions:
         return []
+    if not await transaction.with_merged(sorted(holding.companions)) <= holding.companions:
+        raise Stale
     named = await transaction.linked_sources(holding.companions, undecided=undecided)
     if not named <= holding.objects:
         raise Stale

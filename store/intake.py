@@ -6,7 +6,7 @@ whatever the size of the batch. Nothing here decides anything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ from reconciler.ports.intake import (
 from reconciler.ports.outcomes import NewOutcome
 from store import finding, known
 from store.hydration import request_facts
-from store.links import change_links, linked_sources, wake_followers
+from store.links import change_links, linked_sources, wake_followers, with_merged
 from store.pool import Connection
 from store.rows import affected, decode_object, document_key, key_columns
 
@@ -150,10 +150,11 @@ class IntakeTransaction:
     async def expect_objects(self, keys: Sequence[ObjectKey]) -> None:
         """Make empty rows of version 0 for objects that are named but not known, in the order given.
 
-        Waits for a process that is writing one of them at this moment.
+        Waits for a process that is writing one of them at this moment, and raises `ConcurrentFold`
+        where it did: the row is known now and not ours, so it may change again before we commit.
         """
         empty = [SourceObject(key=key) for key in keys]
-        await self._connection.execute(
+        made = await self._connection.execute(
             """
             INSERT INTO objects (portal_id, object_type, object_id, version, state, changed_at)
             SELECT n.portal_id, n.object_type, n.object_id, 0, n.state, n.changed_at
@@ -165,14 +166,19 @@ class IntakeTransaction:
             [_encode(obj).decode() for obj in empty],
             [instant(0)] * len(empty),
         )
+        if int(made.rsplit(" ", 1)[1]) != len(empty):
+            raise ConcurrentFold
 
     async def change_links(
         self, added: Sequence[ObjectLink], removed: Sequence[ObjectLink]
     ) -> None:
         await change_links(self._connection, added, removed)
 
+    async def with_merged(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+        return await with_merged(self._connection, keys)
+
     async def linked_sources(
-        self, targets: Sequence[ObjectKey], *, undecided: bool
+        self, targets: Collection[ObjectKey], *, undecided: bool
     ) -> set[ObjectKey]:
         return await linked_sources(self._connection, targets, undecided=undecided)
 

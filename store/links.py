@@ -2,8 +2,8 @@
 
 Called by `store.intake` (written in the transaction of the object that names the other) and by
 dispatch (which documents bill the same sale). A link says that one object's association list, or
-its line items, name the other, or, between two of one type, that one was merged into the other; who
-says it does not matter to readers.
+its line items, name the other, or, between two of one type, that one was merged into the other (the
+source into the target, of companions); who says it does not matter to readers.
 """
 
 from __future__ import annotations
@@ -46,8 +46,29 @@ async def change_links(
         )
 
 
+async def with_merged(connection: Connection, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+    """The objects and all that were merged into one of them, at once or by way of others."""
+    rows = await connection.fetch(
+        """
+        WITH RECURSIVE one(portal_id, type, id) AS (
+            SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])
+            UNION
+            SELECT l.portal_id, l.source_type, l.source_id
+              FROM one
+              JOIN object_links AS l
+                ON l.portal_id = one.portal_id AND l.target_type = one.type AND l.target_id = one.id
+               AND l.source_type = one.type)
+        SELECT portal_id, type, id FROM one
+        """,
+        [key.portal_id for key in keys],
+        [key.type for key in keys],
+        [key.id for key in keys],
+    )
+    return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
+
+
 async def linked_sources(
-    connection: Connection, targets: Sequence[ObjectKey], *, undecided: bool
+    connection: Connection, targets: Collection[ObjectKey], *, undecided: bool
 ) -> set[ObjectKey]:
     """Source objects that name one of *targets* and have a document that is not sent yet.
 
@@ -62,8 +83,9 @@ async def linked_sources(
           LEFT JOIN documents AS d
             ON d.portal_id = l.portal_id AND d.object_type = l.source_type
            AND d.object_id = l.source_id
-         WHERE (d.document_id IS NULL AND $4)
-            OR (d.quickbooks_id IS NULL AND d.state NOT IN ('sending', 'created'))
+         WHERE l.source_type <> t.type
+           AND (d.document_id IS NULL AND $4
+                OR d.quickbooks_id IS NULL AND d.state NOT IN ('sending', 'created'))
         """,
         *key_columns(targets),
         undecided,

@@ -14,7 +14,7 @@ from reconciler.companions import COMPANIONS
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import load
 from store.pool import open_pool
-from tests.feeds import History, Step, record
+from tests.feeds import History, Step, Written, record
 from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork
 
 AT = 1_769_817_600_000
@@ -94,17 +94,33 @@ async def test_a_change_after_sending_is_not(intake: IntakeAtWork) -> None:
     assert row["desired"] is None
 
 
-async def test_a_contact_merged_into_another_gives_way_to_it(intake: IntakeAtWork) -> None:
-    """The deal names the old one; the event of the merge has the invoice made out to the new one."""
+def merge(old: str, into: str) -> tuple[ObjectType, Written]:
     event = {
         "subscriptionType": "contact.merge", "portalId": PORTAL, "eventId": 1, "occurredAt": AT + 1,
-        "primaryObjectId": 82, "mergedObjectIds": [81],
+        "primaryObjectId": int(f"8{into}"), "mergedObjectIds": [int(f"8{old}")],
     }  # fmt: skip
+    return ObjectType.CONTACT, record(event, AT + 1)
+
+
+async def test_a_contact_merged_into_another_gives_way_to_it(intake: IntakeAtWork) -> None:
+    """The deal names the old one; the event of the merge has the invoice made out to the new one."""
     await intake.take(deal(), contact(), contact("2", lastname="King"), line())
     assert (await content(intake.pool))["customer"]["hubspot_id"] == "81"  # type: ignore[index]
-    await intake.take_records([(ObjectType.CONTACT, record(event, AT + 1))])
+    await intake.take_records([merge("1", "2")])
     customer = (await content(intake.pool))["customer"]
     assert (customer["hubspot_id"], customer["last_name"]) == ("82", "King")  # type: ignore[index]
+
+
+async def test_the_contact_that_others_were_merged_into_may_arrive_last(
+    intake: IntakeAtWork,
+) -> None:
+    """Merged twice, and read before the one that remains: it wakes the deal all the same."""
+    await intake.take_records([merge("1", "2"), merge("2", "3")])
+    await intake.take(deal(), contact(), line())
+    assert await intake.ledger() == {("deal", "1", "invoice", 1): ("waiting", "contact_details")}
+    await intake.take(contact("3", lastname="King"))
+    customer = (await content(intake.pool))["customer"]
+    assert (customer["hubspot_id"], customer["last_name"]) == ("83", "King")  # type: ignore[index]
 
 
 async def test_a_contact_alone_enrols(intake: IntakeAtWork) -> None:
@@ -153,6 +169,22 @@ async def test_at_the_same_moment_in_two_processes(intake: IntakeAtWork) -> None
     states = set((await intake.ledger()).values())
     assert states == {("wanted", "")}
     assert await intake.pool.fetchval("SELECT count(*) FROM documents") == 80
+
+
+async def test_merges_that_arrive_at_the_same_moment_are_decided(intake: IntakeAtWork) -> None:
+    """A deal, the merge of its contact and the one that remains, in three processes at once."""
+    others = [IntakeAtWork(intake.pool, FILE, COMPANIONS, group=f"other {n}") for n in range(2)]
+    for start in range(100, 300, 20):
+        ids = [str(number) for number in range(start, start + 10)]
+        await intake.take(*map(line, ids))
+        await asyncio.gather(
+            intake.take(*map(deal, ids)),
+            others[0].take_records([merge(each, str(int(each) + 10)) for each in reversed(ids)]),
+            others[1].take(*(contact(str(int(each) + 10)) for each in ids)),
+        )
+    states = set((await intake.ledger()).values())
+    assert states == {("wanted", "")}
+    assert await intake.pool.fetchval("SELECT count(*) FROM documents") == 100
 
 
 async def test_nothing_is_linked_without_companion_topics(database_dsn: str) -> None:
