@@ -25,7 +25,7 @@ from reconciler.ports.dispatch import (
 from reconciler.ports.outcomes import NewOutcome
 from store import desired, writeback
 from store.intake import insert_outcomes
-from store.leases import hold
+from store.leases import done_anew, hold
 from store.links import GIVES_WAY, precedents, wake_followers
 from store.pool import Connection
 from store.rows import document_key
@@ -126,13 +126,16 @@ class DispatchStore:
         """What stands before each of these documents: sales of the same thing, and its estimate."""
         return await precedents(self._pool, document_ids)
 
+    @done_anew
     async def begin(
         self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]
     ) -> set[str]:
         """Commit the intent to send these operations; answers the keys of those that may go.
 
         Left out are documents whose content changed since they were read (*versions* by document
-        id), and operations begun before under the same key. Raises `Fenced`.
+        id), and operations begun before under the same key. Give documents in the order of their
+        objects, in which intake writes them: then neither waits for the other in a circle. Raises
+        `Fenced`.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
@@ -140,6 +143,7 @@ class DispatchStore:
             chosen = [op for op in operations if op.document_id is None or op.document_id in begun]
             return await insert_operations(connection, chosen, self._answer_within)
 
+    @done_anew
     async def record(
         self,
         lease: Lease,
@@ -173,6 +177,7 @@ class DispatchStore:
                 await desired.take_up(connection, refused)
             return updated
 
+    @done_anew
     async def take_up(self, lease: Lease, limit: int) -> list[UnfinishedOperation]:
         """Operations without a result that are due for another look, and due again only after
         `answer_within`: until then this attempt may be on its way. Raises `Fenced`.

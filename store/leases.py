@@ -6,14 +6,20 @@ grows, and every write of the former owner is refused (`hold` in the same transa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
 
 from reconciler.errors import Fenced
 from reconciler.ports.dispatch import Lease
 from store.pool import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 async def register_companies(pool: asyncpg.Pool, names: Mapping[str, str]) -> None:
@@ -118,6 +124,24 @@ async def notice_companies(pool: asyncpg.Pool, realm_ids: set[str]) -> None:
         "SELECT pg_notify('company_changed', realm_id) FROM companies WHERE realm_id = ANY($1)",
         list(realm_ids),
     )
+
+
+def done_anew(
+    transaction: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Do a method that is one transaction again where Postgres broke it.
+
+    It does so to one of two that wait for each other's rows, say dispatch and intake, and nothing is
+    wrong with either. To the company's owner it would look like a lost server, and end its calls.
+    """
+
+    @wraps(transaction)
+    async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        while True:
+            with suppress(asyncpg.exceptions.TransactionRollbackError):
+                return await transaction(*args, **kwargs)
+
+    return done
 
 
 async def hold(connection: Connection, lease: Lease, *, to_write: bool = False) -> None:

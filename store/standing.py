@@ -27,7 +27,7 @@ from store.dispatch import (
     insert_operations,
 )
 from store.intake import insert_outcomes
-from store.leases import hold
+from store.leases import done_anew, hold
 from store.pool import Connection
 
 _COLUMNS = f"""{DUE_COLUMNS}, d.desired, coalesce(d.sync_token, ''),
@@ -101,6 +101,7 @@ class StandingStore:
         )
         return [_standing(row) for row in rows]
 
+    @done_anew
     async def begin_change(self, lease: Lease, operation: Operation, retry_at: datetime) -> bool:
         """Commit the intent to change a document; False if this very change was begun before.
 
@@ -122,6 +123,7 @@ class StandingStore:
             )
             return bool(begun)
 
+    @done_anew
     async def amend(
         self,
         lease: Lease,
