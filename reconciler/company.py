@@ -182,9 +182,11 @@ class CompanyDispatcher:
     async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
         """Commit the intent to make these calls; the operations of each that may go."""
         of_calls = [for_one_call([each.operation for each in group]) for group in groups]
-        documents = [prepared.document for group in groups for prepared in group]
-        documents.sort(key=lambda document: document.key.source)
-        versions = {document.document_id: document.version for document in documents}
+        versions = {
+            prepared.document.document_id: prepared.document.version
+            for group in groups
+            for prepared in group
+        }
         self.around.crash_point("dispatch.before_begin")
         operations = [op for of_call in of_calls for op in of_call]
         begun = await self.around.store.begin(self.lease, operations, versions)

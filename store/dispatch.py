@@ -133,9 +133,7 @@ class DispatchStore:
         """Commit the intent to send these operations; answers the keys of those that may go.
 
         Left out are documents whose content changed since they were read (*versions* by document
-        id), and operations begun before under the same key. Give documents in the order of their
-        objects, in which intake writes them: then neither waits for the other in a circle. Raises
-        `Fenced`.
+        id), and operations begun before under the same key. Raises `Fenced`.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
@@ -249,14 +247,14 @@ async def _set_out(connection: Connection, versions: dict[int, int]) -> set[int]
 
     They are found by their ids and looked at only then: asked for by state, all that wait would be
     read for each group, as statistics from a quiet time say that hardly any does. Locks are taken
-    in order of id, so that two processes never wait for each other in a circle.
+    in the order in which intake writes documents, so that neither waits for the other in a circle.
     """
     rows = await connection.fetch(
         """
         WITH chosen AS MATERIALIZED (
             SELECT d.document_id, d.state, d.version
               FROM documents AS d WHERE d.document_id = ANY($1::bigint[])
-             ORDER BY d.document_id FOR UPDATE)
+             ORDER BY d.portal_id, d.object_type COLLATE "C", d.object_id COLLATE "C" FOR UPDATE)
         UPDATE documents AS d
            SET state = 'sending', reason = '', detail = '', version = d.version + 1,
                attempts = d.attempts + 1, state_since = now()
@@ -312,7 +310,7 @@ async def finish_operations(
 ) -> set[int]:
     """Write results of operations that have none yet; answers whose documents they are of.
 
-    By their keys and in order of id, as in `_set_out`.
+    They are found by their keys and looked at only then, as in `_set_out`.
     """
     rows = await connection.fetch(
         """

@@ -5,7 +5,7 @@ Used by the modules of `store` alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from reconciler.model import Action, DocumentKey, ObjectKey, ObjectType, SourceO
 decode_object = msgspec.json.Decoder(SourceObject).decode
 
 
-def key_columns(keys: Sequence[ObjectKey]) -> tuple[list[int], list[ObjectType], list[str]]:
+def key_columns(keys: Collection[ObjectKey]) -> tuple[list[int], list[ObjectType], list[str]]:
     """Portals, types and ids, as `unnest` takes them."""
     return [key.portal_id for key in keys], [key.type for key in keys], [key.id for key in keys]
 
