@@ -13,7 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.errors import ConfigurationError
@@ -42,7 +49,7 @@ class Settings(BaseSettings):
     postgres_pooler: bool = False
     """True behind PgBouncer in transaction mode: no prepared statements are then kept."""
 
-    postgres_direct_dsn: SecretStr | None = None
+    postgres_direct_dsn: SecretStr | None = Field(default=None, validate_default=True)
     """A direct address where postgres_dsn is a pooler's: for LISTEN, the token lock and migrations."""
 
     postgres_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -299,6 +306,18 @@ class Settings(BaseSettings):
         written = dsn.get_secret_value() if dsn is not None else ""
         if written and not written.startswith(("postgresql://", "postgres://")):
             raise ValueError("write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        return dsn
+
+    @field_validator("postgres_direct_dsn")
+    @classmethod
+    def _is_given_with_a_pooler(
+        cls, dsn: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if info.data.get("postgres_pooler") and not (dsn and dsn.get_secret_value()):
+            raise ValueError(
+                "write the address of Postgres itself: behind a pooler (RECONCILER_POSTGRES_POOLER)"
+                " nothing is heard of other processes, and locks don't hold"
+            )
         return dsn
 
     @field_validator("quickbooks_base_url", "hubspot_base_url")

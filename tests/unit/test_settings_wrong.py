@@ -53,6 +53,20 @@ def test_a_misspelt_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_pooler_needs_a_direct_address_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the pooler alone locks would not hold and nothing would be heard."""
+    workflows = tmp_path / "workflows.yaml"
+    workflows.touch()
+    monkeypatch.setenv("RECONCILER_WORKFLOWS", str(workflows))
+    monkeypatch.setenv("RECONCILER_POSTGRES_POOLER", "true")
+    with pytest.raises(ConfigurationError, match=r"^RECONCILER_POSTGRES_DIRECT_DSN: write"):
+        read_settings()
+    monkeypatch.setenv("RECONCILER_POSTGRES_DIRECT_DSN", "postgresql://postgres@host/db")
+    read_settings()
+
+
 async def test_a_port_in_use_is_named() -> None:
     """At once, and by its setting."""
     async with serve(web.Application(), "127.0.0.1", 0, setting="RECONCILER_HTTP_PORT") as port:
