@@ -19,11 +19,12 @@ from reconciler.model import (
     SourceObject,
 )
 from reconciler.reading import beats, effective_ids, stamp
-from reconciler.source import AFTER_TAX, TAX_AMOUNTS
 
 TYPE_OF_ASSOCIATION: Mapping[str, ObjectType] = {
     name: type_ for type_, name in ASSOCIATION_NAMES.items()
 }
+
+TAX_AMOUNTS, AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 
 _FACTORS = ("price", "quantity", "discount", "hs_discount_percentage")
 _COMPUTED = ("amount", *TAX_AMOUNTS, AFTER_TAX)

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
+from reconciler.joining import AFTER_TAX, TAX_AMOUNTS
 from reconciler.model import Customer, Line, ProductReference, Related, SourceObject
 from reconciler.reading import associated, named
 from reconciler.reasons import Blocked, Reason, Waiting
@@ -24,7 +25,6 @@ CENT = Decimal("0.01")
 ZERO = Decimal(0)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
-TAX_AMOUNTS, AFTER_TAX = ("hs_tax_amount", "hs_auto_tax_amount", "tax"), "hs_post_tax_amount"
 _CONTACT_WORDS = {"firstname": "first name", "lastname": "last name", "email": "email"}
 _TERM = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?")
 _UNITS = ("year", "month", "week", "day")
