@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
-from reconciler.model import Action, DocumentContent, DocumentState
+from reconciler.model import Action, DocumentContent, DocumentState, ObjectKey, ObjectType
+from reconciler.ports.dispatch import DocumentUpdate, Operation, OperationResult
 from reconciler.ports.standing import Unmade
+from reconciler.workflows import load
 from store.dispatch import DispatchStore
 from store.intake import ConcurrentFold, transaction
+from store.leases import register_companies, take_leases
 from tests.company_at_work import Work, plan, sale
+from tests.feeds import Associated, History, Step
+from tests.intake_at_work import PORTAL, IntakeAtWork
+from tests.workflow_files import deals_in, workflow_file
 
 DEARER = sale("130.00", name="Grace Hopper", email="grace@example.com")
 REFUSED = "6000"
@@ -136,3 +145,68 @@ async def test_a_change_read_before_the_refusal_is_decided_anew(work: Work) -> N
         async with transaction(work.pool) as intake:
             await intake.desire({row["document_id"]: "{}"})
     assert (await work.document())["version"] == row["version"]
+
+
+# --- the same as intake would have made of it ---------------------------------------------------
+
+REALM = "9341450000000001"
+FILE = load(workflow_file({"us": {"realm_id": REALM}}, deals_in("won")))
+AT = 1_769_817_600_000
+
+
+def deal(id_: str, *, price: str = "100.00", deleted: bool = False) -> History:
+    """A deal that was won, and what became of it a second later."""
+
+    def lists(price: str) -> dict[str, Associated]:
+        line = {"name": "Rollout", "price": price, "quantity": "1"}
+        return {
+            "line_items": (("71", line),),
+            "contacts": (("81", {"email": "ada@example.com"}),),
+        }
+
+    won: dict[str, str | None] = {"dealstage": "won"}
+    first = Step(AT, won, lists("100.00"))
+    if price == "100.00" and not deleted:
+        return History(ObjectKey(PORTAL, ObjectType.DEAL, id_), (first,))
+    later = Step(AT + 1000, won, lists(price), deleted=deleted)
+    return History(ObjectKey(PORTAL, ObjectType.DEAL, id_), (first, later))
+
+
+async def begun(pool: asyncpg.Pool, document_id: int) -> Callable[[], Awaitable[set[int]]]:
+    """Begin to send a document; answers how to have it refused."""
+    await register_companies(pool, {REALM: "us"})
+    (lease,) = await take_leases(pool, "me", [REALM], timedelta(seconds=15))
+    store = DispatchStore(pool, timedelta(seconds=30))
+    sent = Operation("d", REALM, document_id, "Invoice", "create", "d", None, "d", b"{}")
+    assert await store.begin(lease, [sent], {document_id: 1}) == {"d"}
+    blocked = DocumentUpdate(
+        document_id, DocumentState.BLOCKED, "refused", "No.", next_revision=True
+    )
+    return lambda: store.record(lease, [OperationResult("d", "refused")], [blocked], [])
+
+
+@pytest.mark.parametrize(
+    "change", [{"price": "130.00"}, {"deleted": True}], ids=["corrected", "deleted"]
+)
+async def test_it_ends_as_if_the_change_had_come_first(
+    pool: asyncpg.Pool, change: dict[str, Any]
+) -> None:
+    """Of two such deals one is changed while its invoice is sent, the other before; and taking both
+    in again changes nothing."""
+    intake = IntakeAtWork(pool, FILE)
+    await intake.take(deal("1"), deal("2"))
+    one = await pool.fetchval("SELECT document_id FROM documents WHERE object_id = '1'")
+    refuse = await begun(pool, one)
+    await intake.take(deal("1", **change), deal("2", **change))
+    assert await refuse() == {one}
+    rows = await pool.fetch(
+        """
+        SELECT state, reason, detail, replace(content::text, 'deal 1', 'deal 2'), desired, change,
+               attempts, next_attempt_at <= now()
+          FROM documents
+        """
+    )
+    assert len(set(map(tuple, rows))) == 1, rows
+    version = await pool.fetchval("SELECT sum(version) FROM documents")
+    await intake.take(deal("1", **change), deal("2", **change))
+    assert await pool.fetchval("SELECT sum(version) FROM documents") == version
