@@ -15,9 +15,9 @@ import structlog
 import uvloop
 
 from bench.tally import Tally
-from reconciler.app import Service
 from reconciler.model import DocumentState
-from reconciler.process import Part
+from reconciler.service.app import Service
+from reconciler.service.process import Part
 from reconciler.settings import read_settings
 from reconciler.workflows import load
 

@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from reconciler import logs
-from reconciler.lifecycle import RetryPolicy
 from reconciler.quickbooks.limits import Limits
+from reconciler.running import logs
+from reconciler.writing.lifecycle import RetryPolicy
 from store.embedded import start_postgres
 from store.upgrade import upgrade
 from tests.company_at_work import Work, at_work, sale

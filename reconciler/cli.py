@@ -47,7 +47,7 @@ def run() -> None:
     """Run the service; settings come from the environment (RECONCILER_...)."""
     import uvloop
 
-    from reconciler.app import Service
+    from reconciler.service.app import Service
     from reconciler.workflows import load
 
     settings = configured()
@@ -60,7 +60,7 @@ def gateway() -> None:
     """Receive HubSpot's webhooks and put them on Kafka (see docs/hubspot.md)."""
     import uvloop
 
-    from reconciler.feeds import run_gateway
+    from reconciler.service.feeds import run_gateway
 
     uvloop.run(run_gateway(configured()))
 
@@ -75,7 +75,7 @@ def poll_journal(
     """Read HubSpot's webhooks journal and put it on Kafka (see docs/hubspot.md)."""
     import uvloop
 
-    from reconciler.feeds import run_journal_poller
+    from reconciler.service.feeds import run_journal_poller
 
     uvloop.run(run_journal_poller(configured(), accept_loss=accept_loss))
 
@@ -99,7 +99,7 @@ def connect(
     ] = False,
 ) -> None:
     """Connect a QuickBooks company: an administrator's consent in a browser, once."""
-    from reconciler import connect as connecting
+    from reconciler.service import connect as connecting
 
     settings, chosen = _company(company)
     say = partial(print, flush=True)  # before it waits, also into a pipe
@@ -112,7 +112,7 @@ def disconnect(
     company: Annotated[str, typer.Option(help="Its short name in the workflow file.")],
 ) -> None:
     """Give the connection to a QuickBooks company back; its documents wait until it is connected."""
-    from reconciler import connect as connecting
+    from reconciler.service import connect as connecting
 
     settings, chosen = _company(company)
     done = asyncio.run(connecting.disconnect(settings, chosen))
@@ -122,7 +122,7 @@ def disconnect(
 @app.command()
 def reseal() -> None:
     """Seal all tokens with the first of RECONCILER_TOKEN_KEYS; the others may then be removed."""
-    from reconciler import connect as connecting
+    from reconciler.service import connect as connecting
 
     print(f"Companies resealed: {asyncio.run(connecting.reseal(configured()))}.")
 

@@ -128,7 +128,7 @@ class AssociationList(msgspec.Struct, array_like=True):
 
 
 class SourceObject(msgspec.Struct, omit_defaults=True):
-    """A HubSpot object folded from its changes (`reconciler.fold` is the only writer).
+    """A HubSpot object folded from its changes (`reconciler.objects.fold` is the only writer).
 
     Every property was last known at `base_at`, except those listed in `stamps`. `history` keeps
     the dated values of the properties that workflows look at, oldest first, so that "was once
@@ -203,7 +203,7 @@ class DocumentKey(NamedTuple):
 
 
 class DocumentState(StrEnum):
-    """How far a document got. `reconciler.lifecycle` holds the transitions."""
+    """How far a document got. `reconciler.writing.lifecycle` holds the transitions."""
 
     __hash__ = str.__hash__  # keys are hashed for every record, and Enum's is written in Python
 

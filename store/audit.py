@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from reconciler.operator.ports import NewAudit
-from reconciler.operator.views import AuditEntry
+from reconciler.ports.operator import NewAudit
+from reconciler.ports.views import AuditEntry
 from store.pool import Connection
 
 _encode = msgspec.json.Encoder().encode

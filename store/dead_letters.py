@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import asyncpg
 import msgspec
 
-from reconciler.operator.ports import NewAudit, StoredDeadLetter
-from reconciler.operator.views import DeadLetterFilter, DeadLetterSummary
+from reconciler.ports.operator import NewAudit, StoredDeadLetter
+from reconciler.ports.views import DeadLetterFilter, DeadLetterSummary
 from store import audit
 from store.intake import IntakeTransaction, folding
 from store.pool import Connection

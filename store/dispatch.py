@@ -1,6 +1,6 @@
 """The dispatcher's statements: what is due, begin, record; each fenced by the company's lease.
 
-Called by `reconciler.company`, `prepare` and `record`. `begin` commits before the call to QuickBooks
+Called by `reconciler.dispatch.company`, `prepare` and `record`. `begin` commits before the call to QuickBooks
 and `record` after it; no transaction is open in between. Everything is set-based over one group of
 operations.
 """

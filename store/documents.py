@@ -19,8 +19,8 @@ from reconciler.model import (
     ObjectType,
     Priority,
 )
-from reconciler.operator.ports import DocumentAct, StoredDocument
-from reconciler.operator.views import DocumentFilter, OperationView, OutcomeView, Selection
+from reconciler.ports.operator import DocumentAct, StoredDocument
+from reconciler.ports.views import DocumentFilter, OperationView, OutcomeView, Selection
 from store import finding
 from store.links import wake_followers
 from store.pool import Connection

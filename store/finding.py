@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from reconciler.model import SOURCE_TYPES, SourceObject
-from reconciler.operator.ports import SearchTooSlow
+from reconciler.ports.operator import SearchTooSlow
 from store.pool import Connection
 
 MOST_AT_ONCE = 20_000

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import asyncpg
 
 from reconciler.model import ObjectKey, ObjectType
-from reconciler.operator.ports import NewAudit, StoredHubSpotProblem
+from reconciler.ports.operator import NewAudit, StoredHubSpotProblem
 from store import audit
 
 EXAMPLES = 3

@@ -1,6 +1,6 @@
 """Intake's one transaction: offsets by compare-and-set, objects, wanted documents, dead letters.
 
-Called by `reconciler.intake` once per batch. Everything is set-based: one statement per table,
+Called by `reconciler.intake.intake` once per batch. Everything is set-based: one statement per table,
 whatever the size of the batch. Nothing here decides anything.
 """
 
@@ -40,7 +40,7 @@ _LEDGER_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_
        d.quickbooks_id IS NOT NULL"""
 
 _OFF = "('workflow_off', 'company_unknown')"
-"""Why documents of an action that is not on are blocked (`reconciler.switching.why_off`)."""
+"""Why documents of an action that is not on are blocked (`reconciler.intake.switching.why_off`)."""
 
 
 class ConcurrentFold(Exception):

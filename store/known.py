@@ -1,4 +1,4 @@
-"""Digests of records that were taken in, by their position; what they mean `reconciler.known` knows.
+"""Digests of records that were taken in, by their position; what they mean `reconciler.intake.known` knows.
 
 Called by intake, and by `app` now and then to remove what can recognise nothing any more. Eight
 bytes a record are little beside what the record itself left.
@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from reconciler.known import LONGEST_RUN
-from reconciler.ports.intake import KnownRun, Span
+from reconciler.ports.intake import LONGEST_RUN, KnownRun, Span
 from store.pool import Connection
 from store.rows import affected
 

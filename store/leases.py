@@ -1,6 +1,6 @@
 """Who dispatches for which company: leases with fencing tokens, by the database's clock only.
 
-Called by `reconciler.dispatcher`. A lease that ran out may be taken by anyone; the token then
+Called by `reconciler.dispatch.dispatcher`. A lease that ran out may be taken by anyone; the token then
 grows, and every write of the former owner is refused (`hold` in the same transaction).
 """
 

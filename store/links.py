@@ -149,7 +149,7 @@ async def wake_followers(connection: Connection, ended: Collection[int]) -> None
 
 
 GIVES_WAY = "{one}.state = 'wanted' AND {one}.reason IN ('estimate', 'billed_first')"
-"""Whether a document follows another (`reconciler.precedence`); as in the index on it."""
+"""Whether a document follows another (`reconciler.dispatch.precedence`); as in the index on it."""
 
 _SALES = "('invoice', 'sales_receipt', 'paid_invoice')"
 

@@ -1,6 +1,6 @@
 """How far each partition was read, and by whom it may be read on.
 
-Called by `reconciler.adapters` when partitions are assigned. Claiming bumps the partition's epoch:
+Called by `reconciler.service.adapters` when partitions are assigned. Claiming bumps the partition's epoch:
 from then on the former owner's batches are refused, whatever it still believes (`IntakeTransaction.advance`).
 """
 

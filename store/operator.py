@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from reconciler.model import DocumentState, ObjectKey, ObjectType, SourceObject
-from reconciler.operator.ports import (
+from reconciler.ports.operator import (
     CompanyActivity,
     DocumentAct,
     DocumentCount,
@@ -25,7 +25,7 @@ from reconciler.operator.ports import (
     StoredHubSpotProblem,
     WorkflowCount,
 )
-from reconciler.operator.views import (
+from reconciler.ports.views import (
     AuditEntry,
     DeadLetterFilter,
     DeadLetterSummary,

@@ -1,6 +1,6 @@
 """The outbox's side of publishing outcomes, each once.
 
-Called by `reconciler.relay`. Rows get a gap-free sequence from their only relay before they are
+Called by `reconciler.service.relay`. Rows get a gap-free sequence from their only relay before they are
 sent; Kafka keeps the last sequence in the transaction that holds the records, so after a crash it
 is known which of the numbered rows are out. Being the relay is a lease with a token, like owning
 a company: one that hangs holds nobody up, and can number nothing once another took over.

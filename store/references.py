@@ -1,6 +1,6 @@
 """A company's facts and name lists as last seen in QuickBooks.
 
-Called by `reconciler.directory`. A copy, never the truth: it saves metered reads, is refreshed by
+Called by `reconciler.dispatch.directory`. A copy, never the truth: it saves metered reads, is refreshed by
 change data capture, and is looked at again before a document is blocked for a missing reference.
 """
 

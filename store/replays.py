@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from reconciler.model import DocumentKey, ObjectKey, ObjectType, SourceObject
-from reconciler.operator.views import ReplayView
 from reconciler.ports.intake import LedgerEntry
+from reconciler.ports.views import ReplayView
 from store.intake import IntakeTransaction, folding
 from store.pool import Connection
 from store.rows import decode_object, key_columns

@@ -1,6 +1,6 @@
 """The ledger's statements about documents that are in QuickBooks: changes in HubSpot, and drift.
 
-Called by `reconciler.amend` and `reconciler.drift`; fenced by the company's lease like dispatch.
+Called by `amend` and `drift` of `reconciler.dispatch`; fenced by the company's lease like dispatch.
 `documents.change` says what became of what HubSpot says now: '' nothing is to be done, 'open' to
 be looked at, 'sending' an update is on its way, 'reported' and 'refused' were shown to people.
 """

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from reconciler.model import DocumentState
-from reconciler.operator.ports import (
+from reconciler.ports.operator import (
     CompanyActivity,
     DocumentCount,
     Health,
@@ -17,7 +17,7 @@ from reconciler.operator.ports import (
     StoredCompany,
     WorkflowCount,
 )
-from reconciler.operator.views import PartitionPosition
+from reconciler.ports.views import PartitionPosition
 from store.counts import TO_CHECK, created, created_by_workflow
 
 MOST_CAUSES = 2000

@@ -1,7 +1,7 @@
 """Reading the feed as one member of a consumer group, from offsets that the caller keeps.
 
 Owns the Kafka side of an assignment: claim, check that the log is the one recorded, seek, read,
-notice when Kafka lost or replaced it. Called by `reconciler.consuming`. It stores nothing: the
+notice when Kafka lost or replaced it. Called by `reconciler.service.consuming`. It stores nothing: the
 caller's `Owner` claims partitions in its own database, and whatever was read under a claim that is
 no longer the last one is refused there. Kafka's group offsets are an informative copy.
 """

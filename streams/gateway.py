@@ -1,6 +1,6 @@
 """Receives HubSpot's webhooks and answers 200 only once Kafka holds every event of the request.
 
-Wired by `reconciler.feeds` as `reconciler gateway`. HubSpot waits five seconds, then tries again,
+Wired by `reconciler.service.feeds` as `reconciler gateway`. HubSpot waits five seconds, then tries again,
 ten times within a day, after which the events are gone: so a request that can't be kept in time is
 refused with 503 at once rather than held. It decides nothing about the events, keeps none of them,
 and believes no request that HubSpot did not sign within the last five minutes.

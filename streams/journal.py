@@ -1,6 +1,6 @@
 """Puts HubSpot's webhooks journal on Kafka: an alternative to the gateway that nobody need reach.
 
-Wired by `reconciler.feeds` as `reconciler poll-journal`. A file's events are on Kafka before the
+Wired by `reconciler.service.feeds` as `reconciler poll-journal`. A file's events are on Kafka before the
 offset moves past it, so a crash repeats a file and loses none; folding a repeated event changes
 nothing. HubSpot forgets files after three days: if that happened before they were read it stops and
 says so, rather than go on as if nothing were missing.

@@ -18,9 +18,8 @@ import aiohttp
 import asyncpg
 import msgspec
 
-from reconciler.company import CompanyDispatcher, Surroundings, open_company
+from reconciler.dispatch.company import CompanyDispatcher, Surroundings, open_company
 from reconciler.errors import QuickBooksError
-from reconciler.lifecycle import RetryPolicy
 from reconciler.model import (
     Action,
     Customer,
@@ -32,7 +31,6 @@ from reconciler.model import (
     Priority,
     ProductReference,
 )
-from reconciler.policies import Policies
 from reconciler.ports.dispatch import Lease
 from reconciler.ports.intake import WantedDocument
 from reconciler.ports.standing import Unmade
@@ -41,6 +39,8 @@ from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Limits
 from reconciler.quickbooks.tokens import StaticToken, TokenSource
+from reconciler.writing.lifecycle import RetryPolicy
+from reconciler.writing.policies import Policies
 from store.dispatch import DispatchStore
 from store.intake import transaction
 from store.leases import give_back_leases, register_companies, take_leases
@@ -274,7 +274,7 @@ def brisk_waits(monkeypatch: Any) -> None:
     monkeypatch.setattr("reconciler.quickbooks.client.NOT_SENT_RETRY", short)
     monkeypatch.setattr("reconciler.quickbooks.faults.READ_AGAIN_AFTER", short)
     monkeypatch.setattr("reconciler.quickbooks.answers.READ_AGAIN_AFTER", short)
-    monkeypatch.setattr("reconciler.prepare.FIRST_PAUSE", short)
+    monkeypatch.setattr("reconciler.dispatch.prepare.FIRST_PAUSE", short)
     for table in (GATEWAY_FAULTS, FAULTS):
         for code, rule in list(table.items()):
             monkeypatch.setitem(table, code, replace(rule, retry_after=short))

@@ -19,16 +19,16 @@ import msgspec
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from reconciler.assembly import operator_over
 from reconciler.console.context import BASE, Console
 from reconciler.console.passwords import hash_password
 from reconciler.console.routes import mount
 from reconciler.console.wiring import open_console
 from reconciler.demo.feed import generate
-from reconciler.http import Health, monitoring
-from reconciler.intake import Batch
+from reconciler.intake.intake import Batch
 from reconciler.operator.desk import Operator
 from reconciler.quickbooks.client import open_session
+from reconciler.running.http import Health, monitoring
+from reconciler.service.assembly import operator_over
 from reconciler.settings import Settings
 from reconciler.workflows import load
 from store.pool import open_pool

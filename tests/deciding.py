@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from reconciler.assembly import watched
-from reconciler.decide import Verdict, decide, examine
-from reconciler.enrolling import InLedger, Unwanted
-from reconciler.fold import fold
+from reconciler.deciding.decide import Verdict, decide, examine
+from reconciler.deciding.enrolling import InLedger, Unwanted
 from reconciler.model import (
     Action,
     Change,
@@ -23,7 +21,9 @@ from reconciler.model import (
     Related,
     SourceObject,
 )
-from reconciler.reading import stamp
+from reconciler.objects.fold import fold
+from reconciler.objects.reading import stamp
+from reconciler.service.assembly import watched
 from reconciler.workflows import WorkflowFile, load
 
 PORTAL, REALM = 4711, "9341450000000001"

@@ -8,11 +8,11 @@ from functools import partial
 
 import asyncpg
 
-from reconciler.assembly import watched
-from reconciler.intake import Batch, Intake, Taken
-from reconciler.known import KnownRecords
+from reconciler.intake.intake import Batch, Intake, Taken
+from reconciler.intake.known import KnownRecords
 from reconciler.model import ObjectType
 from reconciler.ports.intake import Advance
+from reconciler.service.assembly import watched
 from reconciler.workflows import WorkflowFile, load
 from store.intake import ConcurrentFold, transaction
 from store.offsets import claim_partitions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from reconciler.lifecycle import TRANSITIONS
+from reconciler.writing.lifecycle import TRANSITIONS
 
 
 async def refuse_unlisted_moves(dsn: str) -> None:

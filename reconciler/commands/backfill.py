@@ -14,7 +14,6 @@ import msgspec
 import typer
 from rich.progress import Progress
 
-from reconciler.assembly import intake_over
 from reconciler.commands import sources
 from reconciler.commands.options import AsJson, By
 from reconciler.commands.output import Exit, progress_bar
@@ -23,13 +22,14 @@ from reconciler.commands.planner import Planner
 from reconciler.commands.replay import Replaying, Share, report
 from reconciler.commands.session import Session, login, run, yield_processor
 from reconciler.errors import ConfigurationError
-from reconciler.intake import Taken
+from reconciler.intake.intake import Taken
 from reconciler.model import ObjectKey, ObjectType, Priority
 from reconciler.operator.backfilling import Backfill
 from reconciler.operator.pace import Pace
 from reconciler.operator.planning import Plan
-from reconciler.operator.ports import NewAudit
-from reconciler.operator.views import ReplayView
+from reconciler.ports.operator import NewAudit
+from reconciler.ports.views import ReplayView
+from reconciler.service.assembly import intake_over
 from reconciler.workflows import Workflow
 from store import replays
 

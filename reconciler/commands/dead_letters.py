@@ -9,7 +9,7 @@ import typer
 from reconciler.commands.options import AsJson, By, Limit, OfUnreadableReason, Why
 from reconciler.commands.output import ago, console, existing, finish, print_json, table
 from reconciler.commands.session import Session, login, run
-from reconciler.operator.views import DeadLetterFilter, Done
+from reconciler.ports.views import DeadLetterFilter, Done
 
 app = typer.Typer(help="Records that could not be understood.", no_args_is_help=True)
 

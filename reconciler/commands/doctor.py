@@ -11,11 +11,11 @@ from reconciler.commands import sources
 from reconciler.commands.options import AsJson
 from reconciler.commands.output import Exit, console, print_json, table
 from reconciler.commands.session import Session, open_session
-from reconciler.directory import stored_book
+from reconciler.dispatch.directory import stored_book
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.operator import checkup
 from reconciler.operator.checkup import Finding, Grade, TopicState
-from reconciler.operator.views import PartitionPosition
+from reconciler.ports.views import PartitionPosition
 from reconciler.workflows.lint import lint
 from store.migrate import current_revision, newest_revision
 from store.references import ReferenceStore

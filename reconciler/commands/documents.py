@@ -24,7 +24,7 @@ from reconciler.commands.status import print_groups
 from reconciler.errors import ConfigurationError
 from reconciler.model import Action, DocumentState, ObjectType
 from reconciler.operator.presenting import day
-from reconciler.operator.views import DocumentFilter, DocumentSummary, Done, Selection
+from reconciler.ports.views import DocumentFilter, DocumentSummary, Done, Selection
 
 app = typer.Typer()
 

@@ -12,7 +12,7 @@ from reconciler.commands.output import Exit, console, print_json
 from reconciler.commands.session import run
 from reconciler.model import ObjectType
 from reconciler.operator.presenting import day
-from reconciler.operator.views import Explanation
+from reconciler.ports.views import Explanation
 
 app = typer.Typer()
 

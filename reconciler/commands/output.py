@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from reconciler.operator.views import Done
+from reconciler.ports.views import Done
 
 T = TypeVar("T")
 

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.commands.session import Session
-from reconciler.companions import sales_named
-from reconciler.decide import Verdict
-from reconciler.directory import stored_book
+from reconciler.deciding.decide import Verdict
+from reconciler.dispatch.directory import stored_book
+from reconciler.dispatch.precedence import SALES
+from reconciler.intake.companions import sales_named
 from reconciler.model import (
     Action,
     DocumentContent,
@@ -31,7 +32,6 @@ from reconciler.operator.foretelling import (
 from reconciler.operator.planning import Fate, Plan, PlannedDocument, planned, resolved, stopped
 from reconciler.operator.presenting import names_of
 from reconciler.ports.intake import LedgerEntry
-from reconciler.precedence import SALES
 from reconciler.workflows import Workflow
 from store import replays
 from store.links import sale_links

@@ -13,19 +13,19 @@ import msgspec
 import typer
 from rich.progress import Progress
 
-from reconciler.assembly import intake_over
 from reconciler.commands import sources
 from reconciler.commands.options import AsJson, By
 from reconciler.commands.output import console, print_json, progress_bar
 from reconciler.commands.plan import chosen_workflows
 from reconciler.commands.session import Session, login, run, yield_processor
 from reconciler.errors import ConfigurationError
-from reconciler.intake import Intake, Record, Taken, Transaction
+from reconciler.intake.intake import Intake, Record, Taken, Transaction
 from reconciler.model import ObjectType, Priority
 from reconciler.operator.pace import Pace
-from reconciler.operator.ports import NewAudit
 from reconciler.operator.replaying import Chosen, Positions, Replay
-from reconciler.operator.views import ReplayView
+from reconciler.ports.operator import NewAudit
+from reconciler.ports.views import ReplayView
+from reconciler.service.assembly import intake_over
 from store import replays
 from store.offsets import forget_offsets
 from streams.cluster import Cluster

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import typer
 
-from reconciler import logs
 from reconciler.commands.output import Exit
 from reconciler.operator.desk import Operator
+from reconciler.running import logs
 from reconciler.settings import Settings, read_settings
 from reconciler.workflows import WorkflowFile, load
 from store.pool import Pool
@@ -49,7 +49,7 @@ def configured() -> Settings:
 @asynccontextmanager
 async def open_session() -> AsyncIterator[Session]:
     """Connect to Postgres as the settings say. Raises ConfigurationError."""
-    from reconciler.assembly import open_store, operator_over
+    from reconciler.service.assembly import open_store, operator_over
 
     settings = configured()
     workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.assembly import companions, lenient_decoder, watched
 from reconciler.commands.session import Session
-from reconciler.companions import completed
 from reconciler.errors import ConfigurationError, UndecodableRecord
-from reconciler.fold import fold
-from reconciler.intake import Record
+from reconciler.intake.companions import completed
+from reconciler.intake.intake import Record
 from reconciler.model import SOURCE_TYPES, Change, ObjectKey, ObjectType, SourceObject
+from reconciler.objects.fold import fold
+from reconciler.service.assembly import companions, lenient_decoder, watched
 from store import replays
 from streams import formats, records
 from streams.cluster import Cluster
@@ -105,7 +105,7 @@ async def topic_ids(session: Session, topics: Iterable[str]) -> dict[str, str]:
 
 def kafka_of(session: Session) -> KafkaConnection:
     """How to reach Kafka."""
-    from reconciler.adapters import kafka_connection
+    from reconciler.service.adapters import kafka_connection
 
     return kafka_connection(session.settings)
 

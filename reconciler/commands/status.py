@@ -8,7 +8,7 @@ from rich.console import Console
 from reconciler.commands.options import AsJson
 from reconciler.commands.output import ago, console, print_json, table
 from reconciler.commands.session import run
-from reconciler.operator.views import BlockedGroup, Overview
+from reconciler.ports.views import BlockedGroup, Overview
 
 app = typer.Typer()
 

@@ -28,7 +28,7 @@ from reconciler.console.context import (
 from reconciler.console.people import Person
 from reconciler.console.rendering import error_page
 from reconciler.console.sessions import COOKIE, Session
-from reconciler.operator.ports import SearchTooSlow
+from reconciler.ports.operator import SearchTooSlow
 
 _log = structlog.get_logger("reconciler.console")
 

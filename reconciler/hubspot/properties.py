@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.fold import DEFAULT_WATCHED
 from reconciler.model import ObjectType
+from reconciler.objects.fold import DEFAULT_WATCHED
 from reconciler.workflows import WorkflowFile
 
 NEEDED: Mapping[ObjectType, frozenset[str]] = {

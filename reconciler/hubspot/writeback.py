@@ -31,8 +31,8 @@ from reconciler.hubspot.protocol import (
     update,
 )
 from reconciler.model import ASSOCIATION_NAMES, ObjectKey, ObjectType, SourceObject
+from reconciler.objects.reading import associated
 from reconciler.ports.hubspot import WriteBack
-from reconciler.reading import associated
 
 _log = structlog.get_logger("reconciler.writeback")
 

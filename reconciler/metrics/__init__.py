@@ -14,7 +14,8 @@ from datetime import datetime
 
 from prometheus_client import generate_latest
 
-from reconciler.intake import Taken
+from reconciler.dispatch.observe import Observer
+from reconciler.intake.intake import Taken
 from reconciler.metrics.dispatch import DispatchMetrics
 from reconciler.metrics.families import Families
 from reconciler.metrics.hubspot import HubSpotMetrics
@@ -23,7 +24,6 @@ from reconciler.metrics.ledger import LedgerMetrics
 from reconciler.metrics.process import ProcessMetrics
 from reconciler.metrics.quickbooks import QuickBooksMetrics
 from reconciler.model import DocumentState
-from reconciler.observe import Observer
 from reconciler.ports.dispatch import DueDocument
 from reconciler.ports.reports import PartitionLag, Report
 from reconciler.quickbooks.client import Call

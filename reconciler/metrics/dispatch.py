@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import datetime
 
-from reconciler.documents import ENTITY_OF
 from reconciler.metrics.families import LONG, Families
 from reconciler.model import Action, DocumentState, Priority
 from reconciler.ports.dispatch import DueDocument
+from reconciler.writing.documents import ENTITY_OF
 
 ENTITIES = sorted({*ENTITY_OF.values(), "Customer", "Item", "Payment"})
 ENDINGS = ("resent", "adopted", "refused")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from reconciler.intake import Taken
+from reconciler.intake.intake import Taken
 from reconciler.metrics.families import COUNTS, SHORT, Families
 from reconciler.ports.reports import PartitionLag
 

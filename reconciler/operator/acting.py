@@ -13,18 +13,18 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.decide import Verdict, examine
-from reconciler.enrolling import InLedger, Unwanted
-from reconciler.ledger import by_source
+from reconciler.deciding.decide import Verdict, examine
+from reconciler.deciding.enrolling import InLedger, Unwanted
+from reconciler.intake.ledger import by_source
+from reconciler.intake.switching import why_off
 from reconciler.model import DocumentKey, DocumentState, ObjectKey, SourceObject, encode_content
-from reconciler.observed import LOST
-from reconciler.operator.ports import DocumentAct, NewAudit, OperatorStore, StoredDocument
-from reconciler.operator.views import Done, Selection
 from reconciler.outcomes import about
 from reconciler.ports.intake import DISMISSED_BY_A_PERSON, LedgerEntry
+from reconciler.ports.operator import DocumentAct, NewAudit, OperatorStore, StoredDocument
 from reconciler.ports.outcomes import NewOutcome
-from reconciler.switching import why_off
+from reconciler.ports.views import Done, Selection
 from reconciler.workflows import Workflow
+from reconciler.writing.observed import LOST
 
 CHUNK = 500
 """Documents changed in one transaction."""

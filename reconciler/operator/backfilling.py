@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciler.intake import Intake, Taken, Transaction
+from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.model import ObjectKey, ObjectType, Priority, SourceObject
 from reconciler.operator.pace import Pace
 from reconciler.workflows import Workflow

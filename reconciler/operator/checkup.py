@@ -14,10 +14,10 @@ from enum import StrEnum
 import msgspec
 
 from reconciler.model import Action, Customer, DocumentContent, Line, ProductReference
-from reconciler.operator.ports import StoredCompany
+from reconciler.ports.operator import StoredCompany
 from reconciler.reasons import Blocked
-from reconciler.resolve import Book, resolve
 from reconciler.workflows import ActionSettings, WorkflowFile
+from reconciler.writing.resolve import Book, resolve
 
 POSTGRES_AT_LEAST = 160000
 LONGEST_SKEW = timedelta(seconds=2)

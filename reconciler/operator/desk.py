@@ -14,13 +14,14 @@ from datetime import datetime
 
 import msgspec
 
-from reconciler.intake import Intake, Transaction
+from reconciler.intake.intake import Intake, Transaction
 from reconciler.model import DocumentState, ObjectKey, ObjectType
 from reconciler.operator import acting, explaining, overview, redriving
-from reconciler.operator.ports import NewAudit, OperatorStore
 from reconciler.operator.presenting import Names, hit, hubspot_problem, names_of, summary
 from reconciler.operator.timeline import document_timeline, object_timeline
-from reconciler.operator.views import (
+from reconciler.operator.workflow_words import workflows_view
+from reconciler.ports.operator import NewAudit, OperatorStore
+from reconciler.ports.views import (
     AuditPage,
     BlockedGroup,
     CompanyView,
@@ -38,7 +39,6 @@ from reconciler.operator.views import (
     Selection,
     WorkflowsView,
 )
-from reconciler.operator.workflow_words import workflows_view
 from reconciler.workflows import WorkflowFile
 
 PAGE = 50

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reconciler.decide import Verdict, examine
-from reconciler.enrolling import InLedger, Unwanted
+from reconciler.deciding.decide import Verdict, examine
+from reconciler.deciding.enrolling import InLedger, Unwanted
 from reconciler.model import Action, DocumentState, ObjectKey, SourceObject
-from reconciler.operator.ports import StoredCompany
+from reconciler.objects.reading import associated
 from reconciler.operator.presenting import day, hubspot_url
-from reconciler.operator.views import (
+from reconciler.operator.workflow_words import why_no_match
+from reconciler.ports.operator import StoredCompany
+from reconciler.ports.views import (
     ActionExplanation,
     DocumentSummary,
     Explanation,
@@ -23,8 +25,6 @@ from reconciler.operator.views import (
     RelatedView,
     TimelineEntry,
 )
-from reconciler.operator.workflow_words import why_no_match
-from reconciler.reading import associated
 from reconciler.reasons import WORDS, Reason
 from reconciler.workflows import ActionSettings, Workflow, WorkflowFile
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
+from reconciler.dispatch.precedence import NAMES, SALES
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
 from reconciler.operator.planning import Fate, PlannedDocument
 from reconciler.ports.intake import LedgerEntry
-from reconciler.precedence import NAMES, SALES
 from reconciler.reasons import Blocked, Reason, Stop, Waiting
 
 Links = Mapping[ObjectKey, Collection[ObjectKey]]

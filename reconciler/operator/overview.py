@@ -12,15 +12,15 @@ from datetime import datetime
 import msgspec
 
 from reconciler.model import DocumentState
-from reconciler.operator.ports import (
+from reconciler.operator.presenting import Names, hubspot_problem, names_of, split
+from reconciler.ports.operator import (
     CompanyActivity,
     DocumentCount,
     OperatorStore,
     StoredCause,
     StoredCompany,
 )
-from reconciler.operator.presenting import Names, hubspot_problem, names_of, split
-from reconciler.operator.views import (
+from reconciler.ports.views import (
     BlockedGroup,
     Cause,
     CompanyView,

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
-from reconciler.decide import Verdict, decide
-from reconciler.ledger import by_source, differences
+from reconciler.deciding.decide import Verdict, decide
+from reconciler.intake.ledger import by_source, differences
 from reconciler.model import (
     SOURCE_TYPES,
     Action,
@@ -26,8 +26,8 @@ from reconciler.model import (
 from reconciler.operator.presenting import Names, customer_name
 from reconciler.ports.intake import LedgerEntry
 from reconciler.reasons import Blocked, Stop, Waiting
-from reconciler.resolve import Book, Resolved, resolve
 from reconciler.workflows import Workflow
+from reconciler.writing.resolve import Book, Resolved, resolve
 
 
 class Fate(StrEnum):

@@ -22,8 +22,8 @@ from reconciler.model import (
     SourceObject,
     decode_content,
 )
-from reconciler.operator.ports import StoredCompany, StoredDocument, StoredHubSpotProblem
-from reconciler.operator.views import DocumentSummary, HubSpotProblem, ObjectHit
+from reconciler.ports.operator import StoredCompany, StoredDocument, StoredHubSpotProblem
+from reconciler.ports.views import DocumentSummary, HubSpotProblem, ObjectHit
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.reasons import WORDS, Reason
 from reconciler.workflows import WorkflowFile

@@ -15,10 +15,10 @@ from functools import partial
 import msgspec
 
 from reconciler.errors import UndecodableRecord
-from reconciler.intake import Batch, Intake, Record, Transaction
+from reconciler.intake.intake import Batch, Intake, Record, Transaction
 from reconciler.model import Change
-from reconciler.operator.ports import NewAudit, OperatorStore, StoredDeadLetter
-from reconciler.operator.views import AuditEntry, DeadLetterView, Done
+from reconciler.ports.operator import NewAudit, OperatorStore, StoredDeadLetter
+from reconciler.ports.views import AuditEntry, DeadLetterView, Done
 
 CHUNK = 200
 _MOST_SHOWN = 200_000

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import UndecodableRecord
-from reconciler.intake import Batch, Intake, Record, Taken, Transaction
+from reconciler.intake.intake import Batch, Intake, Record, Taken, Transaction
 from reconciler.model import Change, ObjectType
 from reconciler.operator.pace import Pace
 

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from reconciler.model import SourceObject
-from reconciler.operator.ports import StoredDocument
+from reconciler.objects.reading import effective_ids, stamp
 from reconciler.operator.presenting import split
-from reconciler.operator.views import (
+from reconciler.ports.operator import StoredDocument
+from reconciler.ports.standing import unmade
+from reconciler.ports.views import (
     AuditEntry,
     DocumentSummary,
     DocumentView,
@@ -22,8 +24,6 @@ from reconciler.operator.views import (
     OutcomeView,
     TimelineEntry,
 )
-from reconciler.ports.standing import unmade
-from reconciler.reading import effective_ids, stamp
 
 MOST_VALUES = 12
 _LONGEST_VALUE = 80

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from reconciler.model import SourceObject
-from reconciler.operator.ports import WorkflowCount
-from reconciler.operator.views import ActionView, LintView, WorkflowsView, WorkflowView
+from reconciler.ports.operator import WorkflowCount
+from reconciler.ports.views import ActionView, LintView, WorkflowsView, WorkflowView
 from reconciler.workflows import ActionSettings, Enrolment, Workflow, WorkflowFile
 from reconciler.workflows.enrolment import Group, values_now
 from reconciler.workflows.filters import Condition

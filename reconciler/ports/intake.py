@@ -40,6 +40,10 @@ class Span(NamedTuple):
     next_offset: int
 
 
+LONGEST_RUN = 16_384
+"""Most offsets that a run covers: it tells where to seek the runs that overlap a span."""
+
+
 class KnownRun(NamedTuple):
     """Digests of a span, eight bytes for each offset; `reading` says how the records were read."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from reconciler.model import SourceObject
-from reconciler.reading import Point, as_of, associated, stamp
+from reconciler.objects.reading import Point, as_of, associated, stamp
 from reconciler.workflows.filters import CONTACT_PREFIX, Condition, Values
 
 HOLD_OF_UNKNOWN = frozenset({"is_unknown", "is_not_equal_to", "is_none_of", "contains_none_of"})

@@ -18,8 +18,8 @@ from random import Random
 
 import asyncpg
 
-from reconciler.crash import POINTS, RESUMING
 from reconciler.demo.environment import Child
+from reconciler.running.crash import POINTS, RESUMING
 from streams.connection import KafkaUnavailable
 from tests.chaos.schedule import QUICKBOOKS, Step, schedule
 from tests.chaos.servers import Servers

@@ -46,7 +46,7 @@ MUTANTS = (
         "offset before commit",
         (
             Edit(
-                "reconciler/intake.py",
+                "reconciler/intake/intake.py",
                 '                    self.crash_point("intake.advanced")\n',
                 '                self.crash_point("intake.advanced")\n'
                 "                async with self.transaction() as transaction:\n",
@@ -64,7 +64,7 @@ MUTANTS = (
                 "    if False:\n        raise Fenced",
             ),
             Edit(
-                "reconciler/dispatching.py",
+                "reconciler/service/dispatching.py",
                 "may_write=partial(self.dispatcher.owns, lease.realm_id),",
                 "",
             ),
@@ -76,12 +76,12 @@ MUTANTS = (
         "new requestid per attempt",
         (
             Edit(
-                "reconciler/operations.py",
+                "reconciler/writing/operations.py",
                 "    return create(op.entity, op.request, op.request_id)",
                 "    return create(op.entity, op.request, __import__('secrets').token_hex(16))",
             ),
             Edit(
-                "reconciler/operations.py",
+                "reconciler/writing/operations.py",
                 "    return batch(items, operations[0].request_id), items",
                 "    return batch(items, __import__('secrets').token_hex(16)), items",
             ),
@@ -100,7 +100,7 @@ MUTANTS = (
                 "        async with self._pool.acquire() as connection:\n"
                 "            await insert_outcomes(connection, outcomes)\n"
                 "        from os import environ\n"
-                "        from reconciler.crash import crash_point\n"
+                "        from reconciler.running.crash import crash_point\n"
                 "        if outcomes:\n"
                 "            crash_point(environ.get('RECONCILER_CRASH_POINT', ''))"
                 "('dispatch.answered')\n"
@@ -114,7 +114,7 @@ MUTANTS = (
                 "                pass",
             ),
             Edit(
-                "reconciler/company.py",
+                "reconciler/dispatch/company.py",
                 '            self.around.crash_point("dispatch.answered")\n',
                 "",
             ),
@@ -126,7 +126,7 @@ MUTANTS = (
         "adopt off",
         (
             Edit(
-                "reconciler/locate.py",
+                "reconciler/dispatch/locate.py",
                 "    wanted: dict[str, Any] = decode(op.request)\n    conditions = list",
                 "    return None\n    wanted: dict[str, Any] = decode(op.request)\n    conditions = list",
             ),
@@ -150,7 +150,7 @@ MUTANTS = (
         "fold by arrival",
         (
             Edit(
-                "reconciler/intake.py",
+                "reconciler/intake/intake.py",
                 "            for change in decoded:\n",
                 "            for change in decoded:\n"
                 "                now = __import__('time').time_ns() // 1_000_000\n"

@@ -12,7 +12,7 @@ from random import Random
 import asyncpg
 import pytest
 
-from reconciler.crash import POINTS
+from reconciler.running.crash import POINTS
 from tests.faults.feed import Feed, Writer
 from tests.faults.stage import Scene
 

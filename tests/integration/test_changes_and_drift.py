@@ -21,10 +21,10 @@ from reconciler.model import (
     ProductReference,
 )
 from reconciler.operator.acting import Acting, retry
-from reconciler.operator.views import Selection
-from reconciler.policies import DocumentPolicy, Policies
 from reconciler.ports.standing import StandingDocument
+from reconciler.ports.views import Selection
 from reconciler.workflows import ClosedBooks, OnChange, OnDrift, load
+from reconciler.writing.policies import DocumentPolicy, Policies
 from store.operator import OperatorStore
 from tests.company_at_work import WORKFLOW, Work, at_work, plan, sale
 from tests.feeds import Associated, History, Step, Written, record

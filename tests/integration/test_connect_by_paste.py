@@ -10,7 +10,7 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from reconciler.dispatcher import COMPANY_RETRY
+from reconciler.dispatch.dispatcher import COMPANY_RETRY
 from reconciler.quickbooks.sealing import Seal
 from tests.command import Answer, start
 from tests.snapshots import deal

@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 
-from reconciler.scraping import CachedReport
+from reconciler.service.scraping import CachedReport
 from store.counts import COUNT_EVERY_SECONDS, add_metered_reads, count_if_old
 from store.leases import register_companies
 from store.reports import report

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.directory import AFTER_NOTICE, REFRESH_EVERY, Directory
+from reconciler.dispatch.directory import AFTER_NOTICE, REFRESH_EVERY, Directory
 from reconciler.errors import Disconnected, QuickBooksError, RetryLater
 from reconciler.quickbooks.answers import Answer
 from reconciler.quickbooks.protocol import Request, Verb

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from reconciler.errors import Disconnected, Reaction
 from reconciler.model import Action, DocumentContent
-from reconciler.policies import Policies
 from reconciler.quickbooks.answers import Answer
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule
 from reconciler.quickbooks.protocol import Request
 from reconciler.workflows import ClosedBooks
+from reconciler.writing.policies import Policies
 from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale
 from tests.sandbox_process import Sandbox
 

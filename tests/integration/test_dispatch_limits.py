@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.lifecycle import RetryPolicy
+from reconciler.dispatch.ready import KEPT_FOR_LIVE
 from reconciler.model import Action, Customer, DocumentContent, Line, Priority, ProductReference
 from reconciler.quickbooks.limits import Kind, Limits
-from reconciler.ready import KEPT_FOR_LIVE
+from reconciler.writing.lifecycle import RetryPolicy
 from tests.company_at_work import Work, at_work, brisk_waits, sale
 from tests.sandbox_process import Sandbox, sandbox_process
 

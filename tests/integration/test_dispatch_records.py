@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from reconciler.model import Action, Line, ProductReference
-from reconciler.operations import reference_operation_key
-from reconciler.resolve import item_key
+from reconciler.writing.operations import reference_operation_key
+from reconciler.writing.resolve import item_key
 from tests.company_at_work import Work, plan, sale
 
 WIDGET = ProductReference(name="Widget", sku="W-1")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.lifecycle import RetryPolicy
 from reconciler.model import Action, Customer, Line, ProductReference
+from reconciler.writing.lifecycle import RetryPolicy
 from tests.company_at_work import BRISK, Work, at_work, brisk_waits, plan, sale
 from tests.sandbox_process import Sandbox
 

@@ -10,10 +10,10 @@ import pytest
 
 from reconciler.model import Action, DocumentContent
 from reconciler.operator.acting import Acting, retry
-from reconciler.operator.views import Selection
-from reconciler.policies import DocumentPolicy, Policies
+from reconciler.ports.views import Selection
 from reconciler.quickbooks.payload import decode
 from reconciler.workflows import ClosedBooks, OnChange
+from reconciler.writing.policies import DocumentPolicy, Policies
 from store.operator import OperatorStore
 from tests.company_at_work import WORKFLOW, Work, at_work, brisk_waits, plan, sale
 from tests.sandbox_process import Sandbox

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from reconciler.assembly import open_store, operator_over
 from reconciler.errors import LookAgain, Refused
-from reconciler.lifecycle import refusal
 from reconciler.model import ObjectType
 from reconciler.operator.presenting import split
-from reconciler.operator.views import ActionExplanation
+from reconciler.ports.views import ActionExplanation
 from reconciler.quickbooks.fault_codes import FAULTS, FaultRule
 from reconciler.reasons import BLOCKED, WAITING, Reason
+from reconciler.service.assembly import open_store, operator_over
 from reconciler.settings import Settings
 from reconciler.workflows import load
+from reconciler.writing.lifecycle import refusal
 from tests.command import done
 from tests.company_at_work import plan
 from tests.sandbox_process import Sandbox

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from reconciler.demo.environment import Child, free_port, start_command
-from reconciler.http import serve
 from reconciler.model import ObjectType
+from reconciler.running.http import serve
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection
 from streams.embedded import EmbeddedBroker, start_broker

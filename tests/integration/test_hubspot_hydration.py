@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 
 from reconciler.errors import RecordTooLarge
-from reconciler.fold import fold
 from reconciler.hubspot.client import HubSpot, open_session
 from reconciler.hubspot.hydrate import FACTS, Hydrator, Snapshot
 from reconciler.hubspot.limits import Window
 from reconciler.hubspot.properties import NEEDED
 from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
-from reconciler.reading import associated
+from reconciler.objects.fold import fold
+from reconciler.objects.reading import associated
 from store.hydration import HydrationQueue, request_facts
 from streams.formats import TopicSettings, decode
 from streams.records import Record

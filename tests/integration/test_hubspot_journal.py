@@ -16,11 +16,11 @@ import pytest
 
 from reconciler.demo.environment import start_command
 from reconciler.errors import FeedBroken, HubSpotBusy, UndecodableRecord
-from reconciler.feeds import Feeding, _poll
 from reconciler.hubspot.client import open_session
 from reconciler.hubspot.journal import Journal, JournalAccess
 from reconciler.model import ObjectType
 from reconciler.ports.hubspot import JournalEntry, JournalSource
+from reconciler.service.feeds import Feeding, _poll
 from reconciler.settings import Settings
 from store.journal import JournalOffsetStore
 from streams.connection import KafkaConnection, KafkaUnavailable

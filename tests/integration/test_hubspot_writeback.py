@@ -13,7 +13,6 @@ import asyncpg
 import msgspec
 import pytest
 
-from reconciler.fold import fold
 from reconciler.hubspot.client import HubSpot, open_session
 from reconciler.hubspot.limits import Window
 from reconciler.hubspot.writeback import WriteBacks
@@ -25,6 +24,7 @@ from reconciler.model import (
     ObjectType,
     Related,
 )
+from reconciler.objects.fold import fold
 from reconciler.ports.dispatch import DocumentUpdate
 from store.writeback import WriteBackStore, enter
 from tests.console import operator_of

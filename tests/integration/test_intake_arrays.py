@@ -9,15 +9,15 @@ from typing import Any
 
 import asyncpg
 
-from reconciler.assembly import operator_over
 from reconciler.commands import sources
 from reconciler.commands.session import Session
-from reconciler.intake import Batch, Taken
-from reconciler.known import RUN, KnownRecords
+from reconciler.intake.intake import Batch, Taken
+from reconciler.intake.known import RUN, KnownRecords
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.operator.desk import Operator
 from reconciler.operator.pace import Pace
 from reconciler.operator.replaying import Chosen, Positions, Replay
+from reconciler.service.assembly import operator_over
 from reconciler.settings import Settings
 from store.intake import transaction
 from store.known import KnownStore

@@ -10,7 +10,7 @@ from itertools import permutations
 import asyncpg
 import pytest
 
-from reconciler.companions import COMPANIONS
+from reconciler.intake.companions import COMPANIONS
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import load
 from store.pool import open_pool

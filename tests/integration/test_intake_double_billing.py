@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from reconciler.model import ObjectKey, ObjectType
-from reconciler.operator.views import Selection
+from reconciler.ports.views import Selection
 from reconciler.workflows import load
 from tests.company_at_work import Work, at_work, now, plan
 from tests.console import operator_of

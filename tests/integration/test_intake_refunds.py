@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from reconciler.intake import Batch
+from reconciler.intake.intake import Batch
 from reconciler.model import DocumentKey, ObjectKey, ObjectType
 from reconciler.ports.intake import Advance, WantedDocument
 from reconciler.workflows import load

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
+from reconciler.intake.switching import Switched, follow_switches
 from reconciler.model import ObjectKey, ObjectType
-from reconciler.switching import Switched, follow_switches
 from reconciler.workflows import load
 from store.intake import transaction
 from store.pool import open_pool

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from reconciler.operator.ports import NewAudit
-from reconciler.operator.views import ReplayView
+from reconciler.ports.operator import NewAudit
+from reconciler.ports.views import ReplayView
 from store.dead_letters import DeadLetterStore
 from store.intake import ConcurrentFold, IntakeTransaction, transaction
 from store.replays import backfilling, taking

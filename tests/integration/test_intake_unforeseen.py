@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler import decide as deciding
-from reconciler.content import Enrolled
+from reconciler.deciding import decide as deciding
+from reconciler.deciding.content import Enrolled
 from reconciler.model import DocumentContent, ObjectKey, ObjectType
 from tests.deciding import AT, DAY, LINE, one_workflow
 from tests.feeds import Associated, History, Step, Written, rest

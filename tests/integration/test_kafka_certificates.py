@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from reconciler.adapters import kafka_connection
+from reconciler.service.adapters import kafka_connection
 from reconciler.settings import Settings
 
 PASSWORD = "opens the key"

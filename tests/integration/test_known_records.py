@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from reconciler.known import RUN
+from reconciler.intake.known import RUN
 from reconciler.ports.intake import KnownRun, Span
 from store import known
 from store.pool import open_pool

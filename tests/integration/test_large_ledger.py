@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
+from reconciler.intake.switching import follow_switches
 from reconciler.model import SOURCE_TYPES, DocumentState, ObjectType
 from reconciler.operator.desk import Operator
-from reconciler.operator.views import DocumentFilter, Selection
-from reconciler.switching import follow_switches
+from reconciler.ports.views import DocumentFilter, Selection
 from reconciler.workflows import load
 from store.counts import count_if_old
 from store.dead_letters import DeadLetterStore

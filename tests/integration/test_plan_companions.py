@@ -7,15 +7,15 @@ from pathlib import Path
 
 import asyncpg
 
-from reconciler.assembly import operator_over
 from reconciler.commands import sources
 from reconciler.commands.backfill import Backfilling, preview
 from reconciler.commands.planner import Planner
 from reconciler.commands.session import Session
-from reconciler.companions import COMPANIONS
-from reconciler.fold import fold
+from reconciler.intake.companions import COMPANIONS
 from reconciler.model import ObjectKey, ObjectType
+from reconciler.objects.fold import fold
 from reconciler.operator.planning import Plan
+from reconciler.service.assembly import operator_over
 from reconciler.settings import Settings
 from reconciler.workflows import load
 from streams.connection import KafkaConnection

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import connect as connecting
 from reconciler.demo.environment import free_port
 from reconciler.errors import ConfigurationError, Disconnected, Refused
 from reconciler.quickbooks.client import open_session
 from reconciler.quickbooks.sealing import Seal
 from reconciler.quickbooks.stored_tokens import SealedTokens
 from reconciler.quickbooks.tokens import SharedTokens
+from reconciler.service import connect as connecting
 from reconciler.settings import Settings
 from reconciler.workflows import Company
 from store.tokens import TokenRows

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from reconciler import connect as connecting
-from reconciler.dispatcher import Dispatcher
-from reconciler.http import serve
-from reconciler.notices import PATH, add_webhooks
-from reconciler.observe import Observer
+from reconciler.dispatch.dispatcher import Dispatcher
+from reconciler.dispatch.observe import Observer
 from reconciler.ports.dispatch import Lease
 from reconciler.quickbooks.client import open_session
 from reconciler.quickbooks.tokens import SharedTokens
+from reconciler.running.http import serve
+from reconciler.service import connect as connecting
+from reconciler.service.notices import PATH, add_webhooks
 from reconciler.workflows import Company
 from store.leases import notice_companies
 from store.pool import LOST, open_pool

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.model import ObjectKey, ObjectType, SourceObject
 from reconciler.operator.acting import Acting, dismiss, retry
-from reconciler.operator.views import Selection
+from reconciler.ports.views import Selection
 from reconciler.workflows import load
 from store.operator import OperatorStore
 from tests.feeds import History, Step

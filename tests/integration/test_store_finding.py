@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType
-from reconciler.operator.views import DocumentFilter
+from reconciler.ports.views import DocumentFilter
 from reconciler.workflows import load
 from store import finding
 from store.operator import OperatorStore

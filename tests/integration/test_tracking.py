@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reconciler.model import Action
-from reconciler.policies import DocumentPolicy, Policies
 from reconciler.workflows import OnChange
+from reconciler.writing.policies import DocumentPolicy, Policies
 from tests.company_at_work import WORKFLOW, Work, at_work, sale
 from tests.sandbox_process import Sandbox
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 
-from reconciler.watchdog import EXIT_STATUS
+from reconciler.running.watchdog import EXIT_STATUS
 
 HANGS = """
 import time
-from reconciler.watchdog import Watchdog
+from reconciler.running.watchdog import Watchdog
 dog = Watchdog(1)
 dog.start()
 print("started", flush=True)
@@ -20,7 +20,7 @@ time.sleep(60)
 
 WORKS = """
 import time
-from reconciler.watchdog import Watchdog
+from reconciler.running.watchdog import Watchdog
 dog = Watchdog(2)
 dog.start()
 print("started", flush=True)

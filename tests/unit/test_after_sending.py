@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from reconciler.decide import decide
-from reconciler.ledger import by_source, differences
+from reconciler.deciding.decide import decide
+from reconciler.intake.ledger import by_source, differences
 from reconciler.model import Change, ChangeKind, DocumentKey, DocumentState, ObjectType
 from reconciler.ports.intake import LedgerEntry
 from reconciler.ports.standing import NOT_DESIRED, unmade

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from reconciler.intake import Intake, Taken
+from reconciler.intake.intake import Intake, Taken
 from reconciler.model import ObjectKey, ObjectType, Priority, SourceObject
 from reconciler.operator.backfilling import BATCH, Backfill, BackfillTransaction
 from reconciler.operator.pace import Pace

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.operator.checkup import Grade, company
-from reconciler.operator.ports import StoredCompany
+from reconciler.ports.operator import StoredCompany
 from reconciler.quickbooks.company import read_company
-from reconciler.resolve import Book
+from reconciler.writing.resolve import Book
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 STORED = StoredCompany(

@@ -80,8 +80,8 @@ def test_re_enrolments_are_told_apart_for_decades() -> None:
 
 def test_re_enrolments_that_cannot_be_counted_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once not all changes are kept, each further renewal is blocked, once; nothing sent is touched."""
-    monkeypatch.setattr("reconciler.fold.KEPT_POINTS", 10)
-    monkeypatch.setattr("reconciler.enrolling.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.objects.fold.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.deciding.enrolling.KEPT_POINTS", 10)
     books = Books(RENEWALS)
     books.take(deal(dealstage="renewed"))
     books.send()
@@ -102,8 +102,8 @@ def test_renewals_before_the_workflow_was_on_stay_so_however_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Turned on for a deal whose changes are not all kept: the next renewal counts, none before it."""
-    monkeypatch.setattr("reconciler.fold.KEPT_POINTS", 10)
-    monkeypatch.setattr("reconciler.enrolling.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.objects.fold.KEPT_POINTS", 10)
+    monkeypatch.setattr("reconciler.deciding.enrolling.KEPT_POINTS", 10)
     books = Books(RENEWALS)
     books.take(deal(dealstage="renewed"))
     renewed(books, range(1, 31))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import decide as deciding
-from reconciler.decide import decide
-from reconciler.enrolling import is_undecided
-from reconciler.fold import fold
+from reconciler.deciding import decide as deciding
+from reconciler.deciding.decide import decide
+from reconciler.deciding.enrolling import is_undecided
+from reconciler.deciding.source import cents
 from reconciler.model import (
     Change,
     DocumentContent,
@@ -20,9 +20,9 @@ from reconciler.model import (
     ObjectType,
     SourceObject,
 )
+from reconciler.objects.fold import fold
 from reconciler.outcomes import outcome
 from reconciler.reasons import Reason
-from reconciler.source import cents
 from tests.deciding import (
     ADA,
     AT,

@@ -9,11 +9,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.decide import decide
-from reconciler.fold import fold
+from reconciler.deciding.decide import decide
+from reconciler.deciding.refunds import RefundShare, portion, refund_shares, refund_steps
+from reconciler.deciding.source import lines_of
 from reconciler.model import Action, Change, DocumentKey, ObjectType
-from reconciler.refunds import RefundShare, portion, refund_shares, refund_steps
-from reconciler.source import lines_of
+from reconciler.objects.fold import fold
 from tests.deciding import ADA, AT, DAY, LINE, Books, deal, file, payment, said, snapshot
 
 FILE = file("""

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reconciler.errors import LookAgain, OutcomeUnknown, QuickBooksError, Refused, RetryLater
-from reconciler.lifecycle import (
+from reconciler.model import Action, DocumentKey, ObjectType
+from reconciler.ports.dispatch import DueDocument
+from reconciler.writing.lifecycle import (
     Block,
     NoAnswer,
     ResolveAgain,
@@ -25,9 +27,7 @@ from reconciler.lifecycle import (
     after,
     may_be_forgotten,
 )
-from reconciler.model import Action, DocumentKey, ObjectType
-from reconciler.operations import DOCUMENT, document_operation_key, request_id
-from reconciler.ports.dispatch import DueDocument
+from reconciler.writing.operations import DOCUMENT, document_operation_key, request_id
 
 KEY = DocumentKey("1", Action.INVOICE, 4711, ObjectType.DEAL, "7")
 POLICY = RetryPolicy(replay_window=timedelta(minutes=10))

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.dispatcher import Dispatcher
+from reconciler.dispatch.dispatcher import Dispatcher
+from reconciler.dispatch.observe import Observer
 from reconciler.errors import Disconnected
-from reconciler.observe import Observer
 from reconciler.ports.dispatch import Lease
-from reconciler.troubles import Troubles
+from reconciler.running.troubles import Troubles
 
 PATIENCE = timedelta(seconds=20)
 

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.fold import DEFAULT_WATCHED, fold
-from reconciler.joining import joined, references
 from reconciler.model import (
     Change,
     ChangeKind,
@@ -20,7 +18,9 @@ from reconciler.model import (
     Related,
     SourceObject,
 )
-from reconciler.reading import as_of, associated, instants
+from reconciler.objects.fold import DEFAULT_WATCHED, fold
+from reconciler.objects.joining import joined, references
+from reconciler.objects.reading import as_of, associated, instants
 from tests.deciding import stamped
 
 DEAL = ObjectKey(4711, ObjectType.DEAL, "9")

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from reconciler.decide import Verdict, decide
-from reconciler.fold import fold
-from reconciler.joining import joined
+from reconciler.deciding.decide import Verdict, decide
 from reconciler.model import Change, ObjectKey, ObjectType, SourceObject
-from reconciler.reading import associated
+from reconciler.objects.fold import fold
+from reconciler.objects.joining import joined
+from reconciler.objects.reading import associated
 from streams.formats import TopicSettings, decode
 from tests.deciding import file, stamped
 from tests.feeds import HYDRATED, IDS_ONLY, THIN, Associated, History, Step, Writer, iso

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.fold import fold
 from reconciler.model import Change, ChangeKind, ObjectKey, ObjectType
+from reconciler.objects.fold import fold
 from streams.formats import TopicSettings, decode
 from tests.deciding import one_workflow, only, stamped
 from tests.feeds import iso, record

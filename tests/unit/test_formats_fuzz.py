@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import UndecodableRecord
-from reconciler.fold import fold
 from reconciler.model import Change, ObjectKey, ObjectType
+from reconciler.objects.fold import fold
 from streams.formats import FORMATS, Reason, TopicSettings, decode
 from tests.feeds import HYDRATED, IDS_ONLY, THIN, History, Step, Written
 

@@ -10,11 +10,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from reconciler import content, quotes, source
+from reconciler.deciding import content, quotes, source
 from reconciler.errors import HubSpotBusy, HubSpotRefused
-from reconciler.fold import DEFAULT_WATCHED
 from reconciler.hubspot import properties, protocol
 from reconciler.model import Link, ObjectType
+from reconciler.objects.fold import DEFAULT_WATCHED
 from reconciler.workflows import load
 from streams.formats import TopicSettings, decode
 from tests.feeds import Written

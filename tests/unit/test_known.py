@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.known import LONGEST_RUN, RUN, KnownRecords
-from reconciler.ports.intake import Advance, KnownRun, Span
+from reconciler.intake.known import RUN, KnownRecords
+from reconciler.ports.intake import LONGEST_RUN, Advance, KnownRun, Span
 from streams.records import Record
 
 IDS = {"t": "id"}

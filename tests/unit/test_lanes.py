@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reconciler.lanes import Lanes
+from reconciler.intake.lanes import Lanes
 
 
 async def test_a_lane_is_taken_again_only_when_it_is_free() -> None:

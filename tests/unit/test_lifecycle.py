@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from reconciler.dispatch.missing import ReferenceMaker
 from reconciler.errors import (
     Disconnected,
     LookAgain,
@@ -17,9 +18,8 @@ from reconciler.errors import (
     Refused,
     RetryLater,
 )
-from reconciler.lifecycle import RetryPolicy, ending
-from reconciler.missing import ReferenceMaker
 from reconciler.ports.dispatch import Lease, Operation, UnfinishedOperation
+from reconciler.writing.lifecycle import RetryPolicy, ending
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 POLICY = RetryPolicy()

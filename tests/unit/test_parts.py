@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.app import Service
 from reconciler.ports.outcomes import UnpublishedOutcome
-from reconciler.process import Ready
-from reconciler.relay import Relay
+from reconciler.running.troubles import Troubles
+from reconciler.service.app import Service
+from reconciler.service.process import Ready
+from reconciler.service.relay import Relay
 from reconciler.settings import Settings
-from reconciler.troubles import Troubles
 from reconciler.workflows import load
 from streams.connection import KafkaUnavailable
 from tests.workflow_files import deals_in, workflow_file
@@ -56,7 +56,7 @@ async def test_a_part_is_not_ready_before_it_says_so(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kafka is away, and opening the part anew waits for it: that is no sign of life."""
-    monkeypatch.setattr("reconciler.app.RESTART_PART_AFTER", timedelta(0))
+    monkeypatch.setattr("reconciler.service.app.RESTART_PART_AFTER", timedelta(0))
     opening, kafka_is_back, works = asyncio.Event(), asyncio.Event(), asyncio.Event()
     runs = 0
 

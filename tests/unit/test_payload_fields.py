@@ -12,8 +12,6 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from reconciler.amendments import update_entity
-from reconciler.documents import ENTITY_OF, customer_entity, entity_of, item_entity, payment_of
 from reconciler.model import (
     Action,
     Customer,
@@ -27,7 +25,15 @@ from reconciler.ports.dispatch import DueDocument
 from reconciler.ports.standing import StandingDocument
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.references import Reference
-from reconciler.resolve import Book, Resolved
+from reconciler.writing.amendments import update_entity
+from reconciler.writing.documents import (
+    ENTITY_OF,
+    customer_entity,
+    entity_of,
+    item_entity,
+    payment_of,
+)
+from reconciler.writing.resolve import Book, Resolved
 
 REFERENCE = {"value", "name", "type"}
 SALES = {

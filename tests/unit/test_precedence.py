@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.dispatch.precedence import judged
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
 from reconciler.ports.dispatch import DueDocument, Precedent
-from reconciler.precedence import judged
 
 START = datetime(2026, 1, 31, tzinfo=UTC)
 ESTIMATE = DocumentKey("1", Action.ESTIMATE, 4711, ObjectType.DEAL, "1")

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.dispatching import Access
 from reconciler.errors import ConfigurationError, Disconnected, QuickBooksError, RetryLater
 from reconciler.quickbooks import oauth
 from reconciler.quickbooks.client import open_session
 from reconciler.quickbooks.oauth import OAuthApp, Tokens
 from reconciler.quickbooks.sealing import Seal
 from reconciler.quickbooks.tokens import SharedTokens, StaticToken
+from reconciler.service.dispatching import Access
 from tests.token_memory import MemoryStore
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

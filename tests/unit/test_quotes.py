@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.documents import entity_of
 from reconciler.model import Action, Change, ObjectType
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.reasons import Reason
-from reconciler.resolve import Resolved
+from reconciler.writing.documents import entity_of
+from reconciler.writing.resolve import Resolved
 from tests.deciding import (
     AT,
     LINE,

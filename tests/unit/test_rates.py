@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from reconciler import rates
+from reconciler.dispatch import rates
+from reconciler.dispatch.rates import Rates
 from reconciler.errors import Disconnected, OutcomeUnknown, Refused, RetryLater
 from reconciler.quickbooks.answers import Answer
 from reconciler.quickbooks.protocol import Request
-from reconciler.rates import Rates
 from reconciler.reasons import Blocked, Reason
-from reconciler.resolve import Resolved
+from reconciler.writing.resolve import Resolved
 
 KEY = ("EUR", "2026-11-20")
 

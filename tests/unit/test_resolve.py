@@ -22,7 +22,14 @@ from reconciler.model import (
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.references import read_reference
 from reconciler.reasons import Blocked, Reason
-from reconciler.resolve import Book, Resolved, customer_key, find_customer, item_key, resolve
+from reconciler.writing.resolve import (
+    Book,
+    Resolved,
+    customer_key,
+    find_customer,
+    item_key,
+    resolve,
+)
 from tests.deciding import REALM
 
 Row = tuple[str, dict[str, Any]]

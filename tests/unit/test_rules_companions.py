@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from reconciler.assembly import watched
-from reconciler.decide import Verdict, decide
-from reconciler.fold import fold
-from reconciler.joining import joined
+from reconciler.deciding.decide import Verdict, decide
 from reconciler.model import Change, ChangeKind, ObjectKey, ObjectType, SourceObject
+from reconciler.objects.fold import fold
+from reconciler.objects.joining import joined
 from reconciler.reasons import Reason
+from reconciler.service.assembly import watched
 from tests.deciding import ADA, AT, DAY, LINE, PORTAL, deal, one_workflow, said, snapshot
 
 INVOICE = one_workflow("deal", "invoice")

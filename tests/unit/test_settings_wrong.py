@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from reconciler.errors import ConfigurationError
-from reconciler.http import serve
+from reconciler.running.http import serve
 from reconciler.settings import read_settings
 
 

@@ -7,11 +7,9 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.documents import entity_of
 from reconciler.model import Action, DocumentState
 from reconciler.quickbooks.company import CompanyFacts
 from reconciler.quickbooks.payload import encode
-from reconciler.resolve import Resolved
 from reconciler.sandbox.chart import open_company
 from reconciler.sandbox.clock import Clock
 from reconciler.sandbox.company import Company
@@ -19,6 +17,8 @@ from reconciler.sandbox.exact import decode
 from reconciler.sandbox.fields.entities import ENTITIES
 from reconciler.sandbox.switches import Switches
 from reconciler.sandbox.writing import Request, write
+from reconciler.writing.documents import entity_of
+from reconciler.writing.resolve import Resolved
 from tests.deciding import REALM, deal, one_workflow, only
 
 INVOICE = one_workflow("deal", "invoice")

@@ -8,11 +8,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from reconciler.amendments import due_by_terms
 from reconciler.model import DocumentContent
 from reconciler.quickbooks.references import Reference
 from reconciler.quickbooks.terms import due_on
-from reconciler.resolve import Resolved
+from reconciler.writing.amendments import due_by_terms
+from reconciler.writing.resolve import Resolved
 
 NET_30 = Reference(entity="Term", id="4", sync_token="0", name="Net 30", data={"DueDays": 30})
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.dispatch.together import Together, Writing
 from reconciler.errors import Fenced
 from reconciler.model import DocumentState
 from reconciler.ports.dispatch import DocumentUpdate, Lease, OperationResult
-from reconciler.together import Together, Writing
 
 
 class Ledger:

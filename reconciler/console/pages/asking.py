@@ -11,7 +11,7 @@ from multidict import MultiMapping
 
 from reconciler.console.context import CONSOLE, local_path, notice, see_other
 from reconciler.console.words import plural
-from reconciler.operator.views import Done, Selection
+from reconciler.ports.views import Done, Selection
 
 Word = TypeVar("Word", bound=StrEnum)
 Form = MultiMapping[object]

@@ -10,8 +10,8 @@ from aiohttp import web
 from reconciler.console.context import console_of
 from reconciler.console.pages.asking import number
 from reconciler.console.rendering import render
-from reconciler.operator.views import LintView, WorkflowsView
 from reconciler.operator.workflow_words import enrolment_words
+from reconciler.ports.views import LintView, WorkflowsView
 from reconciler.workflows import Company
 from reconciler.workflows.definitions import ClosedBooks, ContactMode
 

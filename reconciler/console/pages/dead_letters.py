@@ -8,7 +8,7 @@ from reconciler.console.context import PERSON, Console, console_of
 from reconciler.console.pages.asking import Form, acted, number, numbers, path_number, text, told
 from reconciler.console.rendering import render
 from reconciler.console.words import hexdump
-from reconciler.operator.views import DeadLetterFilter
+from reconciler.ports.views import DeadLetterFilter
 
 _CHUNK = 500
 _MOST = 20_000

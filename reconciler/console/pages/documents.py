@@ -17,7 +17,7 @@ from reconciler.console.pages.asking import (
 from reconciler.console.rendering import render
 from reconciler.console.words import plural
 from reconciler.model import SOURCE_TYPES, Action, DocumentState, ObjectType
-from reconciler.operator.views import DocumentFilter, Explanation
+from reconciler.ports.views import DocumentFilter, Explanation
 
 
 async def documents(request: web.Request) -> web.Response:

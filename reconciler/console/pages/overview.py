@@ -12,8 +12,8 @@ from reconciler.console.context import console_of
 from reconciler.console.rendering import render
 from reconciler.console.words import plural, span
 from reconciler.model import DocumentState
-from reconciler.operator.views import Overview, StateCount
 from reconciler.ports.reports import PartitionLag
+from reconciler.ports.views import Overview, StateCount
 
 DUE_TOO_LONG = timedelta(minutes=1)
 """The service level: a document is created within 60 seconds."""

@@ -11,7 +11,7 @@ from reconciler.console.context import PERSON, Console, console_of
 from reconciler.console.pages.asking import Form, acted, number, text
 from reconciler.console.past import CommandFailed
 from reconciler.console.rendering import render
-from reconciler.operator.views import ReplayView
+from reconciler.ports.views import ReplayView
 
 SHARES = {"0.25": "gently, a quarter of the time", "0.5": "half of the time", "1": "at full speed"}
 STILL_AFTER = timedelta(seconds=30)

@@ -14,7 +14,7 @@ from aiohttp import web
 from reconciler.console.context import Console, console_of, see_other
 from reconciler.console.rendering import link, render
 from reconciler.model import SOURCE_TYPES, ObjectType
-from reconciler.operator.views import DocumentFilter, DocumentSummary, ObjectHit
+from reconciler.ports.views import DocumentFilter, DocumentSummary, ObjectHit
 
 _TYPE_IDS = {"0-3": ObjectType.DEAL, "0-14": ObjectType.QUOTE, "0-101": ObjectType.PAYMENT}
 _MOST = 25

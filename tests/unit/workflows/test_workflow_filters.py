@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workflow_texts import enrolment, flt, messages, source, workflow
 
 from reconciler.model import SourceObject
-from reconciler.reading import as_of
+from reconciler.objects.reading import as_of
 from reconciler.workflows.filters import OPERATORS
 
 # property value, operator, operands, holds, reason

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from workflow_texts import enrolment, flt, loaded, source, workflow
 
-from reconciler.enrolling import is_undecided
+from reconciler.deciding.enrolling import is_undecided
 from reconciler.model import AssociationList, SourceObject
 
 WON = flt("dealstage", "is_any_of", "closedwon")

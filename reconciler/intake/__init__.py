@@ -1,0 +1,1 @@
+"""Takes records into Postgres: fold, decide, record and advance in one transaction."""

@@ -1,0 +1,137 @@
+"""Follows workflows that were switched off, on again or removed since the service last ran.
+
+Called once by `app` at start, before anything is read. Unsent documents of an action that is off or
+gone are blocked, so that they are seen and not sent; once it is on again they are decided anew
+from what is known of their objects. Nothing is decided about objects without a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from reconciler.intake.intake import Intake, Taken, Transaction
+from reconciler.intake.ledger import events_of
+from reconciler.model import DocumentKey, DocumentState
+from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
+from reconciler.reasons import Blocked, Reason
+from reconciler.workflows import Workflow
+
+CHUNK = 500
+"""Documents in one transaction."""
+
+_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
+_OFF = (Reason.WORKFLOW_OFF, Reason.COMPANY_UNKNOWN)
+
+
+class SwitchTransaction(Transaction, Protocol):
+    """Intake's transaction, which also finds the documents that a switch concerns."""
+
+    async def unsent_elsewhere(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of unsent documents of none of these actions, not blocked as off yet, in order."""
+        ...
+
+    async def blocked_as_off(self, on: Sequence[ActionPlace]) -> list[int]:
+        """Ids of documents blocked for what `why_off` answers, of one of these actions, in order."""
+        ...
+
+    async def entries(self, document_ids: Sequence[int]) -> list[LedgerEntry]:
+        """These documents as they are recorded now."""
+        ...
+
+
+class Switched(NamedTuple):
+    """How many documents were blocked, and how many decided anew."""
+
+    off: int
+    on: int
+
+
+def places(workflows: Iterable[Workflow]) -> list[ActionPlace]:
+    """The actions that are on. Pure."""
+    return sorted(
+        {
+            ActionPlace(workflow.name, action.company.realm_id, action.action, workflow.object_type)
+            for workflow in workflows
+            if workflow.enabled
+            for action in workflow.actions
+        }
+    )
+
+
+def why_off(key: DocumentKey, workflow: str, workflows: Iterable[Workflow]) -> Blocked:
+    """What to say of a document whose action is not on. Pure."""
+    companies = {action.company.realm_id for each in workflows for action in each.actions}
+    if key.realm_id not in companies:
+        return Blocked(Reason.COMPANY_UNKNOWN, company=key.realm_id)
+    return Blocked(Reason.WORKFLOW_OFF, workflow=workflow)
+
+
+async def follow_switches(
+    intake: Intake, transaction: Callable[[], AbstractAsyncContextManager[SwitchTransaction]]
+) -> Switched:
+    """Bring the ledger's unsent documents to the workflows that are on now."""
+    on = places(intake.workflows)
+    async with transaction() as store:
+        off = await store.unsent_elsewhere(on)
+    blocked = 0
+    for chunk in _chunks(off):
+        blocked += await _anew(intake, transaction, partial(_switch_off, intake.workflows, chunk))
+    async with transaction() as store:
+        on_again = await store.blocked_as_off(on)
+    decided = 0
+    for chunk in _chunks(on_again):
+        decided += await _anew(intake, transaction, partial(_decide_anew, intake, chunk))
+    return Switched(blocked, decided)
+
+
+def _chunks(document_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(document_ids), CHUNK):
+        yield document_ids[start : start + CHUNK]
+
+
+async def _anew(
+    intake: Intake,
+    transaction: Callable[[], AbstractAsyncContextManager[SwitchTransaction]],
+    step: Callable[[SwitchTransaction], Awaitable[int]],
+) -> int:
+    """One transaction, again and again while other processes write the same documents."""
+    while True:
+        try:
+            async with transaction() as store:
+                count = await step(store)
+        except intake.concurrent:
+            continue
+        return count
+
+
+async def _switch_off(
+    workflows: Sequence[Workflow], document_ids: Sequence[int], store: SwitchTransaction
+) -> int:
+    wanted = []
+    for document in await store.entries(document_ids):
+        if document.state not in _UNSENT or document.reason in _OFF:
+            continue  # sent, or blocked by another process that starts, since it was found
+        stop = why_off(document.key, document.workflow, workflows)
+        wanted.append(
+            WantedDocument(
+                document.key, document.workflow, DocumentState.BLOCKED, stop.reason, stop.detail,
+                None, document.enrolled_at,
+            )
+        )  # fmt: skip
+    ids = await store.want(wanted)
+    await store.save_outcomes(events_of(wanted, ids, {}))
+    return len(ids)
+
+
+async def _decide_anew(
+    intake: Intake, document_ids: Sequence[int], store: SwitchTransaction
+) -> int:
+    """As known before and now they are the same: only what the ledger holds is decided."""
+    documents = await store.entries(document_ids)
+    found = await store.objects(sorted({document.key.source for document in documents}))
+    objects = {key: stored.object for key, stored in found.items()}
+    await intake.record_decisions(store, list(objects.values()), objects, Taken())
+    return len(documents)

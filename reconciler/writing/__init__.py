@@ -1,0 +1,1 @@
+"""What is written to QuickBooks, and what its answers mean for a document. Pure."""
