@@ -20,7 +20,6 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
-import asyncpg
 import structlog
 
 from reconciler.console.routes import mount
@@ -48,7 +47,7 @@ from store.counts import add_metered_reads, count_if_old
 from store.intake import transaction
 from store.migrate import ensure_schema
 from store.outbox import Outbox, installation_id
-from store.pool import LOST, close_pool
+from store.pool import LOST, Pool, close_pool
 from store.reports import report
 from streams import formats
 from streams.cluster import Cluster
@@ -159,7 +158,7 @@ class Service:
         self.dispatching = self._open_dispatching(names)
         await self._open_site(stack)
 
-    async def _open_pool(self, stack: AsyncExitStack) -> asyncpg.Pool:
+    async def _open_pool(self, stack: AsyncExitStack) -> Pool:
         settings = self.settings
         pool = await postgres_pool(
             settings, settings.postgres_pool_size, settings.startup_wait_seconds

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import structlog
 
 from reconciler.hubspot import properties
@@ -26,6 +25,7 @@ from reconciler.service.process import Part, Ready
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
 from store.hydration import HydrationQueue
+from store.pool import Pool
 from store.writeback import WriteBackStore
 from streams.connection import KafkaConnection
 from streams.producer import RecordProducer
@@ -43,7 +43,7 @@ class Crm:
 
     settings: Settings
     workflows: WorkflowFile
-    pool: asyncpg.Pool
+    pool: Pool
     kafka: KafkaConnection
     metrics: HubSpotMetrics
 

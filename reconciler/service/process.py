@@ -9,11 +9,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from reconciler.metrics import Metrics
 from reconciler.settings import Settings
 from reconciler.workflows import WorkflowFile
+from store.pool import Pool
 from streams.connection import KafkaConnection
 
 Ready = Callable[[], None]
@@ -39,7 +38,7 @@ class Process:
     settings: Settings
     workflows: WorkflowFile
     owner: str
-    pool: asyncpg.Pool
+    pool: Pool
     kafka: KafkaConnection
     metrics: Metrics
     crash_point: Callable[[str], None]
