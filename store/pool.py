@@ -177,6 +177,11 @@ async def open_pool(
                     server_settings=_SESSION if pooler else _SESSION | not_kept_waiting,
                 )
     except UNREACHABLE as error:
+        if "rejected SSL upgrade" in str(error):  # asyncpg has no class for it
+            raise ConfigurationError(
+                "Postgres takes no encrypted connection, and RECONCILER_POSTGRES_DSN asks for one: turn ssl "
+                "on at the server, or write another sslmode"
+            ) from error
         raise ConfigurationError(
             f"Postgres did not answer within {wait_seconds:g} s ({type(error).__name__}): "
             "check RECONCILER_POSTGRES_DSN and that the server is running"

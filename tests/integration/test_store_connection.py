@@ -119,6 +119,12 @@ async def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(
     assert caught.value.__suppress_context__  # what asyncpg said is not printed with it
 
 
+async def test_a_server_without_encryption_is_not_said_to_be_away(database_dsn: str) -> None:
+    """It answers, and says that it has none."""
+    with pytest.raises(ConfigurationError, match="takes no encrypted connection"):
+        await open_pool(f"{database_dsn}?sslmode=require", size=1, wait_seconds=0.1)
+
+
 async def test_a_refused_login_is_said_as_such(database_dsn: str) -> None:
     """A person mends it: it is nothing that passes."""
     wrong = database_dsn.replace("://postgres:", "://postgres:not")
