@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 STORED = StoredCompany(
     realm_id="934", name="us", connection="connected", connection_detail="", lease_owner="me",
     lease_until=NOW + timedelta(minutes=1), tokens_expire_at=None, references_loaded_at=NOW,
-    references_changed_since=NOW, facts=None, references={}, writes_last_minute=0, writes_today=0,
+    references_changed_since=NOW, facts=None,
 )  # fmt: skip
 
 
