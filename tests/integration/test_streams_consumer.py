@@ -432,9 +432,9 @@ async def test_what_retention_deleted_is_told_while_reading(group: Group) -> Non
 
 async def test_retention_that_overtakes_us_while_reading(group: Group) -> None:
     """aiokafka must not jump to where the log begins now."""
-    await write(group.kafka, group.topic, [b"x" * 100_000] * 30)
     async with group.member() as member:
         await member.settle(2)
+        await write(group.kafka, group.topic, [b"x" * 100_000] * 30)
         group.book.store(await member.next())
         await write(group.kafka, group.topic, [b"x" * 100_000] * 30)
         await delete_records(group, before=60)
