@@ -12,11 +12,8 @@ import msgspec
 
 from reconciler.model import (
     SOURCE_TYPES,
-    Action,
-    DocumentKey,
     DocumentState,
     ObjectKey,
-    ObjectType,
     Priority,
 )
 from reconciler.ports.operator import DocumentAct, StoredDocument
@@ -24,6 +21,7 @@ from reconciler.ports.views import DocumentFilter, OperationView, OutcomeView, S
 from store import finding
 from store.links import wake_followers
 from store.pool import Connection
+from store.rows import document_key, key_columns
 
 _COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, d.enrolment,
        d.document_id, d.workflow, d.version, d.state, d.reason, d.detail, d.content, d.desired,
@@ -128,9 +126,7 @@ async def of_objects(pool: asyncpg.Pool, keys: Sequence[ObjectKey]) -> list[Stor
           JOIN {_FROM} USING (portal_id, object_type, object_id)
          ORDER BY d.document_id
         """,
-        [key.portal_id for key in keys],
-        [key.type for key in keys],
-        [key.id for key in keys],
+        *key_columns(keys),
     )
     return [_document(row) for row in rows]
 
@@ -253,7 +249,7 @@ async def outcomes(pool: asyncpg.Pool, document_id: int) -> list[OutcomeView]:
 
 def _document(row: asyncpg.Record) -> StoredDocument:
     return StoredDocument(
-        key=DocumentKey(row[0], Action(row[1]), row[2], ObjectType(row[3]), row[4], row[5]),
+        key=document_key(row),
         document_id=row[6],
         workflow=row[7],
         version=row[8],

@@ -166,7 +166,7 @@ class IntakeTransaction:
             [_encode(obj).decode() for obj in empty],
             [instant(0)] * len(empty),
         )
-        if int(made.rsplit(" ", 1)[1]) != len(empty):
+        if affected(made) != len(empty):
             raise ConcurrentFold
 
     async def change_links(

@@ -60,9 +60,7 @@ async def with_merged(connection: Connection, keys: Sequence[ObjectKey]) -> set[
                AND l.source_type = one.type)
         SELECT portal_id, type, id FROM one
         """,
-        [key.portal_id for key in keys],
-        [key.type for key in keys],
-        [key.id for key in keys],
+        *key_columns(keys),
     )
     return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
 

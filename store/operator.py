@@ -39,7 +39,7 @@ from reconciler.ports.views import (
 from store import audit, documents, finding, hubspot_problems, replays, summaries
 from store.dead_letters import DeadLetterStore
 from store.intake import insert_outcomes
-from store.rows import decode_object
+from store.rows import decode_object, key_columns
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,7 @@ class OperatorStore:
               FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
               JOIN objects AS o USING (portal_id, object_type, object_id)
             """,
-            [key.portal_id for key in keys],
-            [key.type for key in keys],
-            [key.id for key in keys],
+            *key_columns(keys),
         )
         return [decode_object(row[0]) for row in rows]
 
