@@ -217,6 +217,10 @@ class DocumentState(StrEnum):
     DISMISSED = "dismissed"
 
 
+UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
+"""A document in one of these is neither being sent nor at an end."""
+
+
 class Priority(IntEnum):
     """Which of a company's wanted documents goes first."""
 

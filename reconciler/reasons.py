@@ -111,6 +111,9 @@ class Words(NamedTuple):
     fix: str = ""
 
 
+OFF = (Reason.WORKFLOW_OFF, Reason.COMPANY_UNKNOWN)
+"""Why documents of an action that is not on are blocked (`intake.switching.why_off`)."""
+
 _ARRIVES = (
     "Nothing to do while the feed catches up. If it stays so, have the feed carry what is missing, "
     "or let it be fetched from HubSpot (hubspot_token)."

@@ -26,6 +26,7 @@ from reconciler.ports.intake import (
     WantedDocument,
 )
 from reconciler.ports.outcomes import NewOutcome
+from reconciler.reasons import OFF
 from store import finding, known
 from store.hydration import request_facts
 from store.links import change_links, linked_sources, wake_followers, with_merged
@@ -39,8 +40,7 @@ _LEDGER_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_
        d.document_id, d.workflow, d.state, d.reason, d.detail, d.enrolled_at, d.content, d.desired,
        d.quickbooks_id IS NOT NULL"""
 
-_OFF = "('workflow_off', 'company_unknown')"
-"""Why documents of an action that is not on are blocked (`reconciler.intake.switching.why_off`)."""
+_OFF = "({})".format(", ".join(f"'{reason}'" for reason in OFF))
 
 
 class ConcurrentFold(Exception):

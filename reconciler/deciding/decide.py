@@ -16,6 +16,7 @@ from reconciler.deciding.enrolling import InLedger, Step, Unwanted, document_key
 from reconciler.deciding.source import suspects
 from reconciler.errors import UNFORESEEN
 from reconciler.model import (
+    UNSENT,
     Action,
     DocumentContent,
     DocumentKey,
@@ -245,8 +246,6 @@ UNMAKING = frozenset(
 """Facts that speak against a document also after it was sent. That an object does not match any more
 is none: enrolment is once held."""
 
-_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
-
 
 def _dismissals(
     obj: SourceObject,
@@ -267,7 +266,7 @@ def _dismissals(
             if found and found.reason in UNMAKING and found.workflow == entry.workflow:
                 yield _dismissed(found)
             continue
-        if entry.state not in _UNSENT:
+        if entry.state not in UNSENT:
             continue
         if found is None and _is_on(key, entry.workflow, workflows):
             found = Unwanted(

@@ -14,16 +14,13 @@ from typing import NamedTuple, Protocol
 
 from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.intake.ledger import events_of
-from reconciler.model import DocumentKey, DocumentState
+from reconciler.model import UNSENT, DocumentKey, DocumentState
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
-from reconciler.reasons import Blocked, Reason
+from reconciler.reasons import OFF, Blocked, Reason
 from reconciler.workflows import Workflow
 
 CHUNK = 500
 """Documents in one transaction."""
-
-_UNSENT = (DocumentState.WAITING, DocumentState.BLOCKED, DocumentState.WANTED)
-_OFF = (Reason.WORKFLOW_OFF, Reason.COMPANY_UNKNOWN)
 
 
 class SwitchTransaction(Transaction, Protocol):
@@ -112,7 +109,7 @@ async def _switch_off(
 ) -> int:
     wanted = []
     for document in await store.entries(document_ids):
-        if document.state not in _UNSENT or document.reason in _OFF:
+        if document.state not in UNSENT or document.reason in OFF:
             continue  # sent, or blocked by another process that starts, since it was found
         stop = why_off(document.key, document.workflow, workflows)
         wanted.append(
