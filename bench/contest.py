@@ -79,6 +79,11 @@ class Running:
             time.sleep(0.005)
         raise ContestantFailed(f"{self.process.args!r} did not say {event!r}")
 
+    def wait_for_end(self) -> None:
+        """Until it has stopped by itself: what it holds or has sent must not be waited for by the
+        next run on the same database."""
+        self.process.wait(LONGEST_SECONDS)
+
     def read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:

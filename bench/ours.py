@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import Any
 
@@ -69,10 +70,8 @@ async def _run(part: str, count: int) -> None:
         running.result()
     waiting.cancel()
     if os.environ.get("BENCH_STAY") != "1":
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    else:
-        await running
+        signal.raise_signal(signal.SIGTERM)
+    await running
 
 
 async def _first_record(service: Counted, tally: Tally) -> None:

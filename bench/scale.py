@@ -28,12 +28,12 @@ QUICK = Scale(
     records=24_000,
     documents=6_000,
     documents_dbos=600,
-    latency_seconds=15.0,
-    objects=(10**4, 10**5, 10**6),
+    latency_seconds=10.0,
+    objects=(10**4, 10**5),
     growth_records=6_000,
     memory_records=200_000,
     backlog=60_000,
-    history=10_000,
+    history=4_000,
 )
 FULL = Scale(
     repetitions=3,
