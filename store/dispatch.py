@@ -14,6 +14,7 @@ import asyncpg
 
 from reconciler.model import DocumentState, Priority
 from reconciler.ports.dispatch import (
+    Attention,
     DocumentUpdate,
     DueDocument,
     Lease,
@@ -39,10 +40,6 @@ DUE_COLUMNS = """d.realm_id, d.action, d.portal_id, d.object_type, d.object_id, 
 
 CHANGE_TO_LOOK_AT = "change = 'open' AND desired IS NOT NULL AND state = 'created'"
 """HubSpot would now have otherwise what is in QuickBooks, and nobody has looked at that yet."""
-
-_DUE_OPERATIONS = """
-      FROM operations
-     WHERE realm_id = $1 AND state IN ('begun', 'unknown') AND next_attempt_at <= now()"""
 
 _ENDS = frozenset({DocumentState.CREATED, DocumentState.BLOCKED})
 """States in which nothing waits for a document any more."""
@@ -97,30 +94,34 @@ class DispatchStore:
         )
         return [due_document(row) for row in rows]
 
-    async def next_due_at(
-        self, realm_id: str, *, of_backfill: bool = True, of_changes: bool = True
-    ) -> datetime | None:
-        """When the next document or unfinished operation wants attention; None if nothing does.
+    async def attention(
+        self, realm_id: str, now: datetime, *, of_backfill: bool = True, of_changes: bool = True
+    ) -> Attention:
+        """What is due besides new documents, and when the next thing will be.
 
-        A backfill's documents count only *of_backfill*, changed ones only *of_changes*.
+        A backfill's documents count only *of_backfill*, changed ones only *of_changes*. An operation
+        is due by the database's clock, as in `take_up`.
         """
-        found: datetime | None = await self._pool.fetchval(
+        row = await self._pool.fetchrow(
             f"""
-            SELECT least(
+            SELECT coalesce(operation_at <= now(), false), coalesce(change_at <= $2, false),
+                   least(live_at, backfill_at, change_at, operation_at)
+              FROM (SELECT
                 (SELECT min(next_attempt_at) FROM documents
-                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 0),
+                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 0) AS live_at,
                 (SELECT min(next_attempt_at) FROM documents
-                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 1 AND $2),
+                  WHERE realm_id = $1 AND state = 'wanted' AND priority = 1 AND $3) AS backfill_at,
                 (SELECT min(next_attempt_at) FROM documents
-                  WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT} AND $3),
+                  WHERE realm_id = $1 AND {CHANGE_TO_LOOK_AT} AND $4) AS change_at,
                 (SELECT min(next_attempt_at) FROM operations
-                  WHERE realm_id = $1 AND state IN ('begun', 'unknown')))
+                  WHERE realm_id = $1 AND state IN ('begun', 'unknown')) AS operation_at)
             """,
             realm_id,
+            now,
             of_backfill,
             of_changes,
         )
-        return found
+        return Attention(*row)
 
     async def precedents(self, document_ids: Sequence[int]) -> list[tuple[int, Precedent]]:
         """What stands before each of these documents: sales of the same thing, and its estimate."""
@@ -185,18 +186,16 @@ class DispatchStore:
         is left out: its result is being recorded. What an attempt before was answered is forgotten:
         should this one get no answer, it has none.
         """
-        if not await self._pool.fetchval(
-            f"SELECT EXISTS (SELECT {_DUE_OPERATIONS})", lease.realm_id
-        ):
-            return []
         async with self._pool.acquire() as connection, connection.transaction():
             await hold(connection, lease)
             rows = await connection.fetch(
-                f"""
+                """
                 WITH due AS (
                     SELECT operation_id, state = 'begun' AND error IS NOT NULL AS was_answered
-                    {_DUE_OPERATIONS} ORDER BY next_attempt_at, operation_id LIMIT $3
-                       FOR UPDATE SKIP LOCKED),
+                      FROM operations
+                     WHERE realm_id = $1 AND state IN ('begun', 'unknown')
+                       AND next_attempt_at <= now()
+                     ORDER BY next_attempt_at, operation_id LIMIT $3 FOR UPDATE SKIP LOCKED),
                 o AS (
                     UPDATE operations AS taken
                        SET next_attempt_at = now() + $2::interval,

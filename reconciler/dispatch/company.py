@@ -25,7 +25,13 @@ from reconciler.dispatch.prepare import Prepared, Preparer
 from reconciler.dispatch.ready import Ready
 from reconciler.dispatch.record import Recorder
 from reconciler.errors import Disconnected, QuickBooksError, Reaction
-from reconciler.ports.dispatch import DispatchLedger, Lease, Operation, UnfinishedOperation
+from reconciler.ports.dispatch import (
+    Attention,
+    DispatchLedger,
+    Lease,
+    Operation,
+    UnfinishedOperation,
+)
 from reconciler.ports.references import ReferenceList
 from reconciler.ports.standing import StandingLedger
 from reconciler.quickbooks.answers import Answer, BatchResult
@@ -122,23 +128,28 @@ class CompanyDispatcher:
             self._woken.clear()
             await self.directory.refresh_when_due()
             sent = await self._send_next(calls)  # first: somebody waits for a new document
-            resumed = await self._resume(calls)
-            changed = await self._amend(calls)
+            attention = await self._attention()
+            resumed = attention.operations and await self._resume(calls)
+            changed = attention.changes and await self._amend(calls)
             if not (sent or resumed or changed):
-                await self._wait()
+                await self._wait(attention.next_at)
+
+    async def _attention(self) -> Attention:
+        """What wants attention besides new documents, as far as there is room for it."""
+        return await self.around.store.attention(
+            self.lease.realm_id,
+            self.around.clock(),
+            of_backfill=self.ready.rest == 0,
+            of_changes=self._room() > 0 and self.quickbooks.gate.room(Kind()) > 0,
+        )
 
     async def _amend(self, calls: asyncio.TaskGroup) -> bool:
         """Send changes of documents that exist; False if there were none to send."""
-        if not self._may_amend():
-            return False
         operations = await self.amender.next_operations()
         for op in operations:
             self._lift([op])
             calls.create_task(self._send([op], ()))
         return bool(operations)
-
-    def _may_amend(self) -> bool:
-        return self._room() > 0 and self.quickbooks.gate.room(Kind()) > 0
 
     # --- new documents -----------------------------------------------------------------------
 
@@ -336,9 +347,9 @@ class CompanyDispatcher:
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    async def _wait(self) -> None:
+    async def _wait(self, next_at: datetime | None) -> None:
         """Until someone says there is work, a call ends, or something becomes due."""
-        seconds = min(IDLE_LOOK.total_seconds(), await self._next_look())
+        seconds = min(IDLE_LOOK.total_seconds(), self._until_next_look(next_at))
         gate, asked_at = self.quickbooks.gate, self.quickbooks.gate.clock()
         try:
             async with asyncio.timeout(max(seconds, 0.01)):
@@ -349,15 +360,12 @@ class CompanyDispatcher:
             if self.ready:  # there was work, and no room for it
                 gate.waited("limits", gate.clock() - asked_at)
 
-    async def _next_look(self) -> float:
+    def _until_next_look(self, next_at: datetime | None) -> float:
         """Seconds until there may be something to do that nobody wakes us for."""
         if self.ready:
             return self.ready.delay if self._room() > 0 else math.inf  # a call that ends wakes us
         rest = self.ready.rest
-        due_at = await self.around.store.next_due_at(
-            self.lease.realm_id, of_backfill=rest == 0, of_changes=self._may_amend()
-        )
-        delay = math.inf if due_at is None else (due_at - self.around.clock()).total_seconds()
+        delay = math.inf if next_at is None else (next_at - self.around.clock()).total_seconds()
         return min(delay, rest) if rest > 0 else delay
 
 

@@ -98,6 +98,17 @@ class UnfinishedOperation(msgspec.Struct, frozen=True):
     """When its document was enrolled; None for a customer or product."""
 
 
+class Attention(NamedTuple):
+    """What of a company wants attention besides its new documents."""
+
+    operations: bool
+    """Some without a result are due for another look."""
+    changes: bool
+    """Some documents are due that HubSpot would now have otherwise."""
+    next_at: datetime | None
+    """When the next of all this, or a new document, is due; None if nothing will be."""
+
+
 class OperationResult(msgspec.Struct, frozen=True):
     """How an operation ended, or that it is still unknown (`next_attempt_at` then says when to look)."""
 
@@ -143,9 +154,9 @@ class DispatchLedger(Protocol):
         self, realm_id: str, live: int, backfill: int, now: datetime
     ) -> list[DueDocument]: ...
     async def documents(self, document_ids: Sequence[int]) -> list[DueDocument]: ...
-    async def next_due_at(
-        self, realm_id: str, *, of_backfill: bool = True, of_changes: bool = True
-    ) -> datetime | None: ...
+    async def attention(
+        self, realm_id: str, now: datetime, *, of_backfill: bool = True, of_changes: bool = True
+    ) -> Attention: ...
     async def precedents(self, document_ids: Sequence[int]) -> list[tuple[int, Precedent]]: ...
     async def begin(
         self, lease: Lease, operations: Sequence[Operation], versions: dict[int, int]

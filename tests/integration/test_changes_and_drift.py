@@ -428,7 +428,8 @@ async def test_a_change_of_what_was_dismissed_wakes_nobody(working: Open) -> Non
         row = await work.document()
         await work.pool.execute("UPDATE documents SET state = 'dismissed', reason = 'dismissed'")
         await work.desire(row["document_id"], DEARER)
-        assert await work.company.around.store.next_due_at(work.realm) is None
+        around = work.company.around
+        assert await around.store.attention(work.realm, around.clock()) == (False, False, None)
 
 
 # --- closed books ---------------------------------------------------------------------------------
