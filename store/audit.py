@@ -1,6 +1,6 @@
 """What people did: written in the transaction of what they did, read for the console.
 
-Called by `operator`, `dead_letters` and `replays`. Entries are only ever added.
+Called by `operator`, `dead_letters` and `hubspot_problems`. Entries are only ever added.
 """
 
 from __future__ import annotations

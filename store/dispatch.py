@@ -1,8 +1,8 @@
 """The dispatcher's statements: what is due, begin, record; each fenced by the company's lease.
 
-Called by `reconciler.dispatch.company`, `prepare` and `record`. `begin` commits before the call to QuickBooks
-and `record` after it; no transaction is open in between. Everything is set-based over one group of
-operations.
+Called by `company`, `prepare`, `missing` and `record` of `reconciler.dispatch`. `begin` commits before
+the call to QuickBooks and `record` after it; no transaction is open in between. Everything is set-based
+over one group of operations.
 """
 
 from __future__ import annotations

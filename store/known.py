@@ -1,6 +1,6 @@
 """Digests of records that were taken in, by their position; what they mean `reconciler.intake.known` knows.
 
-Called by intake, and by `app` now and then to remove what can recognise nothing any more. Eight
+Called by intake, and by `consuming` now and then to remove what can recognise nothing any more. Eight
 bytes a record are little beside what the record itself left.
 """
 

@@ -1,6 +1,6 @@
 """Opens connections to Postgres: pools of them, and single ones past a pooler. The only module that does.
 
-Called by `app` and `assembly`, and by what needs a session of its own; the queries are in the other
+Called by `reconciler.service.adapters`, and by what needs a session of its own; the queries are in the other
 modules. What asyncpg says of an address may hold a part of its password, and is never passed on.
 """
 

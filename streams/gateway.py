@@ -34,7 +34,7 @@ _log = structlog.get_logger("reconciler.gateway")
 
 
 class Observer(Protocol):
-    """What the gateway tells of itself (`reconciler.metrics.FeedMetrics`)."""
+    """What the gateway tells of itself (`reconciler.metrics.HubSpotMetrics`)."""
 
     def request(self, result: str, seconds: float) -> None: ...
     def events(self, object_type: str, count: int) -> None: ...

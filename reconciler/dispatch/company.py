@@ -1,8 +1,8 @@
 """Dispatches for one company while its lease is held: prepare, begin, send, record.
 
-Started by `dispatcher`, once per company and process. The order is the fifth and seventh
-invariants': everything is resolved before the first write, the intent is committed before the
-call, the result after it, and no transaction is open in between. It keeps no state that a
+Started by `dispatcher`, once per company and process. The order is what nothing doubles by
+(docs/exactly-once.md): everything is resolved before the first write, the intent is committed before
+the call, the result after it, and no transaction is open in between. It keeps no state that a
 restart would miss: what was begun is found again in the ledger.
 """
 

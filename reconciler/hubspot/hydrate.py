@@ -1,6 +1,6 @@
 """Fetches from HubSpot the objects whose facts a decision lacks, and gives them to the feed.
 
-Run by `app` in every process that has a HubSpot token. What is fetched goes on the object's own
+Run by `crm` in every process that has a HubSpot token. What is fetched goes on the object's own
 topic, like any other snapshot: there is one way in, it can be replayed, and intake folds it with
 whatever arrived meanwhile. Which objects are due is the store's to say (`Queue`), so that the
 processes share the work and a crash only repeats a read.

@@ -1,6 +1,6 @@
 """Sets the document's number, id, status and link on the HubSpot object it was made for.
 
-Run by `app` in every process with a HubSpot token. A row per document, written in the transaction
+Run by `crm` in every process with a HubSpot token. A row per document, written in the transaction
 that recorded the document, says that it is due; what is written is read from the ledger at that
 moment, so that writing twice is writing once. The note on the deal carries the document's name and
 is looked for before it is made. It never changes a payment: HubSpot's own can't be changed, so the

@@ -11,7 +11,7 @@ from reconciler.ports.reports import PartitionLag
 
 
 class IntakeMetrics:
-    """Fed by `app` after each batch, and at scrape time with the lag."""
+    """Fed by `consuming` after each batch, and at scrape time with the lag."""
 
     def __init__(self, families: Families) -> None:
         self.records = families.counter(

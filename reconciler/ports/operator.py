@@ -159,7 +159,7 @@ class DocumentAct(msgspec.Struct, frozen=True, kw_only=True):
     """What a person makes of a document, unless it changed since `version`.
 
     `content` None keeps the one it has. With `guard_off` it is made although a linked object's
-    document bills the sale already. `outcome` is published, `audit` is kept with it.
+    document bills the sale already. `outcome` is published with it.
     """
 
     document_id: int

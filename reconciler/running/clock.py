@@ -1,6 +1,6 @@
 """The service's clock: Postgres's, carried on between looks at it by the machine's own ticking.
 
-Made by `app`, set at every lease renewal, handed to the parts as their `clock`. Whether QuickBooks
+Made by `dispatching`, set at every lease renewal, handed to the parts as their `clock`. Whether QuickBooks
 may have forgotten a request id, and when something is due, must not depend on what this machine's
 administrator or NTP does to its wall clock: all processes measure by the one of the database.
 """

@@ -1,7 +1,7 @@
 """What nobody foresaw: it stops one company or part and no other, is shown, and passes or is mended.
 
-Used by `dispatcher` and `app`; `/readyz` shows what stands here. What failed is tried again, later
-each time.
+Used by `dispatcher`, and by `app` for the parts that stand apart; `/readyz` shows what stands here.
+What failed is tried again, later each time.
 """
 
 from __future__ import annotations

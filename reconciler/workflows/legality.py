@@ -1,7 +1,8 @@
 """Which document can come from which object, and which choices it takes: HubSpot's rules.
 
 `load` asks `pairing` and `choices` about every action. Rules R1-R3, R17-R21, R28-R36 of the
-article "Use QuickBooks actions with HubSpot workflows" (knowledge.hubspot.com, November 2022).
+article "Use QuickBooks actions with HubSpot workflows" (knowledge.hubspot.com, November 2022; the
+numbers are those of docs/workflows.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Warnings about a workflow file that is valid and may still not do what its author wants.
 
-`check` prints them and `app` logs them at start. A warning stops nothing: what would put a wrong
+`check` and `doctor` print them, the console shows them. A warning stops nothing: what would put a wrong
 document in the books is blocked at run time, whatever the file says.
 """
 

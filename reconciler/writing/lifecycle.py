@@ -71,8 +71,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 }
 """Every move a document may make. The only way out of CREATED is that its object in QuickBooks is gone.
 
-The moves are made by six statements: `store.intake.want`, `store.dispatch.begin` and `record`,
-`store.desired.take_up`, `store.standing.amend`, and `store.documents.change` for people.
+The moves are made by six statements: `want` of `store.intake`, `begin` and `record` of
+`store.dispatch`, `store.desired.take_up`, `amend` of `store.standing`, and `store.documents.change` for
+people.
 """
 
 

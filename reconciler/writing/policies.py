@@ -1,6 +1,6 @@
 """What the workflow file says is to be done after a document was made, by action and company. Pure.
 
-Made once by `app` from the file; `amend`, `drift`, `prepare` and `record` ask it. A document whose
+Made once by `dispatching` from the file; `amend`, `drift`, `prepare` and `record` ask it. A document whose
 action is no longer in the file gets the defaults, which only report.
 """
 

@@ -1,6 +1,6 @@
 """Finds in a QuickBooks company what a document refers to. Pure; called by `prepare` and `amend`.
 
-The rule is R6 and the fifth invariant: everything is found, or known to be creatable, before
+The rule is R6 (docs/workflows.md): everything is found, or known to be creatable, before
 anything is written. `resolve` answers the ids, names what must be created first, or raises the
 reason why the document is blocked.
 """

@@ -1,9 +1,9 @@
 """Judges whether everything happened exactly once. Shares no code with the service.
 
 Called by every fault test and by the chaos run with `evidence` and the feed that was produced.
-Each problem names the invariant of the design that it breaks. Documents are recognised in the
-books by their source in the private note ("HubSpot deal 7000001"), not by anything the service
-recorded about them.
+Each problem names the part of the promise (docs/exactly-once.md) that it breaks. Documents are
+recognised in the books by their source in the private note ("HubSpot deal 7000001"), not by anything
+the service recorded about them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HubSpot's rules R1 to R36, each shown through the whole service: Kafka in, books out.
+"""HubSpot's rules R1 to R36 (docs/workflows.md), each shown through the whole service: Kafka in, books out.
 
 One feed plants a case per rule, one service reads it, and each test looks at what came of its
 case. Rules about the editor are shown on `reconciler check`.
@@ -442,7 +442,7 @@ def test_r36_a_refund_receipt_names_the_account_it_is_paid_from(books: Books) ->
 
 
 def test_reading_the_topics_again_from_the_beginning_creates_nothing(service: WholeService) -> None:
-    """A new consumer group reads everything anew: books and ledger stay as they are (invariant 4)."""
+    """A new consumer group reads everything anew: books and ledger stay as they are."""
     before = [service.books(realm) for realm in (US, EAST)], service.ledger()
     outcomes = len(service.outcomes())
     service.stop()

@@ -329,7 +329,7 @@ class Dispatch(RuleBasedStateMachine):
 
     @invariant()
     def never_two_objects_for_one_key(self) -> None:
-        """The first invariant of the design."""
+        """What docs/exactly-once.md promises first."""
         assert len(self.books) <= 1, self.books
 
     @invariant()
