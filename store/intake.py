@@ -28,6 +28,7 @@ from reconciler.ports.intake import (
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.reasons import OFF
 from store import finding, known
+from store.holding import hold_objects
 from store.hydration import request_facts
 from store.links import change_links, linked_sources, wake_followers, with_merged
 from store.pool import Connection
@@ -146,6 +147,9 @@ class IntakeTransaction:
             *key_columns(keys),
         )
         return {ObjectKey(row[0], ObjectType(row[1]), row[2]): row[3] for row in rows}
+
+    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        return await hold_objects(self._connection, keys)
 
     async def expect_objects(self, keys: Sequence[ObjectKey]) -> None:
         """Make empty rows of version 0 for objects that are named but not known, in the order given.

@@ -18,7 +18,6 @@ from reconciler.ports.intake import LedgerEntry
 from reconciler.ports.views import ReplayView
 from store.intake import IntakeTransaction, folding
 from store.pool import Connection
-from store.rows import decode_object, key_columns
 
 _encode = msgspec.json.Encoder().encode
 _COLUMNS = """replay_id, kind, actor, request, positions, done, total, counts, started_at, updated_at,
@@ -113,35 +112,13 @@ def _view(row: asyncpg.Record) -> ReplayView:
 # --- going through stored objects ------------------------------------------------------------------
 
 
-class BackfillTransaction(IntakeTransaction):
-    """Intake's transaction that keeps objects from changing while they are decided."""
-
-    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
-        """Read objects and let nobody write them until commit.
-
-        Locked in the order in which intake writes them, so that neither waits for the other in a
-        circle.
-        """
-        rows = await self._connection.fetch(
-            """
-            SELECT o.state
-              FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k(portal_id, object_type, object_id)
-              JOIN objects AS o USING (portal_id, object_type, object_id)
-             ORDER BY o.portal_id, o.object_type COLLATE "C", o.object_id COLLATE "C"
-               FOR SHARE OF o
-            """,
-            *key_columns(keys),
-        )
-        return [decode_object(row[0]) for row in rows]
-
-
 @asynccontextmanager
 async def backfilling(
     pool: asyncpg.Pool, passed: Callable[[], ReplayView]
-) -> AsyncIterator[BackfillTransaction]:
+) -> AsyncIterator[IntakeTransaction]:
     """The transaction of one batch; *passed* is asked at its end."""
     async with folding(pool) as connection:
-        yield BackfillTransaction(connection)
+        yield IntakeTransaction(connection)
         await save(connection, passed())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import asyncpg
+import pytest
 
 from reconciler.intake.intake import Batch, Intake, Taken
 from reconciler.intake.known import KnownRecords
@@ -14,7 +17,7 @@ from reconciler.model import ObjectType
 from reconciler.ports.intake import Advance
 from reconciler.service.assembly import watched
 from reconciler.workflows import WorkflowFile, load
-from store.intake import ConcurrentFold, transaction
+from store.intake import ConcurrentFold, IntakeTransaction, transaction
 from store.offsets import claim_partitions
 from streams import formats
 from streams.records import Record
@@ -102,3 +105,34 @@ class IntakeAtWork:
             "SELECT object_type, object_id, action, enrolment, state, reason FROM documents"
         )
         return {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in rows}
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+    pool: asyncpg.Pool,
+    work: Coroutine[Any, Any, object],
+    before: str = "ledger",
+) -> asyncio.Task[object]:
+    """Have *work* done by another process just before a transaction's next statement of that name: to its
+    end, or as far as it comes while that transaction lasts."""
+    statement = getattr(IntakeTransaction, before)
+    begun = asyncio.Event()
+    waits = """
+        SELECT EXISTS (SELECT FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock')
+    """
+
+    async def other() -> object:
+        await begun.wait()
+        return await work
+
+    async def after_it(*arguments: Any) -> Any:
+        monkeypatch.setattr(IntakeTransaction, before, statement)
+        begun.set()
+        while not task.done() and not await pool.fetchval(waits):
+            await asyncio.sleep(0)
+        return await statement(*arguments)
+
+    task = asyncio.create_task(other())
+    monkeypatch.setattr(IntakeTransaction, before, after_it)
+    return task

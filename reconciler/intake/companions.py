@@ -4,9 +4,9 @@ Called by `intake` within its transaction. Deals, quotes and payments that name 
 always noted (the guard against billing twice reads it). Contacts, companies, line items and
 products are noted and joined only where they have topics of their own.
 
-An object and its companion may arrive in either order and at the same moment in two processes. Both
-transactions lock the companion's row, the first comer as an empty one, before they look for what
-the other wrote; so the later of them sees it, and decides with everything known.
+An object and its companion may arrive, or change, in either order and at the same moment in two
+processes. Both transactions lock the companion's row, the first comer as an empty one, before they look
+for what the other wrote; so the later of them sees it, and decides with everything known.
 """
 
 from __future__ import annotations
@@ -125,14 +125,16 @@ class Stale(Exception):
 async def hold(
     transaction: CompanionTransaction,
     folded: Sequence[StoredObject],
-    added: Sequence[ObjectLink],
+    kinds: frozenset[ObjectType],
     *,
     undecided: bool,
 ) -> Holding:
-    """Lock, in key order, all that the batch changes, newly names or wakes. Raises `Stale`.
+    """Lock, in key order, all that the batch changes, names or wakes. Raises `Stale`.
 
-    Products are not locked when named: they are shared by many, and a line has a name of its own.
-    For the same reason one that arrives late wakes only objects whose line items came with them.
+    What was named long ago is locked, too: it may change just while an object gets its first
+    document, which whoever changes it does not see yet. Products are not locked when named: they are
+    shared by many, and a line has a name of its own. For the same reason one that arrives late wakes
+    only objects whose line items came with them.
     """
     changed = [each.object.key for each in folded if each.object.key.type in COMPANIONS]
     companions = await transaction.with_merged(changed) if changed else set()
@@ -140,9 +142,10 @@ async def hold(
     if companions:
         sources = await transaction.linked_sources(companions, undecided=undecided)
     named = {
-        link.target
-        for link in added
-        if link.target.type in COMPANIONS and link.target.type is not ObjectType.PRODUCT
+        key
+        for each in folded
+        for key in _named(each.object, kinds)
+        if key.type in COMPANIONS and key.type is not ObjectType.PRODUCT
     }
     own = {each.object.key: each.version for each in folded}
     held = await transaction.lock_objects(sorted(own.keys() | named | companions | sources))

@@ -236,7 +236,7 @@ class Intake:
             return []
         undecided = reads_contacts(self.workflows)
         try:
-            holding = await hold(transaction, folded, links.added, undecided=undecided)
+            holding = await hold(transaction, folded, self.companions, undecided=undecided)
             await transaction.save_objects(folded)
             await transaction.change_links(*links)
             return await woken(transaction, holding, undecided=undecided)

@@ -12,10 +12,11 @@ import pytest
 
 from reconciler.intake.companions import COMPANIONS
 from reconciler.model import ObjectKey, ObjectType
-from reconciler.workflows import load
+from reconciler.workflows import WorkflowFile, load
+from store.intake import transaction
 from store.pool import open_pool
 from tests.feeds import History, Step, Written, record
-from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork
+from tests.intake_at_work import PORTAL, WON_DEALS, IntakeAtWork, meanwhile
 
 AT = 1_769_817_600_000
 FILE = load(
@@ -169,6 +170,37 @@ async def test_at_the_same_moment_in_two_processes(intake: IntakeAtWork) -> None
     states = set((await intake.ledger()).values())
     assert states == {("wanted", "")}
     assert await intake.pool.fetchval("SELECT count(*) FROM documents") == 80
+
+
+@pytest.mark.parametrize("file", [load(WON_DEALS), FILE], ids=["by the deal", "by the contact too"])
+async def test_a_companion_that_changes_while_its_deal_is_won_counts(
+    intake: IntakeAtWork, monkeypatch: pytest.MonkeyPatch, file: WorkflowFile
+) -> None:
+    """Both are known for long, and change in two processes at once: the one that changes the line
+    sees no document yet, the one that makes it read the line before. It is not billed as it was."""
+    winning = IntakeAtWork(intake.pool, file, COMPANIONS)
+    changing = IntakeAtWork(intake.pool, file, COMPANIONS, group="other")
+    await winning.take(deal(dealstage="open"), contact(), line())
+    change = meanwhile(monkeypatch, intake.pool, changing.take(line(at=AT + 1, price="120.00")))
+    await winning.take(deal(at=AT + 1))
+    await change
+    assert await intake.ledger() == {PLACE: ("wanted", "")}
+    assert (await content(intake.pool))["total"] == "120.00"
+
+
+async def test_what_is_held_keeps_its_companions(
+    intake: IntakeAtWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a backfill, which decides about objects that have no document yet."""
+    other = IntakeAtWork(intake.pool, FILE, COMPANIONS, group="other")
+    await intake.take(deal(dealstage="open"), contact(), line())
+    change = meanwhile(monkeypatch, intake.pool, other.take(line(at=AT + 1, price="120.00")))
+    async with transaction(intake.pool) as held:
+        found = await held.hold_objects([deal().key])
+        await held.ledger([deal().key])
+        assert [obj.key for obj in found] == [deal().key]
+        assert not change.done()
+    await change
 
 
 async def test_merges_that_arrive_at_the_same_moment_are_decided(intake: IntakeAtWork) -> None:
