@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.intake.ledger import events_of
-from reconciler.model import UNSENT, DocumentKey, DocumentState
+from reconciler.model import UNSENT, DocumentKey, DocumentState, ObjectKey, SourceObject
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import OFF, Blocked, Reason
 from reconciler.workflows import Workflow
@@ -36,6 +36,10 @@ class SwitchTransaction(Transaction, Protocol):
 
     async def entries(self, document_ids: Sequence[int]) -> list[LedgerEntry]:
         """These documents as they are recorded now."""
+        ...
+
+    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        """Read objects, and keep others from changing them or what they name until commit."""
         ...
 
 
@@ -75,7 +79,9 @@ async def follow_switches(
         off = await store.unsent_elsewhere(on)
     blocked = 0
     for chunk in _chunks(off):
-        blocked += await _anew(intake, transaction, partial(_switch_off, intake.workflows, chunk))
+        blocked += await _anew(
+            intake, transaction, partial(_switch_off, intake.workflows, on, chunk)
+        )
     async with transaction() as store:
         on_again = await store.blocked_as_off(on)
     decided = 0
@@ -105,12 +111,16 @@ async def _anew(
 
 
 async def _switch_off(
-    workflows: Sequence[Workflow], document_ids: Sequence[int], store: SwitchTransaction
+    workflows: Sequence[Workflow],
+    on: Sequence[ActionPlace],
+    document_ids: Sequence[int],
+    store: SwitchTransaction,
 ) -> int:
+    await _hold_sources(store, document_ids)
     wanted = []
     for document in await store.entries(document_ids):
-        if document.state not in UNSENT or document.reason in OFF:
-            continue  # sent, or blocked by another process that starts, since it was found
+        if document.state not in UNSENT or document.reason in OFF or _place(document) in on:
+            continue  # sent, blocked or taken up by another process since it was found
         stop = why_off(document.key, document.workflow, workflows)
         wanted.append(
             WantedDocument(
@@ -118,6 +128,8 @@ async def _switch_off(
                 None, document.enrolled_at,
             )
         )  # fmt: skip
+    if not wanted:
+        return 0
     ids = await store.want(wanted)
     await store.save_outcomes(events_of(wanted, ids, {}))
     return len(ids)
@@ -127,8 +139,20 @@ async def _decide_anew(
     intake: Intake, document_ids: Sequence[int], store: SwitchTransaction
 ) -> int:
     """As known before and now they are the same: only what the ledger holds is decided."""
+    found = await _hold_sources(store, document_ids)
+    await intake.record_decisions(store, found, {obj.key: obj for obj in found}, Taken())
+    return len(document_ids)
+
+
+async def _hold_sources(
+    store: SwitchTransaction, document_ids: Sequence[int]
+) -> list[SourceObject]:
+    """The objects of these documents. Other processes take records in meanwhile: what is recorded
+    here must not be of an object as it was before."""
     documents = await store.entries(document_ids)
-    found = await store.objects(sorted({document.key.source for document in documents}))
-    objects = {key: stored.object for key, stored in found.items()}
-    await intake.record_decisions(store, list(objects.values()), objects, Taken())
-    return len(documents)
+    return await store.hold_objects(sorted({document.key.source for document in documents}))
+
+
+def _place(document: LedgerEntry) -> ActionPlace:
+    realm_id, action, _, object_type, *_ = document.key
+    return ActionPlace(document.workflow, realm_id, action, object_type)

@@ -13,7 +13,7 @@ from reconciler.workflows import load
 from store.intake import transaction
 from store.pool import open_pool
 from tests.feeds import History, Step
-from tests.intake_at_work import PORTAL, IntakeAtWork
+from tests.intake_at_work import PORTAL, IntakeAtWork, meanwhile
 
 AT = 1_769_817_600_000
 HEAD = """
@@ -42,7 +42,7 @@ ON, OFF = HEAD + INVOICES % ("yes", "Hello"), HEAD + INVOICES % ("no", "Hello")
 @pytest.fixture
 async def intake(database_dsn: str) -> AsyncIterator[IntakeAtWork]:
     """Intake with the workflow on."""
-    pool = await open_pool(database_dsn, size=2, wait_seconds=10)
+    pool = await open_pool(database_dsn, size=4, wait_seconds=10)
     try:
         yield IntakeAtWork(pool, load(ON))
     finally:
@@ -55,12 +55,12 @@ async def start(intake: IntakeAtWork, text: str) -> Switched:
     return await follow_switches(again.intake, partial(transaction, again.pool))
 
 
-def deal(id_: str, *, with_contact: bool = True) -> History:
+def deal(id_: str, *, with_contact: bool = True, at: int = AT, price: str = "100.00") -> History:
     lists = {
-        "line_items": (("71", {"name": "Rollout", "price": "100.00", "quantity": "1"}),),
+        "line_items": (("71", {"name": "Rollout", "price": price, "quantity": "1"}),),
         "contacts": (("81", {"email": "ada@example.com"}),) if with_contact else (("82", None),),
     }
-    step = Step(AT, {"dealstage": "closedwon"}, lists)
+    step = Step(at, {"dealstage": "closedwon"}, lists)
     return History(ObjectKey(PORTAL, ObjectType.DEAL, id_), (step,))
 
 
@@ -109,3 +109,33 @@ async def test_starting_again_changes_nothing(intake: IntakeAtWork) -> None:
     await intake.take(deal("1"))
     await start(intake, OFF)
     assert await start(intake, OFF) == (0, 0)
+
+
+async def test_what_other_processes_read_while_one_starts_counts(
+    intake: IntakeAtWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deal changes just while its document is decided anew: it is not billed as it was before."""
+    await intake.take(deal("1"))
+    await start(intake, OFF)
+    change = meanwhile(monkeypatch, intake.pool, intake.take(deal("1", at=AT + 1, price="120.00")))
+    assert await start(intake, ON) == (0, 1)
+    await change
+    assert await intake.ledger() == {("deal", "1", "invoice", 1): ("wanted", "")}
+    total = "SELECT content->>'total' FROM documents"
+    assert await intake.pool.fetchval(total) == "120.00"
+
+
+@pytest.mark.parametrize(("text", "kinds"), [(OFF, ["waiting", "blocked"]), (ON, ["waiting"] * 2)])
+async def test_processes_that_start_together_tell_it_once(
+    intake: IntakeAtWork, monkeypatch: pytest.MonkeyPatch, text: str, kinds: list[str]
+) -> None:
+    """Each finds the same documents to be blocked, or taken up again; one of them records it."""
+    await intake.take(deal("1", with_contact=False))
+    if text == ON:
+        await start(intake, OFF)
+        await intake.pool.execute("DELETE FROM outcomes WHERE kind = 'blocked'")
+    other = meanwhile(monkeypatch, intake.pool, start(intake, text), before="want")
+    await start(intake, text)
+    await other
+    told = await intake.pool.fetch("SELECT kind FROM outcomes ORDER BY outcome_id")
+    assert [row["kind"] for row in told] == kinds
