@@ -1,8 +1,9 @@
 """Which objects lack facts that HubSpot can be asked for, and when each is asked next.
 
 Called by `reconciler.hubspot.hydrate`, and by intake for objects whose enrolment can't be decided
-yet. A row says that an object was asked for; `next_hydration_at` NULL, that nothing is wanted of it
-now. Claimed rows come due again by themselves, ever later, for as long as a document waits.
+yet. A row says that an object was asked for; `attempts`, how often it was fetched; `next_hydration_at`
+NULL, that nothing is wanted of it now. Claimed rows come due again by themselves: until they were
+fetched, and then ever later, for as long as a document waits.
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ class HydrationQueue:
     async def claim(self, limit: int) -> list[ObjectKey]:
         """Take up to *limit* objects that are due; no other process gets them for a minute.
 
-        The delay doubles with every time an object is asked for, up to twelve hours.
+        The delay doubles with every time an object was fetched, up to twelve hours. Until it is said to
+        have been (`fetched`) it comes due again: who took it may have died.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await self._look_through(connection)
             rows = await connection.fetch(
                 """
                 UPDATE hydrations AS h
-                   SET attempts = h.attempts + 1, problem = '',
+                   SET problem = '',
                        next_hydration_at = now() + least(interval '1 minute' * 2 ^ least(h.attempts, 10),
                                                          interval '12 hours')
                   FROM (SELECT portal_id, object_type, object_id FROM hydrations
@@ -75,11 +77,11 @@ class HydrationQueue:
         return [ObjectKey(self._portal_id, ObjectType(kind), id_) for kind, id_ in rows]
 
     async def postpone(self, keys: Sequence[ObjectKey], delay: timedelta, problem: str) -> None:
-        """Ask for these again after *delay*; the attempt does not count."""
+        """Ask for these again after *delay*."""
         await self._pool.execute(
             """
             UPDATE hydrations AS h
-               SET next_hydration_at = now() + $4, attempts = greatest(h.attempts - 1, 0), problem = $5
+               SET next_hydration_at = now() + $4, problem = $5
               FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
              WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
             """,
@@ -88,6 +90,19 @@ class HydrationQueue:
             [key.id for key in keys],
             delay,
             problem[:300],
+        )
+
+    async def fetched(self, keys: Sequence[ObjectKey]) -> None:
+        """What HubSpot has of these is on its way: what nothing waits for need not be asked for again."""
+        await self._pool.execute(
+            """
+            UPDATE hydrations AS h SET attempts = h.attempts + 1
+              FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
+             WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
+            """,
+            self._portal_id,
+            [key.type for key in keys],
+            [key.id for key in keys],
         )
 
     async def note(self, keys: Sequence[ObjectKey], problem: str) -> None:
@@ -135,7 +150,7 @@ class HydrationQueue:
         )
 
     async def _rest_satisfied(self, connection: Connection) -> None:
-        """Objects asked for before of which nothing waits any more."""
+        """Objects fetched before of which nothing waits any more."""
         await connection.execute(
             """
             UPDATE hydrations AS h SET next_hydration_at = NULL

@@ -66,6 +66,7 @@ class Queue(Protocol):
 
     async def claim(self, limit: int) -> list[ObjectKey]: ...
     async def postpone(self, keys: Sequence[ObjectKey], delay: timedelta, problem: str) -> None: ...
+    async def fetched(self, keys: Sequence[ObjectKey]) -> None: ...
     async def note(self, keys: Sequence[ObjectKey], problem: str) -> None: ...
 
 
@@ -118,6 +119,7 @@ class Hydrator:
                 _log.warning("objects not in HubSpot", objects=len(missing), type=keys[0].type)
                 await self.queue.note(missing, "HubSpot: it has no such object")
                 self.observe("missing", len(missing))
+            await self.queue.fetched(keys)
 
     async def _keep(self, snapshots: Sequence[Snapshot]) -> None:
         """Put snapshots on their topics; one too large for a record holds up no other."""

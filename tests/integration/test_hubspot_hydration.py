@@ -19,6 +19,7 @@ from reconciler.model import SOURCE_TYPES, ObjectKey, ObjectType, SourceObject
 from reconciler.objects.fold import fold
 from reconciler.objects.reading import associated
 from store.hydration import HydrationQueue, request_facts
+from streams.connection import KafkaUnavailable
 from streams.formats import TopicSettings, decode
 from streams.records import Record
 from tests.console import operator_of
@@ -42,8 +43,11 @@ class Kept(list[Snapshot]):
     """Snapshots, and the objects that they make."""
 
     most_bytes = 1_000_000
+    is_away = False
 
     async def keep(self, snapshots: Sequence[Snapshot]) -> None:
+        if self.is_away:
+            raise KafkaUnavailable("it did not acknowledge")
         if any(len(value) > self.most_bytes for _, value in snapshots):
             raise RecordTooLarge("a record is larger than Kafka takes")
         self.extend(snapshots)
@@ -158,7 +162,9 @@ async def test_each_is_asked_for_by_one_process_and_ever_less_often(
     delays = []
     for _ in range(3):
         await due_now(pool)
-        assert len(await queue.claim(100)) == 30
+        claimed = await queue.claim(100)
+        assert len(claimed) == 30
+        await queue.fetched(claimed)
         delays.append(await pool.fetchval("SELECT max(next_hydration_at) - now() FROM hydrations"))
     assert delays[0] < delays[1] < delays[2]
     await pool.execute("UPDATE documents SET state = 'wanted'")
@@ -187,8 +193,31 @@ async def test_an_undecided_object_is_asked_for_once(
         async with pool.acquire() as connection, connection.transaction():
             await request_facts(connection, [key, key._replace(id="8")])
         await due_now(pool)
-        await queue.claim(10)
+        await queue.fetched(await queue.claim(10))
     assert await pool.fetchval("SELECT max(attempts) FROM hydrations") == 1
+
+
+async def test_an_undecided_object_is_asked_for_until_it_was_fetched(
+    server: HubSpotServer, pool: asyncpg.Pool, hydrator: tuple[Hydrator, Kept]
+) -> None:
+    """No document waits for it: whoever took it dies, and the next finds Kafka away. It is not forgotten
+    for that, or its deal would never be enrolled."""
+    await server.put("deals", "9", {"dealname": "Undecided"})
+    async with pool.acquire() as connection, connection.transaction():
+        await request_facts(connection, [ObjectKey(PORTAL, ObjectType.DEAL, "9")])
+    await due_now(pool)
+    worker, kept = hydrator
+    assert len(await worker.queue.claim(10)) == 1
+    await due_now(pool)
+    kept.is_away = True
+    with pytest.raises(KafkaUnavailable):
+        await worker.once()
+    await due_now(pool)
+    kept.is_away = False
+    assert await worker.once() == 1
+    assert [key.id for key, _ in kept] == ["9"]
+    await due_now(pool)
+    assert await worker.once() == 0
 
 
 @pytest.mark.parametrize(
