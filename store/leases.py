@@ -132,7 +132,8 @@ def done_anew(
     """Do a method that is one transaction again where Postgres broke it.
 
     It does so to one of two that wait for each other's rows, say dispatch and intake, and nothing is
-    wrong with either. To the company's owner it would look like a lost server, and end its calls.
+    wrong with either. To the company's owner it would look like a lost server, and end its calls; who
+    retries documents by hand would be shown an error.
     """
 
     @wraps(transaction)

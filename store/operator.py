@@ -39,6 +39,7 @@ from reconciler.ports.views import (
 from store import audit, documents, finding, hubspot_problems, replays, summaries
 from store.dead_letters import DeadLetterStore
 from store.intake import insert_outcomes
+from store.leases import done_anew
 from store.rows import decode_object, key_columns
 
 
@@ -96,6 +97,7 @@ class OperatorStore:
         """Documents by workflow and state."""
         return await summaries.workflow_counts(self.pool)
 
+    @done_anew
     async def change(self, changes: Sequence[DocumentAct], entries: Sequence[NewAudit]) -> set[int]:
         """Apply those whose version still holds, with their events and audit entries."""
         async with self.pool.acquire() as connection, connection.transaction():

@@ -12,9 +12,11 @@ import pytest
 
 from reconciler.model import DocumentState
 from reconciler.ports.dispatch import DocumentUpdate, Lease, Operation, OperationResult
+from reconciler.ports.operator import DocumentAct, NewAudit
 from reconciler.ports.standing import Amendment
 from store.dispatch import DispatchStore
 from store.leases import register_companies, take_leases
+from store.operator import OperatorStore
 from store.standing import StandingStore
 
 REALM = "9341450000000078"
@@ -93,6 +95,12 @@ async def amend(pool: asyncpg.Pool, lease: Lease) -> None:
     assert await pool.fetchval("SELECT change FROM documents WHERE document_id = 1") == "reported"
 
 
+async def retry(pool: asyncpg.Pool, _: Lease) -> None:
+    act = DocumentAct(document_id=1, version=1, state=DocumentState.WANTED)
+    entry = NewAudit(actor="ada", action="retry", target="document 1")
+    assert await OperatorStore(pool).change([act], [entry]) == {1}
+
+
 Step = Callable[[asyncpg.Pool, Lease], Awaitable[None]]
 
 
@@ -104,12 +112,14 @@ Step = Callable[[asyncpg.Pool, Lease], Awaitable[None]]
         pytest.param((begin, fall_due, take_up), id="take up"),
         pytest.param((begin, record, begin_change), id="begin a change"),
         pytest.param((begin, record, amend), id="amend"),
+        pytest.param((retry,), id="retry by hand"),
     ],
 )
 async def test_what_postgres_breaks_is_done_anew(
     pool: asyncpg.Pool, lease: Lease, steps: tuple[Step, ...]
 ) -> None:
-    """The company goes on: its calls in the air would otherwise end as if the server were lost."""
+    """The company goes on: its calls in the air would otherwise end as if the server were lost. And
+    who retries by hand sees no error."""
     *before, step = steps
     for each in before:
         await each(pool, lease)
