@@ -41,8 +41,8 @@ class _Anew(NamedTuple):
     content: str | None
 
 
-async def take_up(connection: Connection, refused: Collection[int]) -> None:
-    """Let documents that were just refused say what HubSpot says by now.
+async def take_up(connection: Connection, refused: Collection[int]) -> set[int]:
+    """Let documents that were just refused say what HubSpot says by now; answers those stopped.
 
     Where that is another content they are wanted with it, also if the refusal had blocked them. One
     whose object was deleted, or that HubSpot's facts call for no more, is stopped for that. A document
@@ -60,7 +60,7 @@ async def take_up(connection: Connection, refused: Collection[int]) -> None:
         list(refused),
     )
     if not rows:
-        return
+        return set()
     overtaken = [
         _Refused(
             row[6],
@@ -90,6 +90,7 @@ async def take_up(connection: Connection, refused: Collection[int]) -> None:
     pairs = zip(overtaken, anew, strict=True)
     if events := [event for was, now in pairs if (event := _event(was, now)) is not None]:
         await insert_outcomes(connection, events)
+    return {each.document_id for each in anew if each.state is not DocumentState.WANTED}
 
 
 def _anew(refused: _Refused) -> _Anew:

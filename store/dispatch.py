@@ -164,8 +164,7 @@ class DispatchStore:
                 finished = await finish_operations(connection, lease.realm_id, results)
                 updates = [u for u in updates if u.document_id in finished]
             updated = await _update_documents(connection, updates) if updates else set()
-            if ended := updated & {u.document_id for u in updates if u.state in _ENDS}:
-                await wake_followers(connection, ended)
+            ended = updated & {u.document_id for u in updates if u.state in _ENDS}
             if chosen := [op for op in following if op.document_id in updated]:
                 await insert_operations(connection, chosen, self._answer_within)
             if self._written_back and updated:
@@ -173,7 +172,9 @@ class DispatchStore:
             if events := [event for event in outcomes if event.document_id in updated]:
                 await insert_outcomes(connection, events)
             if refused := updated & {u.document_id for u in updates if u.next_revision}:
-                await desired.take_up(connection, refused)
+                ended |= await desired.take_up(connection, refused)
+            if ended:
+                await wake_followers(connection, ended)
             return updated
 
     @done_anew

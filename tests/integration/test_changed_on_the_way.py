@@ -172,17 +172,17 @@ def deal(id_: str, *, price: str = "100.00", deleted: bool = False) -> History:
     return History(ObjectKey(PORTAL, ObjectType.DEAL, id_), (first, later))
 
 
-async def begun(pool: asyncpg.Pool, document_id: int) -> Callable[[], Awaitable[set[int]]]:
+async def begun(
+    pool: asyncpg.Pool, document_id: int, refused_to: DocumentState = DocumentState.BLOCKED
+) -> Callable[[], Awaitable[set[int]]]:
     """Begin to send a document; answers how to have it refused."""
     await register_companies(pool, {REALM: "us"})
     (lease,) = await take_leases(pool, "me", [REALM], timedelta(seconds=15))
     store = DispatchStore(pool, timedelta(seconds=30))
     sent = Operation("d", REALM, document_id, "Invoice", "create", "d", None, "d", b"{}")
     assert await store.begin(lease, [sent], {document_id: 1}) == {"d"}
-    blocked = DocumentUpdate(
-        document_id, DocumentState.BLOCKED, "refused", "No.", next_revision=True
-    )
-    return lambda: store.record(lease, [OperationResult("d", "refused")], [blocked], [])
+    update = DocumentUpdate(document_id, refused_to, "refused", "No.", next_revision=True)
+    return lambda: store.record(lease, [OperationResult("d", "refused")], [update], [])
 
 
 @pytest.mark.parametrize(
@@ -210,3 +210,24 @@ async def test_it_ends_as_if_the_change_had_come_first(
     version = await pool.fetchval("SELECT sum(version) FROM documents")
     await intake.take(deal("1", **change), deal("2", **change))
     assert await pool.fetchval("SELECT sum(version) FROM documents") == version
+
+
+async def test_what_gave_way_to_one_that_is_not_made_goes_at_once(pool: asyncpg.Pool) -> None:
+    """It was to be sent again, and its deal was deleted: the other of the sale need not wait longer."""
+    intake = IntakeAtWork(pool, FILE)
+    await intake.take(deal("1"), deal("2"))
+    await pool.execute("INSERT INTO object_links VALUES ($1, 'deal', '1', 'deal', '2')", PORTAL)
+    await pool.execute(
+        """
+        UPDATE documents SET reason = 'billed_first', next_attempt_at = now() + interval '15 min'
+         WHERE object_id = '2'
+        """
+    )
+    one = await pool.fetchval("SELECT document_id FROM documents WHERE object_id = '1'")
+    refuse = await begun(pool, one, DocumentState.WANTED)
+    await intake.take(deal("1", deleted=True))
+    assert await refuse() == {one}
+    rows = await pool.fetch(
+        "SELECT state, next_attempt_at <= now() FROM documents ORDER BY object_id"
+    )
+    assert [tuple(row) for row in rows] == [("blocked", True), ("wanted", True)]
