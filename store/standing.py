@@ -33,6 +33,10 @@ from store.pool import Connection
 _COLUMNS = f"""{DUE_COLUMNS}, d.desired, coalesce(d.sync_token, ''),
        d.total, coalesce(d.drift, ''), d.change, coalesce(w.request, ''::bytea)"""
 
+_STAYS = """NOT n.is_written AND n.drift IS NOT NULL AND n.reason IN ('', 'paid_in_quickbooks')
+                                  AND d.reason NOT IN ('', split_part(coalesce(d.drift, ''), ':', 1))"""
+"""That an invoice was paid, or is as it was again, leaves what else is to be checked about it."""
+
 _WRITTEN_LAST = """LEFT JOIN LATERAL (
        SELECT o.request FROM operations AS o
         WHERE o.document_id = d.document_id AND o.entity = d.quickbooks_entity
@@ -159,7 +163,7 @@ async def _amend(
     desired, but null or the reason.
     """
     rows = await connection.fetch(
-        """
+        f"""
         UPDATE documents AS d
            SET content = CASE WHEN n.recreate AND json_typeof(d.desired) = 'object' THEN d.desired
                               WHEN n.is_written THEN n.desired::json ELSE d.content END,
@@ -183,9 +187,9 @@ async def _amend(
                drift = CASE WHEN n.recreate THEN NULL
                             ELSE nullif(coalesce(n.drift, d.drift), '') END,
                reason = CASE WHEN n.recreate AND json_typeof(d.desired) <> 'object' THEN $2
-                             ELSE n.reason END,
+                             WHEN {_STAYS} THEN d.reason ELSE n.reason END,
                detail = CASE WHEN n.recreate AND json_typeof(d.desired) <> 'object' THEN $3
-                             ELSE n.detail END,
+                             WHEN {_STAYS} THEN d.detail ELSE n.detail END,
                version = d.version + 1,
                next_attempt_at = CASE WHEN n.recreate THEN now()
                                       ELSE coalesce(n.next_attempt_at, d.next_attempt_at) END

@@ -567,6 +567,23 @@ async def test_payment_and_its_undoing_are_seen(working: Open) -> None:
         assert await work.outcomes() == ["created", "drifted", "drifted"]
 
 
+async def test_what_is_to_be_checked_stays_so_when_the_invoice_is_paid(working: Open) -> None:
+    """The customer paid what was billed, and HubSpot still says otherwise: that is not forgotten."""
+    async with working() as work:
+        await work.desire(await made(work, sale()), DEARER)
+        await work.run_until(has(work, change="reported", reason="source_changed"))
+        told = (await work.document())["detail"]
+        await pay(work)
+        await work.run_until(sees(work, "paid_in_quickbooks"))
+        row = await work.document()
+        assert (row["reason"], row["detail"]) == ("source_changed", told)
+        (payment,) = await work.books("Payment")
+        await work.sandbox.admin("POST", f"delete/{work.realm}/Payment/{payment['Id']}")
+        await work.run_until(sees(work, "None"))
+        assert (await work.document())["reason"] == "source_changed"
+        assert await work.outcomes() == ["created", "drifted", "drifted", "drifted"]
+
+
 async def test_an_edit_is_seen(working: Open) -> None:
     """Another customer or total is told in words."""
     async with working() as work:
