@@ -158,6 +158,8 @@ class CompanyDispatcher:
         with self.ready.working():
             await self._claim()  # also without room: others are being recorded meanwhile
             taken = self.ready.take(self._room(), self._batch_items)
+            if taken and not self.ready.is_judged:
+                taken = await self.preparer.still_going(taken)
             groups = [part for group in taken for part in self._parted(group)]
             of_calls = await self._begin(groups) if groups else []
         for group, begun in zip(groups, of_calls, strict=True):
@@ -186,9 +188,10 @@ class CompanyDispatcher:
         wanted = self.ready.room
         if not any(wanted):
             return
+        judged_at = self.quickbooks.gate.clock()
         due = await self.around.store.due(self.lease.realm_id, *wanted, self.around.clock())
         if due:
-            self.ready.replace(await self.preparer.prepare(due))
+            self.ready.replace(await self.preparer.prepare(due), judged_at)
 
     async def _begin(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Operation]]:
         """Commit the intent to make these calls; the operations of each that may go."""

@@ -1,9 +1,10 @@
 """What a document must give way to or wait for: a sale already billed, an estimate not made yet.
 
-Called by `prepare` before anything is resolved or created. All sales of one company pass here in
-one place: the company's only owner prepares them one batch after another, and what was begun is
-committed before the next batch is read. So of two documents for the same sale the second always
-sees the first, whichever processes and partitions they came by; a lock across them is not needed.
+Called by `prepare` before anything is resolved or created, and again for what waited for room since.
+All sales of one company pass here in one place: the company's only owner prepares them one batch after
+another, and what was begun is committed before the next batch is read. So of two documents for the same
+sale the second always sees the first, whichever processes and partitions they came by; a lock across
+them is not needed.
 What can't be seen is a link that HubSpot tells only after both were sent.
 """
 

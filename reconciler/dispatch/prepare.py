@@ -103,6 +103,14 @@ class Preparer:
             await self._record(sorting)
         return ready
 
+    async def still_going(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Prepared]]:
+        """Those of prepared documents that still need not give way to another. The others are wanted
+        as before, and prepared again with the next."""
+        cleared = await clear(self.store, [each.document for group in groups for each in group])
+        going = {each.document_id for each in cleared.ready}
+        kept = ([each for each in group if each.document.document_id in going] for group in groups)
+        return [group for group in kept if group]
+
     async def _candidates(self, cleared: Cleared) -> list[Candidate]:
         half_made = [each.document_id for each in cleared.ready if is_half_made(each)]
         invoices = await self.store.invoices_made(half_made) if half_made else {}

@@ -31,6 +31,10 @@ BACKFILL_SHARE = 0.15
 """Of the time: making a backfill's documents ready is followed by leaving it for the rest of it.
 Intuit's limits let far less through."""
 
+JUDGED_FOR = 1.0
+"""Seconds for which it is taken that none of them bills a sale again. After that it is asked anew
+before they go: they may wait for room for a minute, and HubSpot tells meanwhile what belongs together."""
+
 KEPT_FOR_LIVE = 0.1
 """The part of Intuit's limits that a backfill leaves unused."""
 
@@ -49,6 +53,7 @@ class Ready:
     gate: Gate
     _live: deque[Prepared] = field(default_factory=deque)
     _backfill: deque[Prepared] = field(default_factory=deque)
+    _judged_at: float = float("-inf")
     _rests_until: float = float("-inf")
     _is_backfilling: bool = False
 
@@ -81,10 +86,16 @@ class Ready:
         seconds = max(0.0, self._rests_until - self.gate.clock())
         return seconds if self._room_for_backfill > 0 else max(seconds, self._delay(KEPT_FOR_LIVE))
 
-    def replace(self, prepared: Iterable[Prepared]) -> None:
+    @property
+    def is_judged(self) -> bool:
+        """Whether it was looked at just now which of them may go."""
+        return self.gate.clock() - self._judged_at <= JUDGED_FOR
+
+    def replace(self, prepared: Iterable[Prepared], judged_at: float) -> None:
         """These may go. A backfill's that still wait are asked for again: they were judged without
         these, one of which may bill the same sale."""
         self.clear()
+        self._judged_at = judged_at
         for each in prepared:
             if each.document.priority is Priority.LIVE:
                 self._live.append(each)

@@ -121,6 +121,36 @@ async def test_a_backfill_gives_way_to_a_live_document_of_the_same_sale(
     assert {row["reason"] for row in rows if row["state"] == "blocked"} == {"already_billed"}
 
 
+async def test_what_belongs_together_is_seen_until_it_goes(
+    lenient: Sandbox, database_dsn: str
+) -> None:
+    """Two deals are ready and wait for the limits; meanwhile HubSpot tells that one was merged into the
+    other. One invoice is made, and the other gives way to it."""
+    realm = await lenient.company()
+    limits = Limits(requests_per_minute=20, requests_per_second=20, batches_per_minute=1)
+    async with at_work(lenient, database_dsn, realm, limits=limits) as work:
+        await work.want([sale()] * 60)
+        gate = work.company.quickbooks.gate
+
+        async def all_are_settled() -> bool:
+            states = Counter(row["state"] for row in await work.documents())
+            return states == {"created": 59, "blocked": 1}
+
+        working = asyncio.create_task(work.run_until(all_are_settled))
+        while gate.room(Kind()) > 0:
+            await asyncio.sleep(0.01)
+        ready = [row["object_id"] for row in await work.documents() if row["state"] == "wanted"]
+        await work.pool.execute(
+            "INSERT INTO object_links VALUES (4711, 'deal', $1, 'deal', $2)", *ready[:2]
+        )
+        emptied = time.monotonic()
+        gate.clock = lambda: time.monotonic() + 61 + 100 * (time.monotonic() - emptied)
+        work.company.wake()
+        await working
+        blocked = [row for row in await work.documents() if row["state"] == "blocked"]
+    assert [(row["object_id"], row["reason"]) for row in blocked] == [(ready[1], "already_billed")]
+
+
 async def test_reads_per_document(lenient: Sandbox, database_dsn: str) -> None:
     """Once a company is known a document costs at most 0.05 metered reads, new customers included."""
     realm = await lenient.company()
