@@ -68,9 +68,10 @@ async def with_merged(connection: Connection, keys: Sequence[ObjectKey]) -> set[
 async def linked_sources(
     connection: Connection, targets: Collection[ObjectKey], *, undecided: bool
 ) -> set[ObjectKey]:
-    """Source objects that name one of *targets* and have a document that is not sent yet.
+    """Source objects that name one of *targets* and have a document that is not in QuickBooks yet.
 
-    With *undecided* also those of which no document was ever wanted.
+    One on its way counts: it may be refused, and else it is to be known that HubSpot says otherwise.
+    With *undecided* also objects of which no document was ever wanted.
     """
     rows = await connection.fetch(
         """
@@ -83,7 +84,7 @@ async def linked_sources(
            AND d.object_id = l.source_id
          WHERE l.source_type <> t.type
            AND (d.document_id IS NULL AND $4
-                OR d.quickbooks_id IS NULL AND d.state NOT IN ('sending', 'created'))
+                OR d.quickbooks_id IS NULL)
         """,
         *key_columns(targets),
         undecided,

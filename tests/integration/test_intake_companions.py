@@ -95,6 +95,18 @@ async def test_a_change_after_sending_is_not(intake: IntakeAtWork) -> None:
     assert row["desired"] is None
 
 
+async def test_a_change_on_the_way_is_noted(intake: IntakeAtWork) -> None:
+    """A company that is not connected may keep a document on its way for days: what is corrected
+    meanwhile counts if it is refused, and is told once it is made."""
+    await intake.take(deal(), contact(), line())
+    await intake.pool.execute("UPDATE documents SET state = 'sending'")
+    await intake.take(line(at=AT + 1, price="120.00"))
+    row = await intake.pool.fetchrow("SELECT content, desired, change FROM documents")
+    assert json.loads(row["content"])["total"] == "100.00"
+    assert json.loads(row["desired"])["total"] == "120.00"
+    assert row["change"] == "open"
+
+
 def merge(old: str, into: str) -> tuple[ObjectType, Written]:
     event = {
         "subscriptionType": "contact.merge", "portalId": PORTAL, "eventId": 1, "occurredAt": AT + 1,
