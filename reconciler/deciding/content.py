@@ -256,7 +256,8 @@ def _refund(enrolled: Enrolled) -> DocumentContent:
 
 
 def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
-    refunded = money(enrolled.properties, "hs_refunds_amount", "the payment")
+    stated = money(enrolled.properties, "hs_refunds_amount", "the payment")
+    refunded = None if stated is None else cents(stated)
     status = option(enrolled.properties, "hs_latest_status")
     if status not in REFUNDED and not refunded:
         raise NotEnrolled(Reason.NOT_REFUNDED)
@@ -265,9 +266,9 @@ def _require_full_refund(enrolled: Enrolled, amount: Decimal) -> None:
         raise Waiting(Reason.REFUND_AMOUNT)
     if status != "refunded" or refunded < amount:
         full = "all of it is" if refunded < amount else "HubSpot's status says so"
-        raise Waiting(Reason.PARTIAL_REFUND, refunded=cents(refunded), amount=amount, full=full)
+        raise Waiting(Reason.PARTIAL_REFUND, refunded=refunded, amount=amount, full=full)
     if refunded > amount:
-        raise Blocked(Reason.REFUND_EXCEEDS, refunded=cents(refunded), amount=amount)
+        raise Blocked(Reason.REFUND_EXCEEDS, refunded=refunded, amount=amount)
 
 
 def _refunded_at(enrolled: Enrolled) -> int:

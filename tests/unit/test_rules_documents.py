@@ -529,6 +529,14 @@ def test_r35_a09_a_partial_refund_waits(status: str, refunded: str, when: str) -
     assert when in found.detail
 
 
+@pytest.mark.parametrize("refunded", ["99.99999999999999", "100.00000000000001"])
+def test_r35_a_full_refund_is_full_to_the_cent(refunded: str) -> None:
+    """R35: what a connector's floats leave beyond the cent makes no refund partial, nor too large."""
+    found = only(REFUND, payment(hs_latest_status="refunded", hs_refunds_amount=refunded))
+    assert found.content is not None, found.detail
+    assert found.content.total == 100
+
+
 def test_r35_a_refund_of_money_that_was_never_collected_is_not_partial() -> None:
     """R35: it waits for the payment itself, or is none if that failed."""
     anyone = one_workflow(
