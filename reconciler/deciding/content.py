@@ -8,17 +8,14 @@ why it can't be known yet (`Waiting`), must not be made (`Blocked`) or isn't wan
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from reconciler.deciding.quotes import check_amount, expires_on
+from reconciler.deciding.days import day_of, stated_day
+from reconciler.deciding.quotes import check_amount
 from reconciler.deciding.refunds import RefundShare, portion
 from reconciler.deciding.source import (
-    FIRST_DAY,
-    LAST_DAY,
     ZERO,
     Properties,
     called,
@@ -71,7 +68,7 @@ class Enrolled(NamedTuple):
 
     def date_of(self, instant: int) -> str:
         """The ISO date of an instant (epoch ms) in the company's time zone."""
-        return _date(instant, self.settings.company.timezone)
+        return day_of(instant, self.settings.company.timezone)
 
 
 def content_of(enrolled: Enrolled) -> DocumentContent:
@@ -355,18 +352,9 @@ def _custom_fields(enrolled: Enrolled) -> tuple[tuple[str, str], ...]:
 
 def _paid_on(enrolled: Enrolled) -> str:
     """The day the customer paid, as HubSpot states it; else the day the payment enrolled."""
-    stated = enrolled.properties.get("hs_initiated_date")
-    if not stated:
-        return enrolled.date_of(enrolled.enrolled_at)
-    try:
-        moment = datetime.fromisoformat(stated)
-        day = _day(moment, enrolled.settings.company.timezone) if moment.tzinfo else moment.date()
-    except (ValueError, OverflowError):
-        day = date.min
-    if not FIRST_DAY <= day <= LAST_DAY:
-        where = "hs_initiated_date of the payment"
-        raise Blocked(Reason.BAD_DATE, where=where, value=stated[:40])
-    return day.isoformat()
+    found = enrolled.properties
+    stated = stated_day(found, "hs_initiated_date", "the payment", enrolled.date_of)
+    return stated or enrolled.date_of(enrolled.enrolled_at)
 
 
 def _due_date(settings: ActionSettings, txn_date: str) -> str:
@@ -380,20 +368,7 @@ def _expiration_date(enrolled: Enrolled) -> str:
     is_quote = enrolled.obj.key.type is ObjectType.QUOTE
     if not is_quote or enrolled.settings.action is not Action.ESTIMATE:
         return ""
-    return expires_on(enrolled.properties, enrolled.date_of)
-
-
-@lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
-def _date(instant: int, timezone: str) -> str:
-    return _day(datetime.fromtimestamp(instant / 1000, UTC), timezone).isoformat()
-
-
-def _day(moment: datetime, timezone: str) -> date:
-    return moment.astimezone(UTC if timezone == "UTC" else _zone(timezone)).date()
+    return stated_day(enrolled.properties, "hs_expiration_date", "the quote", enrolled.date_of)
 
 
 _BUILDERS: dict[Action, Callable[[Enrolled], DocumentContent]] = {

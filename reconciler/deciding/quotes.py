@@ -1,4 +1,4 @@
-"""Reads what a quote says of itself: what it comes to, and until when it stands. Pure; `content` calls it.
+"""Compares what a quote says it comes to with its lines. Pure; `content` calls it.
 
 Discounts, fees and taxes of a whole legacy quote are objects of their own that no feed carries, so
 they show only in its amount (quotes guide, developers.hubspot.com, read March 2026).
@@ -6,20 +6,10 @@ they show only in its amount (quotes guide, developers.hubspot.com, read March 2
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-
-from reconciler.deciding.source import (
-    ZERO,
-    Properties,
-    cents,
-    is_recurring,
-    money,
-)
-from reconciler.model import AFTER_LAST_MS, FIRST_MS, Line, SourceObject
+from reconciler.deciding.source import ZERO, cents, is_recurring, money
+from reconciler.model import Line, SourceObject
 from reconciler.objects.reading import associated
 from reconciler.reasons import Blocked, Reason
-from reconciler.workflows.values import DAY_MS, instant
 
 
 def check_amount(quote: SourceObject, lines: tuple[Line, ...]) -> None:
@@ -37,21 +27,3 @@ def check_amount(quote: SourceObject, lines: tuple[Line, ...]) -> None:
     if cents(amount) not in (net, net + tax):
         with_tax = f" ({net + tax} with tax)" if tax else ""
         raise Blocked(Reason.QUOTE_AMOUNT, amount=cents(amount), sum=net, with_tax=with_tax)
-
-
-def expires_on(found: Properties, date_of: Callable[[int], str]) -> str:
-    """The ISO date until which the quote stands, "" where it says none.
-
-    A date alone is midnight in UTC, also in epoch milliseconds, and is meant as it is written; of any
-    other instant it is the day in the company's time zone, which *date_of* knows.
-    """
-    text = found.get("hs_expiration_date")
-    if not text:
-        return ""
-    at = instant(text)
-    if at is None or not FIRST_MS <= at < AFTER_LAST_MS:
-        where = "hs_expiration_date of the quote"
-        raise Blocked(Reason.BAD_DATE, where=where, value=text[:40])
-    if at % DAY_MS == 0:
-        return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
-    return date_of(at)

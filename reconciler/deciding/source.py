@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn
 
@@ -23,7 +22,6 @@ Properties = Mapping[str, str | None]
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # those of changes, too
 _PLACES = Decimal("0.0000001")  # QuickBooks keeps quantities and unit prices to seven decimals
 _CONTACT_WORDS = {"firstname": "first name", "lastname": "last name", "email": "email"}
 _TERM = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?")

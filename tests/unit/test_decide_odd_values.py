@@ -289,6 +289,19 @@ def test_a_date_is_that_of_the_company() -> None:
     assert made(RECEIPT, payment(hs_initiated_date="2099-12-31T23:59:59Z")).txn_date == "2099-12-31"
 
 
+@pytest.mark.parametrize("written", ["2026-02-01", "2026-02-01T00:00:00.000Z"])
+@pytest.mark.parametrize("timezone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_a_date_alone_is_that_day_in_every_time_zone(written: str, timezone: str) -> None:
+    """HubSpot keeps a payment date entered without a time as midnight in UTC: of the first of a month
+    the receipt is not dated in the month before."""
+    receipt = file(
+        "  - {name: Bill, object: payment, enrol: [{preset: payment_succeeded}],"
+        " actions: [{create: sales_receipt, company: us, create_missing_products: yes}]}\n",
+        f"    timezone: {timezone}\n",
+    )
+    assert made(receipt, payment(hs_initiated_date=written)).txn_date == "2026-02-01"
+
+
 def test_an_endless_name_makes_no_endless_event() -> None:
     """What HubSpot calls a thing may be of any length; what Kafka takes is not."""
     name = "\x01" * 900_000
