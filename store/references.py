@@ -133,6 +133,10 @@ class ReferenceStore:
              WHERE realm_id = $1 AND email_key <> '' AND email_key = ANY($3::text[])
             UNION ALL
             SELECT data FROM quickbooks_references
+             WHERE realm_id = $1 AND email_key LIKE '%,%'
+               AND string_to_array(replace(email_key, ' ', ''), ',') && $3::text[]
+            UNION ALL
+            SELECT data FROM quickbooks_references
              WHERE realm_id = $1 AND sku <> '' AND sku = ANY($4::text[])
             UNION ALL
             SELECT data FROM quickbooks_references

@@ -432,6 +432,11 @@ class ReferenceRow(SQLModel, table=True):
             postgresql_where=text("email_key <> ''"),
         ),
         Index(
+            "quickbooks_references_several_emails",
+            "realm_id",
+            postgresql_where=text("email_key LIKE '%,%'"),
+        ),
+        Index(
             "quickbooks_references_sku",
             "realm_id",
             "sku",

@@ -202,6 +202,11 @@ def email_key(text: str) -> str:
     return folded(text.strip())
 
 
+def email_keys(key: str) -> list[str]:
+    """The keys in that of a customer's e-mail field, which holds several addresses between commas."""
+    return [one for one in (each.strip() for each in key.split(",")) if one]
+
+
 # --- short fields -----------------------------------------------------------------------------
 
 

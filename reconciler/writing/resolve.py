@@ -25,6 +25,7 @@ from reconciler.quickbooks.names import (
     MAX_SKU,
     clean_line,
     email_key,
+    email_keys,
     folded,
     name_key,
     names_in,
@@ -86,8 +87,9 @@ class Book:
         """The lists under which a row is found."""
         for key in {name_key(row.name), row.name_key, row.full_name_key} - {""}:
             yield self._by_name.setdefault((row.entity, key), [])
-        if row.entity == "Customer" and row.email_key:
-            yield self._by_email.setdefault(row.email_key, [])
+        if row.entity == "Customer":
+            for key in dict.fromkeys(email_keys(row.email_key)):
+                yield self._by_email.setdefault(key, [])
         if row.entity == "Item" and row.sku:
             yield self._by_sku.setdefault(folded(row.sku), [])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from reconciler.model import Action, Line, ProductReference
 from reconciler.writing.operations import reference_operation_key
 from reconciler.writing.resolve import item_key
@@ -41,6 +43,26 @@ async def test_someone_entered_by_hand_is_found_before_being_created(work: Work)
     await work.run_until(work.all_created)
     people = [row for row in await work.books("Customer") if row.get("FamilyName") == "Byron"]
     assert [row["DisplayName"] for row in people] == ["Countess of Lovelace"]
+
+
+@pytest.mark.parametrize(
+    "addresses", ["ap@first.org, ada@example.com", "Ada@example.com,ap@first.org"]
+)
+async def test_a_customer_with_several_addresses_is_found_by_each(
+    work: Work, addresses: str
+) -> None:
+    """QuickBooks keeps several in one field, between commas; the contact is no second customer."""
+    ada = {
+        "DisplayName": "First Inc",
+        "GivenName": "Ada",
+        "FamilyName": "Byron",
+        "PrimaryEmailAddr": {"Address": addresses},
+    }
+    await work.sandbox.enter(work.realm, "Customer", ada)
+    await work.want([sale(), sale(name="Eve First", email="ap@first.org")])
+    await work.run_until(work.all_created)
+    names = {row["DisplayName"] for row in await work.books("Customer")}
+    assert names == {"First Inc", "Eve First"}  # R7: the name counts, too
 
 
 async def test_products_in_categories_are_billed_by_their_full_name(work: Work) -> None:

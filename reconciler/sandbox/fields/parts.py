@@ -67,7 +67,7 @@ PHONE = Nested(
     }
 )
 
-EMAIL = Nested({"Id": Text(20), "Address": Email(), "Default": Flag(), "Tag": Text(60)})
+EMAIL = Nested({"Id": Text(20), "Address": Email(several=True), "Default": Flag(), "Tag": Text(60)})
 EMAILS = Nested({"Address": Email(several=True)})
 WEB = Nested({"Id": Text(20), "URI": Text(1000), "Default": Flag(), "Tag": Text(60)})
 
