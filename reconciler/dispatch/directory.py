@@ -299,7 +299,9 @@ class _Wanted:
             full_name = customer.full_name
             foreign = self.facts.foreign_currency(currency)
             names = customer_names(full_name, customer.email, customer.hubspot_id, foreign)
-            self.names.update(map(name_key, (*names, *names_in(full_name, currency))))
+            self.names.update(map(name_key, names))
+            for name in names_in(full_name, currency):
+                self.names.update(_keys_of(name))
             if customer.email:
                 self.emails.add(email_key(customer.email))
         if content.vendor:

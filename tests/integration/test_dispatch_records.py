@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.model import Action, Line, ProductReference
+from reconciler.model import Action, Customer, Line, ProductReference
 from reconciler.writing.operations import reference_operation_key
 from reconciler.writing.resolve import item_key
 from tests.company_at_work import Work, plan, sale
@@ -63,6 +63,18 @@ async def test_a_customer_with_several_addresses_is_found_by_each(
     await work.run_until(work.all_created)
     names = {row["DisplayName"] for row in await work.books("Customer")}
     assert names == {"First Inc", "Eve First"}  # R7: the name counts, too
+
+
+@pytest.mark.parametrize("name", ["first inc:roof", "Roof"])
+async def test_a_sub_customer_is_fixed_by_its_own_or_its_full_name(work: Work, name: str) -> None:
+    """`customer: {fixed: …}` may name it as QuickBooks's pages do."""
+    parent = await work.sandbox.enter(work.realm, "Customer", {"DisplayName": "First Inc"})
+    job = {"DisplayName": "Roof", "Job": True, "ParentRef": {"value": parent["Id"]}}
+    roof = await work.sandbox.enter(work.realm, "Customer", job)
+    await work.want([sale(customer=Customer("fixed", display_name=name))])
+    await work.run_until(work.all_created, 20)
+    (invoice,) = await work.books("Invoice")
+    assert invoice["CustomerRef"]["value"] == roof["Id"]
 
 
 async def test_products_in_categories_are_billed_by_their_full_name(work: Work) -> None:
