@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from reconciler.dispatch.directory import Directory
+from reconciler.dispatch.following import lost_link
 from reconciler.dispatch.locate import is_gone, is_ours
 from reconciler.dispatch.missing import ReferenceMaker
 from reconciler.dispatch.observe import Observer
@@ -58,7 +59,7 @@ from reconciler.writing.lifecycle import (
 from reconciler.writing.operations import for_one_call
 from reconciler.writing.policies import Policies
 from reconciler.writing.resolve import resolve_payment
-from reconciler.writing.writes import ANOTHER_NUMBER, NO_EMAIL, payment
+from reconciler.writing.writes import ANOTHER_NUMBER, NO_EMAIL, NO_LINK, payment
 
 _log = structlog.get_logger("reconciler.record")
 
@@ -334,6 +335,10 @@ class Recorder:
                     op.operation_key, unsent(before), error=str(holder), next_attempt_at=again.at
                 )
             )
+        elif isinstance(lost := await lost_link(self.quickbooks, op, error), Block):
+            self._block(recording, op, document, lost, NO_LINK)
+        elif lost:
+            self._again(recording, op, error, document, again.at, NO_LINK)
         elif document.attempts + 1 >= self.policy.give_up_resolving:
             self._block(recording, op, document, refusal(error))
         else:
@@ -365,6 +370,7 @@ class Recorder:
         error: QuickBooksError,
         document: DueDocument,
         at: datetime,
+        concession: str = "",
     ) -> None:
         """A new request for the document, without what was not accepted."""
         self.observer.retried(op.entity, "resolve_again")
@@ -377,18 +383,23 @@ class Recorder:
                 DocumentState.WANTED,
                 next_attempt_at=at,
                 next_revision=True,
-                concession=_CONCESSIONS.get(reaction(error), ""),
+                concession=concession or _CONCESSIONS.get(reaction(error), ""),
             )
         )
 
     def _block(
-        self, recording: Recording, op: Operation, document: DueDocument, block: Block
+        self,
+        recording: Recording,
+        op: Operation,
+        document: DueDocument,
+        block: Block,
+        concession: str = "",
     ) -> None:
         recording.results.append(OperationResult(op.operation_key, "refused", error=block.error))
         recording.updates.append(
             DocumentUpdate(
                 document.document_id, DocumentState.BLOCKED, block.reason, block.detail,
-                next_revision=True,
+                next_revision=True, concession=concession,
             )
         )  # fmt: skip
         recording.outcomes.append(about(document, "blocked", block.reason, block.detail))

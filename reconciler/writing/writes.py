@@ -23,7 +23,7 @@ from reconciler.writing.operations import (
 )
 from reconciler.writing.resolve import Book, Resolved
 
-NO_EMAIL, ANOTHER_NUMBER = "no_email", "another_number"
+NO_EMAIL, ANOTHER_NUMBER, NO_LINK = "no_email", "another_number", "no_link"
 """What a document gave up to be accepted (`documents.concessions`): it is not asked for again."""
 
 
@@ -54,7 +54,7 @@ def first_write(
         body.pop("BillEmail", None)
     if ANOTHER_NUMBER in document.concessions and body.get("DocNumber") == AUTO_NUMBER:
         del body["DocNumber"]  # taken for a number like any other: the document goes without one
-    if estimate_id:
+    if estimate_id and NO_LINK not in document.concessions:
         body["LinkedTxn"] = [{"TxnId": estimate_id, "TxnType": "Estimate"}]
     return _create(document, key, ENTITY_OF[document.key.action], request, encode(body))
 
