@@ -37,7 +37,7 @@ class Written:
     value: bytes | None
     key: bytes | None = None
     timestamp_ms: int = 0
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 Associated = tuple[tuple[str, Mapping[str, str | None] | None], ...]

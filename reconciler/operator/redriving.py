@@ -22,7 +22,7 @@ from reconciler.ports.views import AuditEntry, DeadLetterView, Done
 
 CHUNK = 200
 _MOST_SHOWN = 200_000
-_decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+_decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
 
 Decode = Callable[[Record], list[Change]]
 
@@ -37,7 +37,7 @@ class Letter:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _context(record: Record, topic: TopicSettings) -> Context:
     portal_id = topic.portal_id
     if portal_id is None and record.headers:
         named = (value for name, value in record.headers if name.lower() == "portalid")
-        portal_id = portal(next(named, b"").decode("ascii", "replace"))
+        portal_id = portal((next(named, None) or b"").decode("ascii", "replace"))
     at = first_instant(record.timestamp_ms) or 0  # whatever the producer gave it: µs, or nothing
     return Context(topic.object_type, portal_id, at, topic.format == "snapshot")
 

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from streams.connection import KafkaConnection
 from tests.command import command, done
+from tests.feed import producer
 from tests.snapshots import LINE, deal
 from tests.whole_service import NewService, WholeService
 from tests.workflow_files import ACCOUNTS, deals_in, known, workflow, workflow_file
@@ -199,6 +201,25 @@ def test_a_dead_letter_is_redriven_after_a_fix(service: WholeService) -> None:
     again = command(service, "dead-letters", "re-drive", number)
     assert again.status == 1
     assert "resolved already" in again.output
+
+
+def test_a_dead_letter_may_have_a_header_without_a_value(service: WholeService) -> None:
+    """Kafka lets a header's value be null: the record can be looked at and re-driven like others."""
+    connection = KafkaConnection(service.environment.kafka)
+
+    async def write() -> None:
+        async with producer(connection) as client:
+            topic = service.topics["deal"]
+            await client.send_and_wait(topic, UNREADABLE, headers=[("empty", None)])
+
+    asyncio.run(write())
+    service.settle()
+    letter = done(service, "dead-letters", "list")["dead_letters"][-1]
+    number = str(letter["dead_letter_id"])
+    assert done(service, "dead-letters", "show", number)["headers"] == [["empty", ""]]
+    refused = command(service, "dead-letters", "re-drive", number)
+    assert "still can't be understood" in refused.output
+    done(service, "dead-letters", "dismiss", number, "--why", "tried")
 
 
 def test_status_blocked_and_export_agree_with_the_ledger(service: WholeService) -> None:

@@ -394,6 +394,15 @@ def test_an_event_without_time_or_portal_takes_the_records_and_the_topics() -> N
     assert decode(headed, ANY_TOPIC) == [change(DEAL, ChangeKind.CREATED)]
 
 
+def test_a_header_without_a_value_names_no_portal() -> None:
+    """Kafka lets a header's value be null: that is as if the header were not there."""
+    bare = {"subscriptionType": "deal.creation", "objectId": 9}
+    written = Written(record(bare, AT).value, None, AT, (("portalId", None),))
+    with pytest.raises(UndecodableRecord) as refusal:
+        decode(written, ANY_TOPIC)
+    assert refusal.value.reason == "no_portal"
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
