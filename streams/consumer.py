@@ -28,6 +28,7 @@ from reconciler.errors import ConfigurationError, Fenced
 from streams.cluster import Cluster
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.group import Assignment, GroupSettings, Held, Listener, Owner
+from streams.header_names import mend_header_names
 from streams.pacing import start_consumer
 from streams.positions import (
     StartPolicy,
@@ -199,7 +200,7 @@ class IntakeConsumer:
         except TimeoutError:
             self._rewind()
             return Batch()
-        except KafkaError as error:
+        except (KafkaError, UnicodeDecodeError) as error:
             self._rewind()
             await self._survive(error)
             return Batch()
@@ -235,9 +236,11 @@ class IntakeConsumer:
                 age = time.time() - records[-1].timestamp_ms / 1000
                 self.progress.read(partition, position, age, time.monotonic())
 
-    async def _survive(self, error: KafkaError) -> None:
+    async def _survive(self, error: KafkaError | UnicodeDecodeError) -> None:
         """Return if trying again may help, else raise what is to be done about it."""
-        if isinstance(error, NoOffsetForPartitionError):
+        if isinstance(error, UnicodeDecodeError):
+            mend_header_names(self._consumer)
+        elif isinstance(error, NoOffsetForPartitionError):
             pass  # aiokafka looked between an assignment and our seek
         elif isinstance(error, OffsetOutOfRangeError):
             await self._observe_if_possible()

@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
+from streams.header_names import mend_header_names
 from streams.pacing import start_consumer
 from streams.records import Partition, Record, record_of
 
@@ -49,7 +50,7 @@ async def read_ranges(
             consumer.seek(key, each.start)
         empty_polls = 0
         while left:
-            polled = await _poll(consumer, max_records)
+            polled = await _poll(consumer, left, max_records)
             records = [
                 record_of(each)
                 for key, found in polled.items()
@@ -91,8 +92,13 @@ async def _start(connection: KafkaConnection) -> Any:
     return await start_consumer(options | connection.arguments())
 
 
-async def _poll(consumer: Any, max_records: int) -> Any:
+async def _poll(consumer: Any, left: Mapping[TopicPartition, Range], max_records: int) -> Any:
     try:
         return await consumer.getmany(timeout_ms=_POLL_MS, max_records=max_records)
+    except UnicodeDecodeError:
+        mend_header_names(consumer)
+        for key, each in left.items():
+            consumer.seek(key, each.start)
+        return {}
     except KafkaError as error:
         raise KafkaUnavailable(f"reading the topics failed: {error!r}") from error

@@ -1,10 +1,12 @@
 """Writing and reading topics with the bare client library: what tests compare our adapters with."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from streams.connection import KafkaConnection
 
@@ -30,6 +32,32 @@ async def write(
         for value in values:
             await client.send(topic, value, partition=partition)
         await client.flush()
+
+
+class _Name(str):
+    """A header's name that is written as other bytes than a text's."""
+
+    raw: bytes
+
+    def encode(self, *_: object) -> bytes:
+        return self.raw
+
+
+async def write_headers(
+    kafka: KafkaConnection, topic: str, names: Sequence[bytes], codec: int = 0
+) -> None:
+    """Append one batch of records to the first partition, each with a header named so."""
+    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, -1, 1 << 16)
+    for number, raw in enumerate(names):
+        name = _Name("?")
+        name.raw = raw
+        at = time.time_ns() // 1_000_000
+        builder.append(number, at, b"k", b"%d" % number, [(name, b"h")])
+    async with producer(kafka) as client:
+        batch = client.create_batch()
+        batch._buffer, batch._relative_offset = bytes(builder.build()), len(names)
+        batch.close()
+        await (await client.send_batch(batch, topic, partition=0))
 
 
 async def committed_values(kafka: KafkaConnection, topic: str, partition: int = 0) -> list[bytes]:

@@ -27,8 +27,9 @@ from streams.positions import (
     TopicRecreated,
 )
 from streams.progress import Lag
+from streams.ranges import Range, read_ranges
 from streams.records import Batch, Partition, PartitionLog
-from tests.feed import NewTopic, consumer, producer, write
+from tests.feed import NewTopic, consumer, producer, write, write_headers
 from tests.integration.test_streams_cluster import delete_topic
 from tests.offset_book import BookOwner, OffsetBook
 
@@ -144,6 +145,24 @@ async def test_compressed_topics_can_be_read(group: Group, codec: str) -> None:
     async with group.member() as member:
         await member.store_until(lambda: len(group.book.values) == 5)
     assert set(group.book.values) == {b"x" * 1_000}
+
+
+@pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
+async def test_names_of_headers_need_not_be_utf8(group: Group, codec: int) -> None:
+    """A header's name may be any bytes: its record is read, and what stands before and behind it, by
+    the group and by a replay; only what is not ASCII of such a name is lost."""
+    await write_headers(group.kafka, group.topic, [b"a", b"n\xf6", "\xf6".encode()], codec)
+    await write(group.kafka, group.topic, [b"behind"], partition=1)
+    async with group.member() as member:
+        await member.store_until(lambda: len(group.book.values) == 4)
+    assert sorted(filter(None, group.book.values)) == [b"0", b"1", b"2", b"behind"]
+    ranges = {Partition(group.topic, 0): Range(0, 3), Partition(group.topic, 1): Range(0, 1)}
+    read = [one async for records, _ in read_ranges(group.kafka, ranges, 100) for one in records]
+    assert [(one.value, one.key, one.headers) for one in read if one.partition == 0] == [
+        (b"0", b"k", (("a", b"h"),)),
+        (b"1", b"k", (("n?", b"h"),)),
+        (b"2", b"k", (("\xf6", b"h"),)),
+    ]
 
 
 async def test_latest_reads_only_what_comes(group: Group) -> None:
