@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from reconciler.ports.views import Done
 
 T = TypeVar("T")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control and direction characters and line separators, save line breaks and tabs."""
 
 
 class Exit(IntEnum):
@@ -53,9 +57,21 @@ def finish(done: Done, what: str, as_json: bool) -> None:
     raise typer.Exit(Exit.NOT_DONE if done.refused else Exit.DONE)
 
 
+def _spelled_out(found: re.Match[str]) -> str:
+    return f"U+{ord(found.group()):04X}"
+
+
+class _Printer(Console):
+    """Text as it is, without markup of its own, except what a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Foreign text may hold what clears the screen, hides what was printed or turns it around."""
+        return super().render_str(_OBEYED.sub(_spelled_out, text), **options)
+
+
 def console() -> Console:
-    """For people; text as it is, without markup of its own."""
-    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    """For people."""
+    return _Printer(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(value: object) -> None:
