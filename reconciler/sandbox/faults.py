@@ -63,6 +63,12 @@ def invalid_id(name: str, value: object) -> Error:
     return Error("2030", "Invalid ID", f"Invalid ID : {name} value {value} is not valid", name)
 
 
+def unsupported_characters(name: str) -> Error:
+    """2040: a character that XML can't carry, which is what QuickBooks keeps."""
+    detail = f"{name} contains characters that are not supported"
+    return Error("2040", "Unsupported characters", detail, name)
+
+
 def wrong_length(name: str, low: int, high: int, given: int) -> Error:
     """2050: a string longer (or shorter) than the field allows."""
     message = "String length is either shorter or longer than supported by specification"
@@ -92,6 +98,12 @@ def wrong_email(name: str, value: str) -> Error:
 def unknown_reference(list_name: str, value: str, element: str = "") -> Error:
     """2500: a reference to something that doesn't exist."""
     detail = f"Invalid Reference Id : {list_name} element id {value} not found"
+    return Error("2500", "Invalid Reference Id", detail, element)
+
+
+def category_used(element: str) -> Error:
+    """2500: a category of items on a line, where only what is sold can stand."""
+    detail = "Invalid Reference Id : Categories cannot be used in transactions."
     return Error("2500", "Invalid Reference Id", detail, element)
 
 

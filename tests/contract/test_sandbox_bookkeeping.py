@@ -294,6 +294,47 @@ async def test_multicurrency(books: Books) -> None:
     assert (await balances(books))["Exchange Gain or Loss"] == -10
 
 
+async def test_one_foreign_currency_in_a_transaction(books: Books) -> None:
+    """Money moves through accounts in the transaction's currency or at home, to vendors in its own."""
+    await books.prefer("CurrencyPrefs", MultiCurrencyEnabled=True)
+    ann, item = await books.customer(), await books.item()
+    euro, dollar = {"CurrencyRef": {"value": "EUR"}}, {"CurrencyRef": {"value": "USD"}}
+    eva = await books.customer("Eva", **euro)
+    banks = {"USD": {"value": books.account("Checking")}}
+    for code in ("EUR", "GBP"):
+        body = {"Name": code, "AccountType": "Bank", "CurrencyRef": {"value": code}}
+        banks[code] = {"value": (await books.write("Account", body))["Id"]}
+    payees = {
+        code: {"value": (await books.write("Vendor", {"DisplayName": f"V {code}", **of}))["Id"]}
+        for code, of in (("EUR", euro), ("USD", dollar))
+    }
+
+    def moves(code: str, bank: str) -> list[tuple[str, Body]]:
+        of = {"CurrencyRef": {"value": code}, "ExchangeRate": 1}
+        who, into = eva if code == "EUR" else ann, {"DepositToAccountRef": banks[bank]}
+        return [
+            ("SalesReceipt", form(who, sale(item, 5), **of, **into)),
+            ("RefundReceipt", form(who, sale(item, 5), **of, **into)),
+            ("Payment", pays(who, 5, **of, **into)),
+            ("Purchase", spent(code, bank, code)),
+        ]
+
+    def spent(code: str, bank: str, payee: str) -> Body:
+        of = {"CurrencyRef": {"value": code}, "ExchangeRate": 1, "AccountRef": banks[bank]}
+        detail = {"AccountRef": {"value": books.account("BankCharges")}}
+        line = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": 1,
+                "AccountBasedExpenseLineDetail": detail}  # fmt: skip
+        return {"PaymentType": "Cash", "EntityRef": payees[payee], "Line": [line], **of}
+
+    for code, bank in (("EUR", "EUR"), ("EUR", "USD"), ("USD", "USD")):
+        for entity, body in moves(code, bank):
+            await books.write(entity, body)
+    for code, bank in (("USD", "EUR"), ("EUR", "GBP")):
+        for entity, body in moves(code, bank):
+            assert await books.refused(entity, body) == "6000", (entity, code, bank)
+    assert await books.refused("Purchase", spent("USD", "USD", "EUR")) == "6000"
+
+
 async def test_exchange_rates(books: Books) -> None:
     """A rate is told whole by currency and day, and is 1 for a currency without one, or 610 by switch."""
 

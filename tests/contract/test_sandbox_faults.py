@@ -102,6 +102,23 @@ async def test_2050_customer_lengths(books: Books, name: str, length: int) -> No
     await books.write("Customer", {"DisplayName": "A", name: "x" * length})
 
 
+async def test_2040_unsupported_characters(books: Books) -> None:
+    """XML can't carry most control characters, so QuickBooks can't keep them; breaks and tabs it can."""
+    ann, item = await books.customer(), await books.item()
+    for character in "\x00\x08\x0b\x1b\ufffe":
+        held = form(ann, sale(item, 1), PrivateNote=f"a{character}b")
+        assert await books.refused("Invoice", held) == "2040", ascii(character)
+    await books.write("Invoice", form(ann, sale(item, 1), PrivateNote="a\tb\r\nc\x85"))
+
+
+async def test_2050_counts_as_java(books: Books) -> None:
+    """A character beyond U+FFFF counts twice."""
+    ann, item = await books.customer(), await books.item()
+    await books.write("Invoice", form(ann, sale(item, 1), DocNumber="1" + "\U0001f680" * 10))
+    long = form(ann, sale(item, 1), DocNumber="\U0001f680" * 11)
+    assert await books.refused("Invoice", long) == "2050"
+
+
 async def test_2050_form_lengths(books: Books) -> None:
     """DocNumber 21, PrivateNote 4000, CustomerMemo 1000, PaymentRefNum 21, Sku 100, e-mail 100."""
     ann, item = await books.customer(), await books.item()
@@ -148,6 +165,17 @@ async def test_2500_unknown_reference(books: Books) -> None:
     answer = await books.post("invoice", form("999", sale(await books.item(), 1)))
     assert error_of(answer)["code"] == "2500"
     assert "Names element id 999 not found" in error_of(answer)["Detail"]
+
+
+async def test_2500_category(books: Books) -> None:
+    """Categories order what is sold and can't be sold themselves."""
+    ann, bank = await books.customer(), {"value": books.account("Checking")}
+    category = (await books.write("Item", {"Name": "Shirts", "Type": "Category"}))["Id"]
+    assert await books.refused("Invoice", form(ann, sale(category, 1))) == "2500"
+    line = {"DetailType": "ItemBasedExpenseLineDetail", "Amount": 1,
+            "ItemBasedExpenseLineDetail": {"ItemRef": {"value": category}}}  # fmt: skip
+    expense = {"PaymentType": "Cash", "AccountRef": bank, "Line": [line]}
+    assert await books.refused("Purchase", expense) == "2500"
 
 
 async def test_610_gone_and_inactive(books: Books) -> None:

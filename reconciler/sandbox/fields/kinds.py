@@ -19,6 +19,7 @@ MAX_AMOUNT = Decimal("9999999999.99999")  # a line's: "max 15 digits in 10.5 for
 MAX_PRICE = Decimal(99999999999)
 _DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TRUTH = {"true": True, "false": False}
 
 
@@ -57,8 +58,11 @@ class Text(Kind):
             found.errors.append(faults.unsupported_property(at))
             return None
         text = value if isinstance(value, str) else str(value)
-        if len(text) > self.limit:
-            found.errors.append(faults.wrong_length(at, 0, self.limit, len(text)))
+        length = len(text.encode("utf-16-le", "surrogatepass")) // 2  # as Java counts
+        if length > self.limit:
+            found.errors.append(faults.wrong_length(at, 0, self.limit, length))
+        if _NOT_IN_XML.search(text):
+            found.errors.append(faults.unsupported_characters(at))
         for character in self.without:
             if character in text:
                 found.errors.append(faults.business(f"{at} can't contain {character!r}", at))

@@ -155,6 +155,7 @@ def cash_account(draft: Draft) -> str:
     if account is None or account["AccountType"] not in _CASH:
         text = "You need to select a different type of account for this transaction"
         raise faults.Fault(faults.business(text, "DepositToAccountRef"))
+    header.check_account_currency(draft, account, "DepositToAccountRef")
     return account_id
 
 

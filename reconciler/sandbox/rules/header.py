@@ -41,11 +41,19 @@ def settle_currency(draft: Draft, party: Body | None) -> None:
         raise faults.Fault(faults.missing("CurrencyRef"))
     owed_in = ref(party, "CurrencyRef") if party else None
     if owed_in is not None and given != owed_in:
-        text = f"The currency must be the customer's, {owed_in}"
+        text = f"The currency must be the customer's or vendor's, {owed_in}"
         raise faults.Fault(faults.business(text, "CurrencyRef"))
     row["CurrencyRef"] = {"value": given}
     if given == company.currency or not row.get("ExchangeRate"):
         row["ExchangeRate"] = 1
+
+
+def check_account_currency(draft: Draft, account: Body, at: str) -> None:
+    """Money moves in the currency of the transaction, or at home: there is one foreign one in each."""
+    kept_in = ref(account, "CurrencyRef") or draft.company.currency
+    if kept_in not in {draft.company.currency, ref(draft.row, "CurrencyRef")}:
+        text = "The currency of the account must be the home currency or the transaction's"
+        raise faults.Fault(faults.business(text, at))
 
 
 def rate_of(row: Body) -> Decimal:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from reconciler.sandbox import faults
 from reconciler.sandbox.exact import ZERO, cents
+from reconciler.sandbox.fields.entities import PEOPLE
 from reconciler.sandbox.ledger import Posting
 from reconciler.sandbox.rules import header
 from reconciler.sandbox.rules.amounts import (
@@ -23,7 +24,7 @@ def write_purchase(draft: Draft) -> Body:
     """Create or update a Purchase."""
     row, old = draft.row, draft.old
     header.settle_date(draft)
-    header.settle_currency(draft, None)
+    header.settle_currency(draft, _payee(draft))
     drop_untracked_header(draft)
     _check_account(draft)
     row["Credit"] = bool(row.get("Credit")) and row["PaymentType"] == "CreditCard"  # else ignored
@@ -46,12 +47,20 @@ def write_purchase(draft: Draft) -> Body:
     return saved
 
 
+def _payee(draft: Draft) -> Body | None:
+    """Whom the money went to: vendors, customers and employees share one row of ids."""
+    payee = ref(draft.row, "EntityRef")
+    found = (draft.unit.get(kind, payee) for kind in PEOPLE if payee is not None)
+    return next((row for row in found if row is not None), None)
+
+
 def _check_account(draft: Draft) -> None:
     wanted = _PAID_FROM[draft.row["PaymentType"]]
     account = draft.unit.get("Account", draft.row["AccountRef"]["value"])
     if account is None or account["AccountType"] != wanted:
         text = f"The account of a {draft.row['PaymentType']} purchase must be of type {wanted}"
         raise faults.Fault(faults.business(text, "AccountRef"))
+    header.check_account_currency(draft, account, "AccountRef")
 
 
 def _settle(draft: Draft, line: Body) -> None:

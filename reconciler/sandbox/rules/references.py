@@ -53,6 +53,8 @@ def _check(
         kept["name"] = table.names.get(target, "")
         if target in table.inactive and target not in held:
             return _inactive(company, name, target, at)
+        if at == "ItemRef" and target in table.indexes["Type"].get("category", ()):
+            return faults.category_used(at)
         return None
     return faults.unknown_reference(_LISTS[targets[0]], target, at)
 
