@@ -1,7 +1,7 @@
 """The process's HTTP server: metrics and health. `console` adds its pages to the same one.
 
-Run by `app`. /healthz says whether the process should be restarted, /readyz whether it does its
-work; both answer in JSON with the reasons.
+Run by `app`. /healthz says whether something is broken that a person must mend, /readyz whether the
+process does its work; both answer in JSON with the reasons.
 """
 
 from __future__ import annotations

@@ -222,3 +222,19 @@ def test_the_manifests_name_each_other() -> None:
     assert all((folder / name).is_file() for name in listed)
     secret = yaml.safe_load((folder / "secret.yaml").read_text())["stringData"]
     assert all("REPLACE" in value for value in secret.values())
+
+
+def test_no_probe_ends_a_process_for_a_broken_feed() -> None:
+    """/healthz is 503 from the start of a process that finds a topic re-created: were it asked by the
+    startup probe, Kubernetes would end the process again and again, and dispatch with it."""
+    deployment = yaml.safe_load((ROOT / "deploy/kubernetes/deployment.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["tcpSocket"] == {"port": "http"}
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_processes_that_can_do_no_work_keep_no_node_from_being_drained() -> None:
+    """While Kafka is away none is ready; killing one is safe at any moment, so none need be kept."""
+    budget = yaml.safe_load((ROOT / "deploy/kubernetes/disruption.yaml").read_text())["spec"]
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
