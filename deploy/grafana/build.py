@@ -14,6 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from panels import BAD_ABOVE_ZERO, PER_SECOND, Dashboard, graph, row, stat, steps, table
 
+from reconciler.metrics import Metrics
+
+LABELS = {family.name: family.labels for family in Metrics("").families.described}
 J = 'job=~"$job"'
 R = 'job=~"$job", realm_id=~"$realm"'
 RATE = "[$__rate_interval]"
@@ -32,10 +35,16 @@ def quantile(q: float, metric: str, labels: str = J, by: str = "") -> str:
     )
 
 
+def shown_alike(metric: str, labels: str = R) -> str:
+    """A gauge that every process shows alike, each series once: by its own labels, for what tells the
+    processes apart differs (beside `instance`, Kubernetes has a pod, a container, a node)."""
+    return f"max by ({', '.join(('job', *LABELS[metric]))}) ({metric}{{{labels}}})"
+
+
 def once(metric: str, labels: str = R, by: str = "", how: str = "sum") -> str:
-    """A gauge that every process shows alike: each series once, then added up."""
+    """The same, added up."""
     grouping = f" by ({by})" if by else ""
-    return f"{how}{grouping} (max without (instance) ({metric}{{{labels}}}))"
+    return f"{how}{grouping} ({shown_alike(metric, labels)})"
 
 
 def down_to_zero(metric: str, labels: str, by: str, how: str = "sum") -> str:
@@ -72,7 +81,7 @@ def overview() -> Dashboard:
         stat("p99 latency", P99, "From Kafka record to document in QuickBooks.", "s", steps(30, 60), empty="none sent"),
         stat("Feed behind", f"max(reconciler_lag_seconds{{{J}}})", "How long the oldest unread record may have waited.", "s", steps(30, 60)),
         stat("Records unread", f"sum(reconciler_lag_records{{{J}}})", "Over all topics.", "short", steps(5_000, 50_000)),
-        stat("Due now", f'sum(max without (instance) (reconciler_ledger_due_documents{{{R}, priority="live"}}))', "Live documents that could be sent this moment and are not.", "short", steps(200, 2_000)),
+        stat("Due now", once("reconciler_ledger_due_documents", f'{R}, priority="live"'), "Live documents that could be sent this moment and are not.", "short", steps(200, 2_000)),
         stat("Oldest due", f'max(reconciler_ledger_oldest_seconds{{{R}, state="due"}}) or vector(0)', "How long the longest of them has been due.", "s", steps(60, 300)),
         graph("Throughput", [(rate("reconciler_intake_records_total"), "records read"), (rate("reconciler_documents_total", f'{R}, state="created"'), "documents created")], "Records per second in, documents per second out.", PER_SECOND),
         graph("Latency", quantiles(LATENCY, R), "From Kafka record to document. Backfills are left out.", "s"),
@@ -80,12 +89,12 @@ def overview() -> Dashboard:
         row("Are we correct?"),
         stat("Duplicates", f"max(reconciler_documents_duplicated{{{J}}})", "Documents with two ids in QuickBooks, or that share one. Anything but 0 is an incident.", "short", BAD_ABOVE_ZERO),
         stat("Oldest unknown", once("reconciler_operations_oldest_unknown_seconds", R, how="max"), "Since when the oldest write has had no answer. The objective is at most 15 minutes.", "s", steps(300, 900)),
-        stat("Drifted", f"sum(max without (instance) (reconciler_documents_drifted{{{R}}})) or vector(0)", "Documents that QuickBooks shows otherwise than we wrote them.", "short", (("orange", 1),)),
+        stat("Drifted", f"{once('reconciler_documents_drifted')} or vector(0)", "Documents that QuickBooks shows otherwise than we wrote them.", "short", (("orange", 1),)),
         stat("Dead letters open", f"max(reconciler_dead_letters_open{{{J}}})", "Records nobody could read and nobody has dealt with.", "short", (("orange", 1),)),
         stat("Outbox behind", f"max(reconciler_outbox_oldest_seconds{{{J}}})", "Age of the oldest outcome that consumers of quickbooks.documents have not got.", "s", steps(30, 120)),
-        stat("Companies connected", f"sum(max without (instance) (reconciler_company_connected{{{R}}})) / count(max without (instance) (reconciler_company_connected{{{R}}}))", "Share of companies whose connection works.", "percentunit", (("red", 0), ("green", 1))),
+        stat("Companies connected", f"{once('reconciler_company_connected')} / {once('reconciler_company_connected', how='count')}", "Share of companies whose connection works.", "percentunit", (("red", 0), ("green", 1))),
         row("What is stuck?"),
-        table("Waiting and blocked, by reason", f"sort_desc({once('reconciler_ledger_documents', STUCK, 'state, reason')})", "Blocked needs a person: docs/reasons or `reconciler explain` says what to do. Waiting needs a fact from HubSpot.", value="documents", empty="Nothing waits and nothing is blocked"),
+        table("Waiting and blocked, by reason", f"sort_desc({once('reconciler_ledger_documents', STUCK, 'state, reason')})", "Blocked needs a person: `reconciler blocked` says what to do. Waiting needs a fact from HubSpot.", value="documents", empty="Nothing waits and nothing is blocked"),
         graph("Documents by state", [(down_to_zero("reconciler_ledger_documents", f'{R}, state!="created"', "state"), "{{state}}")], "All but the created ones.", stacked=True),
         graph("Oldest, by state", [(down_to_zero("reconciler_ledger_oldest_seconds", R, "state", "max"), "{{state}}")], "Blocked ones grow old with people; due and sending ones must not.", "s"),
         row("Why?"),
@@ -134,7 +143,7 @@ def servers() -> Dashboard:
         graph("Rebalances", [(f"sum by (instance) (increase(reconciler_rebalances_total{{{J}}}{RATE}))", "{{instance}}")], "Many in a row: processes restart, or polls come too rarely."),
         graph("Changes", [(rate("reconciler_intake_changes_total", J), "changes"), (rate("reconciler_intake_objects_changed_total", J), "objects changed")], "Many changes and few changed objects: repeats, which cost little.", PER_SECOND, width=16),
         graph("Records by shape", [(rate("reconciler_intake_records_total", J, "format, result"), "{{format}} {{result}}")], "What the feed is made of.", PER_SECOND, width=12),
-        graph("Dead letters", [(f"sum by (topic, reason) (increase(reconciler_dead_letters_total{{{J}}}{RATE})) > 0", "{{topic}} {{reason}}")], "By reason; `reconciler dead-letters` shows them.", width=12, empty="None"),
+        graph("Dead letters", [(f"sum by (topic, reason) (increase(reconciler_dead_letters_total{{{J}}}{RATE})) > 0", "{{topic}} {{reason}}")], "By reason; `reconciler dead-letters list` shows them.", width=12, empty="None"),
         row("Kafka: publishing outcomes"),
         graph("Published", [(rate("reconciler_outcomes_published_total"), "outcomes")], "Per second.", PER_SECOND),
         graph("Outbox", [(f"max(reconciler_outbox_pending{{{J}}})", "pending")], "Counted up to 10,000."),
@@ -165,7 +174,7 @@ def replay() -> Dashboard:
         graph("Time left", [(f"({total} - {progress}) / (deriv({progress}[5m:15s]) > 0)", "{{kind}} {{replay_id}}")], "At the speed of the last five minutes.", "s", width=6),
         row("Does live traffic suffer?"),
         graph("Latency of live documents", quantiles(LATENCY, R), "No worse than twice what it is without a backfill.", "s", width=12),
-        graph("Due documents", [(f"sum by (priority) (max without (instance) (reconciler_ledger_due_documents{{{R}}}))", "{{priority}}")], "Live ones go first; a backfill's shrink as it goes on.", width=12),
+        graph("Due documents", [(once("reconciler_ledger_due_documents", R, "priority"), "{{priority}}")], "Live ones go first; a backfill's shrink as it goes on.", width=12),
         graph("Requests a minute", [(named(f"max by (realm_id) (reconciler_quickbooks_requests_last_minute{{{R}}})"), "{{name}}")], "A backfill uses what live traffic leaves of the limit.", width=12),
         graph("Documents created", [(named(rate("reconciler_documents_total", f'{R}, state="created"', "realm_id")), "{{name}}")], "", PER_SECOND, width=12),
     ])  # fmt: skip

@@ -149,6 +149,53 @@ def test_a_state_in_which_nothing_is_any_more_is_shown_as_0(loaded: Prometheus) 
     assert {series["value"][1] for series in result} == {"0"}
 
 
+SHOWN_BY_EACH_OF_TWO = {
+    'reconciler_ledger_documents{realm_id="1", action="invoice", state="blocked", reason="no_lines"}': 3,
+    'reconciler_ledger_documents{realm_id="1", action="invoice", state="created", reason=""}': 3,
+    'reconciler_ledger_due_documents{realm_id="1", priority="live"}': 3,
+    'reconciler_documents_drifted{realm_id="1", drift="edited_in_quickbooks"}': 3,
+    'reconciler_company_connected{realm_id="1"}': 1,
+}
+SHOWN_ONCE = {
+    ("Overview", "Waiting and blocked, by reason"): ('{state="blocked", reason="no_lines"}', 3),
+    ("Overview", "Documents by state"): ('{state="blocked"}', 3),
+    ("Overview", "Due now"): ("{}", 3),
+    ("Overview", "Drifted"): ("{}", 3),
+    ("Overview", "Companies connected"): ("{}", 1),
+    ("Company", "Created"): ("{}", 3),
+    ("Company", "Drift"): ('{drift="edited_in_quickbooks"}', 3),
+    ("Replay and backfill", "Due documents"): ('{priority="live"}', 3),
+}
+
+
+@needs_prometheus
+def test_what_two_processes_show_alike_counts_once_in_kubernetes(tmp_path: Path) -> None:
+    """There a series has a pod, a container and a node beside the instance: what is in Postgres is not
+    multiplied by the number of processes."""
+    series = [
+        {"series": name.replace("}", f', job="reconciler", instance="{pod}:8080", pod="{pod}", '
+                                f'namespace="n", container="reconciler", node="{pod}"}}'),
+         "values": str(value)}
+        for name, value in SHOWN_BY_EACH_OF_TWO.items()
+        for pod in ("a", "b")
+    ]  # fmt: skip
+    asked = [
+        {"expr": substituted(query.expression, VARIABLES), "eval_time": "0m",
+         "exp_samples": [{"labels": labels, "value": value}]}
+        for query in queries()
+        for labels, value in [SHOWN_ONCE.get((query.dashboard, query.panel), ("", 0))]
+        if labels
+    ]  # fmt: skip
+    assert len(asked) == len(SHOWN_ONCE)
+    test = {"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": asked}]}
+    (tmp_path / "test.yml").write_text(json.dumps(test))  # YAML holds JSON
+    done = subprocess.run(
+        ["promtool", "test", "rules", "test.yml"], cwd=tmp_path, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @needs_prometheus
 def test_a_variable_finds_its_values(loaded: Prometheus) -> None:
     """The choices of job and company at the top of each dashboard are filled."""
