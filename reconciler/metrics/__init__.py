@@ -28,7 +28,7 @@ from reconciler.ports.dispatch import DueDocument
 from reconciler.ports.reports import PartitionLag, Report
 from reconciler.quickbooks.client import Call
 
-__all__ = ["HubSpotMetrics", "Metrics"]
+__all__ = ["FeedMetrics", "HubSpotMetrics", "Metrics"]
 
 
 class Metrics(Observer):
@@ -111,3 +111,20 @@ class Metrics(Observer):
         """Set the gauges that speak of the ledger to what it holds now."""
         self.ledger.show(report)
         self.quickbooks.read_this_month(report.metered_reads)
+
+
+class FeedMetrics:
+    """Those of a process that brings HubSpot's events to Kafka.
+
+    It knows nothing of the ledger, and must not say 0 of it: that pages somebody.
+    """
+
+    def __init__(self, version: str) -> None:
+        families = Families()
+        self.registry = families.registry
+        self.hubspot = HubSpotMetrics(families)
+        self.process = ProcessMetrics(families, version)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)

@@ -15,7 +15,8 @@ from reconciler.metrics.families import Described
 _HEAD = """\
 # Metrics
 
-`GET /metrics` of every process, in Prometheus's text format. This page is made by `python -m
+`GET /metrics` of every process, in Prometheus's text format; the gateway and the journal poller show
+only what is under *HubSpot* and *The process*. This page is made by `python -m
 reconciler.metrics.reference docs/metrics.md`; a test holds it against the code.
 
 - **Units** are in the names: seconds, records. Counters start at 0 with the process and end in

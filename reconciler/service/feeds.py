@@ -24,7 +24,7 @@ from reconciler.errors import (
 )
 from reconciler.hubspot.client import open_session
 from reconciler.hubspot.journal import Journal, JournalAccess
-from reconciler.metrics import HubSpotMetrics, Metrics
+from reconciler.metrics import FeedMetrics, HubSpotMetrics
 from reconciler.model import ObjectType
 from reconciler.running.http import Health, monitoring, serve
 from reconciler.service.adapters import kafka_connection, postgres_pool
@@ -57,7 +57,7 @@ class Feeding:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics(version("hubspot-quickbooks-reconciler"))
+        self.metrics = FeedMetrics(version("hubspot-quickbooks-reconciler"))
         self.hubspot: HubSpotMetrics = self.metrics.hubspot
 
     async def open(self, stack: AsyncExitStack) -> None:

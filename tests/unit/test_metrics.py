@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from reconciler.metrics import Metrics
+from reconciler.metrics import FeedMetrics, Metrics
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
 from reconciler.ports.dispatch import DueDocument
 from reconciler.ports.reports import PartitionLag
@@ -120,3 +120,12 @@ def test_no_label_comes_from_a_record() -> None:
     }  # fmt: skip
     families = Metrics("1").families.described
     assert {label for family in families for label in family.labels} <= bounded
+
+
+def test_a_process_that_feeds_kafka_says_nothing_of_the_ledger() -> None:
+    """Gateway and poller never read it. Shown as 0, its age would be that of the epoch, and page under
+    ReconcilerLedgerUnreadable wherever they are scraped as a job of their own."""
+    shown = FeedMetrics("1").exposition().decode()
+    assert "reconciler_gateway_request_seconds" in shown
+    assert "reconciler_ledger" not in shown
+    assert "reconciler_feed_broken" not in shown
