@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -125,6 +126,7 @@ async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
         offsets = JournalOffsetStore(pool, f"{access.client_id}{access.path}")
         if accept_loss:
             await offsets.forget()
+        await _tell_age(offsets, feeding.hubspot)
         session = await stack.enter_async_context(open_session())
         producer = RecordProducer(kafka_connection(settings))
         poller = JournalPoller(
@@ -141,6 +143,12 @@ async def run_journal_poller(settings: Settings, *, accept_loss: bool) -> None:
             feeding.health.stopping = True
             polling.cancel()
     _log.info("journal poller stopped")
+
+
+async def _tell_age(offsets: JournalOffsetStore, metrics: HubSpotMetrics) -> None:
+    """How old the reading is shows from the start, also where HubSpot refuses us from then on."""
+    if (position := await offsets.position()) is not None:
+        metrics.journal_read(time.time() - position.age_seconds)
 
 
 async def _poll(feeding: Feeding, poller: JournalPoller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -292,18 +293,18 @@ async def test_what_this_kafka_does_not_take_stops_no_process(
         task.cancel()
 
 
-async def test_the_poller_as_a_process(
+@pytest.fixture
+def settings(
     hubspot: HubSpotServer,
     kafka: KafkaConnection,
     kafka_bootstrap: str,
     database_dsn: str,
     topic_prefix: str,
     tmp_path: Path,
-) -> None:
-    """It reads, says how far, and after a loss stays up and unhealthy for a person to see."""
+) -> dict[str, str]:
+    """Those of a poller that is a process."""
     (tmp_path / "workflows.yaml").touch()
-    await hubspot.admin("journal", events(1))
-    settings = {
+    return {
         "workflows": str(tmp_path / "workflows.yaml"),
         "kafka_bootstrap_servers": kafka_bootstrap,
         "postgres_dsn": database_dsn,
@@ -314,6 +315,13 @@ async def test_the_poller_as_a_process(
         "topic_quotes": "",
         "topic_payments": "",
     }
+
+
+async def test_the_poller_as_a_process(
+    hubspot: HubSpotServer, database_dsn: str, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    """It reads, says how far, and after a loss stays up and unhealthy for a person to see."""
+    await hubspot.admin("journal", events(1))
     child = start_command(tmp_path, ["poll-journal"], settings, "journal")
     try:
         child.wait_until("/readyz")
@@ -330,6 +338,33 @@ async def test_the_poller_as_a_process(
         assert child.stop() == 0
     finally:
         child.stop()
+
+
+async def test_a_poller_that_hubspot_refuses_shows_since_when(
+    poll: Poll, new_topic: NewTopic, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    """Its last reading is two hours old when it starts, and gets older: what ReconcilerJournalBehind asks."""
+    async with poll(await new_topic()) as polling:
+        await polling.pool.execute(
+            """
+            INSERT INTO journal_offsets (name, journal_offset, read_at)
+            VALUES ('app/webhooks-journal/journal/2026-03', '1', now() - interval '2 hours')
+            """
+        )
+        refused = settings | {"hubspot_base_url": "http://127.0.0.1:9"}
+        child = start_command(tmp_path, ["poll-journal"], refused, "journal")
+        try:
+            child.wait_until("/metrics")
+            while "journal" not in (await _get(f"{child.url}/readyz")):
+                await asyncio.sleep(0.05)
+            name, text = (
+                "reconciler_journal_read_timestamp_seconds ",
+                await _get(f"{child.url}/metrics"),
+            )
+            (shown,) = [each for each in text.splitlines() if each.startswith(name)]
+            assert time.time() - float(shown.removeprefix(name)) == pytest.approx(7200, abs=120)
+        finally:
+            child.stop()
 
 
 async def _get(url: str) -> str:
