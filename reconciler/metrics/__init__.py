@@ -55,6 +55,7 @@ class Metrics(Observer):
         """Show zeros for what has not happened yet, so that its first time is an increase."""
         self.intake.expect(topics, dead_letter_reasons)
         self.dispatch.expect(realm_ids)
+        self.ledger.expect(realm_ids)
         self.quickbooks.expect(realm_ids, monthly_reads)
 
     def exposition(self) -> bytes:

@@ -5,6 +5,8 @@ Set at scrape time from `ports.Report`. Queries take `max` over the processes, n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.metrics.families import Families
 from reconciler.ports.reports import Report
 
@@ -61,8 +63,9 @@ class LedgerMetrics:
             "company_info", "1; the company's name by realm id.", "realm_id", "name"
         )
         self.connected = gauge(
-            "company_connected", "1 while the company's connection works.", "realm_id"
-        )
+            "company_connected",
+            "1 while the connection of a company of the workflow file works.", "realm_id",
+        )  # fmt: skip
         self.token_expiry = gauge(
             "company_token_expiry_timestamp_seconds",
             "When the company's refresh token expires unless it is used.", "realm_id",
@@ -80,6 +83,11 @@ class LedgerMetrics:
         self.read_at = gauge(
             "ledger_read_timestamp_seconds", "When these gauges were last read from Postgres."
         )
+        self._in_file: set[str] = set()
+
+    def expect(self, realm_ids: Iterable[str]) -> None:
+        """The companies of the workflow file. One that was taken out of it needs no connection."""
+        self._in_file.update(realm_ids)
 
     def show(self, report: Report) -> None:
         """Set every gauge to what the report says."""
@@ -119,9 +127,11 @@ class LedgerMetrics:
                 count = report.due.get((company.realm_id, priority), 0)
                 self.due.labels(company.realm_id, priority).set(count)
             self.company.labels(company.realm_id, company.name).set(1)
-            self.connected.labels(company.realm_id).set(company.connected)
             self.oldest_unknown.labels(company.realm_id).set(
                 report.oldest_unknown.get(company.realm_id, 0)
             )
+            if company.realm_id not in self._in_file:
+                continue
+            self.connected.labels(company.realm_id).set(company.connected)
             if company.token_expires_at is not None:
                 self.token_expiry.labels(company.realm_id).set(company.token_expires_at)

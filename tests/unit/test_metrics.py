@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.metrics import FeedMetrics, Metrics
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectType, Priority
 from reconciler.ports.dispatch import DueDocument
-from reconciler.ports.reports import PartitionLag
+from reconciler.ports.reports import CompanyReport, PartitionLag, Report
 from reconciler.quickbooks.client import Call
 from reconciler.quickbooks.gate import Gate
 from reconciler.quickbooks.limits import Budget, Kind, Limits
@@ -129,3 +129,22 @@ def test_a_process_that_feeds_kafka_says_nothing_of_the_ledger() -> None:
     assert "reconciler_gateway_request_seconds" in shown
     assert "reconciler_ledger" not in shown
     assert "reconciler_feed_broken" not in shown
+
+
+def test_a_company_taken_out_of_the_workflow_file_needs_no_connection() -> None:
+    """It was disconnected for good: nobody is to connect it again, so nobody is paged to."""
+    metrics = Metrics("1")
+    metrics.expect([REALM], [], [], 1)
+    companies = [CompanyReport(REALM, "us", False, 5.0), CompanyReport("2", "old", False, 5.0)]
+    metrics.ledger_is(
+        Report(
+            ledger=[], oldest={}, due={}, unfinished={}, oldest_unknown={"2": 60.0},
+            outbox_oldest_seconds=0, outbox_pending=0, open_dead_letters=0, companies=companies,
+            metered_reads={}, replays=[], read_at=1.0,
+        )
+    )  # fmt: skip
+    assert value(metrics, "company_connected", realm_id=REALM) == 0
+    assert value(metrics, "company_token_expiry_timestamp_seconds", realm_id=REALM) == 5
+    assert value(metrics, "company_connected", realm_id="2") is None
+    assert value(metrics, "company_token_expiry_timestamp_seconds", realm_id="2") is None
+    assert value(metrics, "operations_oldest_unknown_seconds", realm_id="2") == 60
