@@ -155,14 +155,19 @@ async def reading(pool: asyncpg.Pool, group_id: str) -> list[PartitionPosition]:
     """How far each partition was read."""
     rows = await pool.fetch(
         """
-        SELECT topic, partition, next_offset, owner, updated_at FROM offsets
+        SELECT topic, partition, topic_id, next_offset, owner, updated_at FROM offsets
          WHERE group_id = $1 ORDER BY topic, partition
         """,
         group_id,
     )
     return [
         PartitionPosition(
-            topic=row[0], partition=row[1], next_offset=row[2], owner=row[3], updated_at=row[4]
+            topic=row[0],
+            partition=row[1],
+            topic_id=row[2],
+            next_offset=row[3],
+            owner=row[4],
+            updated_at=row[5],
         )
         for row in rows
     ]

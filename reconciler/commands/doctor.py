@@ -112,14 +112,18 @@ def _state(
     reading: list[PartitionPosition],
     retention: timedelta | None,
 ) -> TopicState:
-    stored = {each.partition: each.next_offset for each in reading if each.topic == topic}
+    stored = {each.partition: each for each in reading if each.topic == topic}
     unread = lost = 0
+    recreated = shrunk = False
     for log in logs:
-        position = stored.get(log.partition.number)
-        at = log.beginning if position is None else position
+        known = stored.get(log.partition.number)
+        at = log.beginning if known is None or known.next_offset is None else known.next_offset
         unread += max(0, log.end - max(at, log.beginning))
         lost += max(0, log.beginning - at)
-    return TopicState(topic, len(logs), unread, lost, retention)
+        shrunk |= at > log.end
+        ids = {log.topic_id, known.topic_id if known else log.topic_id} - {None}
+        recreated |= len(ids) > 1
+    return TopicState(topic, len(logs), unread, lost, retention, recreated, shrunk)
 
 
 async def _companies(session: Session) -> list[Finding]:

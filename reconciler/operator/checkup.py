@@ -87,13 +87,18 @@ def postgres(version: int, revision: str | None, head: str, skew: timedelta) -> 
 
 
 class TopicState(msgspec.Struct, frozen=True):
-    """A topic as Kafka and the ledger know it; offsets are sums over the partitions."""
+    """A topic as Kafka and the ledger know it; offsets are sums over the partitions.
+
+    *recreated*: it is not the topic that was read; *shrunk*: its log ends before what was read.
+    """
 
     topic: str
     partitions: int
     unread: int
     lost: int
     retention: timedelta | None
+    recreated: bool = False
+    shrunk: bool = False
 
 
 def missing_topic(topic: str, purpose: str) -> Finding:
@@ -107,10 +112,23 @@ def missing_topic(topic: str, purpose: str) -> Finding:
 def topic(state: TopicState) -> Iterator[Finding]:
     """Whether everything of a topic was or can still be read."""
     subject = f"topic {state.topic}"
+    read_anew = f"reconciler read-anew {state.topic}, and start the processes anew."
+    if state.recreated:
+        yield problem(
+            subject, "was deleted and created again; nothing of the new one is read",
+            f"If its records are to count: {read_anew}",
+        )  # fmt: skip
+        return
+    if state.shrunk:
+        yield problem(
+            subject, "ends before what was read: Kafka lost part of its log, and nothing is read now",
+            f"Have what was lost sent again from its source, then: {read_anew}",
+        )  # fmt: skip
+        return
     if state.lost:
         yield problem(
             subject, f"{state.lost} records were deleted by retention before they were read",
-            "Send those changes again from their source, then forget the recorded offsets.",
+            f"Have those changes sent again from their source, then: {read_anew}",
         )  # fmt: skip
         return
     yield ok(subject, f"{state.partitions} partitions, {state.unread} records not read yet")

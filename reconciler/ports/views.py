@@ -400,10 +400,11 @@ class StateCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartitionPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a topic's partition was read, as stored."""
+    """How far a topic's partition was read, as stored; `topic_id` is Kafka's, None where it has none."""
 
     topic: str
     partition: int
+    topic_id: str | None
     next_offset: int | None
     owner: str
     updated_at: datetime
