@@ -48,10 +48,10 @@ def run() -> None:
     import uvloop
 
     from reconciler.service.app import Service
-    from reconciler.workflows import load
+    from reconciler.workflows.files import load_file
 
     settings = configured()
-    workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
+    workflows = load_file(settings.workflows)
     uvloop.run(Service(settings, workflows).run())
 
 
@@ -151,10 +151,10 @@ def console_password() -> None:
 
 def _company(name: str) -> tuple[Settings, Company]:
     """The settings and a company of the workflow file. Raises ConfigurationError."""
-    from reconciler.workflows import load
+    from reconciler.workflows.files import load_file
 
     settings = configured()
-    file = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
+    file = load_file(settings.workflows)
     if name not in file.companies:
         known = ", ".join(file.companies)
         raise ConfigurationError(f"company {name} is not in {settings.workflows}: it has {known}")

@@ -20,7 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ReconcilerError
 
 Connection = asyncpg.Connection
 Pool = asyncpg.Pool
@@ -49,6 +49,14 @@ LOST = (
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,  # this process was stopped meanwhile
 )
 """What a call raises when the server could not do it: nothing was committed, or it is unknown."""
+
+
+_LOST_MEANWHILE = (ConnectionError, *(each for each in LOST if each is not OSError))
+"""The same without a full disk or a closed pipe of the command's own."""
+
+
+class PostgresUnavailable(ReconcilerError):
+    """Postgres went away in the middle of a command's work."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -103,6 +111,35 @@ def _in_our_words(setting: str) -> Iterator[None]:
         raise ConfigurationError(
             f"Postgres refused the connection ({type(error).__name__}: {error}): check user, password "
             f"and database in {setting}"
+        ) from error
+
+
+@contextlib.contextmanager
+def told_in_words() -> Iterator[None]:
+    """For commands, which end where the service would try again. Raises PostgresUnavailable, and
+    ConfigurationError for what the role may not do, or the database does not hold."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # of whoever read the output
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise ConfigurationError(
+            f"the database of RECONCILER_POSTGRES_DSN has not the tables of this version ({error}): start "
+            "the service once (reconciler run), it makes them"
+        ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigurationError(
+            f"the role of RECONCILER_POSTGRES_DSN may not do this ({error}): use the service's"
+        ) from error
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise ConfigurationError(
+            f"Postgres takes no changes here ({error}): RECONCILER_POSTGRES_DSN names a standby, or a role "
+            "that only reads"
+        ) from error
+    except _LOST_MEANWHILE as error:
+        raise PostgresUnavailable(
+            f"Postgres was lost ({type(error).__name__}: {error}). What was done is kept; run the command "
+            "again once it answers."
         ) from error
 
 

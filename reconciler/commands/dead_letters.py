@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.commands.options import AsJson, By, Limit, OfUnreadableReason, Why
+from reconciler.commands.options import MOST, AsJson, By, Limit, OfUnreadableReason, Why
 from reconciler.commands.output import ago, console, existing, finish, print_json, table
 from reconciler.commands.session import Session, login, run
 from reconciler.ports.views import DeadLetterFilter, Done
@@ -19,7 +19,7 @@ def list_letters(
     reason: OfUnreadableReason = "",
     topic: Annotated[str, typer.Option(help="Only of this topic.")] = "",
     resolved: Annotated[bool, typer.Option("--resolved", help="Those resolved instead.")] = False,
-    after: Annotated[int, typer.Option(help="Go on after this id.")] = 0,
+    after: Annotated[int, typer.Option(max=MOST, help="Go on after this id.")] = 0,
     limit: Limit = 50,
     json: AsJson = False,
 ) -> None:
@@ -42,7 +42,7 @@ def list_letters(
 
 
 @app.command()
-def show(dead_letter_id: int, json: AsJson = False) -> None:
+def show(dead_letter_id: Annotated[int, typer.Argument(max=MOST)], json: AsJson = False) -> None:
     """Show one with its content, and what today's decoders make of it."""
     found = run(lambda session: session.operator.dead_letter(dead_letter_id))
     view = existing(found, f"dead letter {dead_letter_id}")
@@ -62,7 +62,7 @@ def show(dead_letter_id: int, json: AsJson = False) -> None:
 
 @app.command("re-drive")
 def redrive(
-    ids: Annotated[list[int] | None, typer.Argument(help="Dead letter ids.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(max=MOST, help="Dead letter ids.")] = None,
     reason: OfUnreadableReason = "",
     everything: Annotated[bool, typer.Option("--all", help="All open ones.")] = False,
     by: By = "",
@@ -93,7 +93,7 @@ async def _all_open(session: Session, reason: str) -> list[int]:
 
 @app.command()
 def dismiss(
-    ids: Annotated[list[int], typer.Argument(help="Dead letter ids.")],
+    ids: Annotated[list[int], typer.Argument(max=MOST, help="Dead letter ids.")],
     why: Why,
     by: By = "",
     json: AsJson = False,

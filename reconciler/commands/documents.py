@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.commands.options import AsJson, By, Limit, OfCompany, OfReason, Why
+from reconciler.commands.options import MOST, AsJson, By, Limit, OfCompany, OfReason, Why
 from reconciler.commands.output import (
     ago,
     console,
@@ -43,7 +43,9 @@ def documents(
     kind: Annotated[ObjectType | None, typer.Option(help="Type of the HubSpot object.")] = None,
     object_id: Annotated[str, typer.Option("--object", help="Its id.")] = "",
     text: Text = "",
-    after: Annotated[int | None, typer.Option(help="Go on after this document id.")] = None,
+    after: Annotated[
+        int | None, typer.Option(max=MOST, help="Go on after this document id.")
+    ] = None,
     limit: Limit = 50,
     json: AsJson = False,
 ) -> None:
@@ -99,7 +101,7 @@ def _print_documents(found: tuple[DocumentSummary, ...]) -> None:
 
 
 @app.command()
-def document(document_id: int, json: AsJson = False) -> None:
+def document(document_id: Annotated[int, typer.Argument(max=MOST)], json: AsJson = False) -> None:
     """Show one document with its timeline: changes, decisions, operations, events."""
     found = run(lambda session: session.operator.document(document_id))
     view = existing(found, f"document {document_id}")
@@ -134,7 +136,7 @@ def blocked(
 
 @app.command()
 def retry(
-    ids: Annotated[list[int] | None, typer.Argument(help="Document ids.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(max=MOST, help="Document ids.")] = None,
     reason: OfReason = "",
     company: Annotated[str, typer.Option(help="Only of this company.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="All that are blocked.")] = False,
@@ -163,7 +165,7 @@ def retry(
 
 @app.command()
 def dismiss(
-    ids: Annotated[list[int], typer.Argument(help="Document ids.")],
+    ids: Annotated[list[int], typer.Argument(max=MOST, help="Document ids.")],
     why: Why,
     by: By = "",
     json: AsJson = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from reconciler.commands.options import AsJson
+from reconciler.commands.options import MOST, AsJson
 from reconciler.commands.output import Exit, console, print_json
 from reconciler.commands.session import run
 from reconciler.model import ObjectType
@@ -22,7 +22,7 @@ def explain(
     kind: Annotated[ObjectType, typer.Argument(help="deal, quote or payment")],
     object_id: Annotated[str, typer.Argument(help="HubSpot's id of it.")],
     portal: Annotated[
-        int | None, typer.Option(help="HubSpot portal, if there are several.")
+        int | None, typer.Option(max=MOST, help="HubSpot portal, if there are several.")
     ] = None,
     json: AsJson = False,
 ) -> None:

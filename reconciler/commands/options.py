@@ -30,6 +30,9 @@ def _said(text: str) -> str:
     return text
 
 
+MOST = 2**63 - 1
+"""The largest number that Postgres keeps of its own."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 By = Annotated[
     str, typer.Option("--by", help="Who does this, for the audit log; your login by default.")

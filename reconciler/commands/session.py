@@ -20,8 +20,9 @@ from reconciler.commands.output import Exit
 from reconciler.operator.desk import Operator
 from reconciler.running import logs
 from reconciler.settings import Settings, read_settings
-from reconciler.workflows import WorkflowFile, load
-from store.pool import Pool
+from reconciler.workflows import WorkflowFile
+from reconciler.workflows.files import load_file
+from store.pool import Pool, told_in_words
 
 T = TypeVar("T")
 
@@ -48,13 +49,14 @@ def configured() -> Settings:
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[Session]:
-    """Connect to Postgres as the settings say. Raises ConfigurationError."""
+    """Connect to Postgres as the settings say. Raises ConfigurationError and PostgresUnavailable."""
     from reconciler.service.assembly import open_store, operator_over
 
     settings = configured()
-    workflows = load(settings.workflows.read_text(encoding="utf-8"), str(settings.workflows))
-    async with open_store(settings) as pool:
-        yield Session(settings, workflows, pool, operator_over(pool, settings, workflows))
+    workflows = load_file(settings.workflows)
+    with told_in_words():
+        async with open_store(settings) as pool:
+            yield Session(settings, workflows, pool, operator_over(pool, settings, workflows))
 
 
 def run(work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:

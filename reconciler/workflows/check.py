@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.workflows.definitions import WorkflowFile
+from reconciler.workflows.files import text_of
 from reconciler.workflows.lint import lint
 from reconciler.workflows.load import load
 from reconciler.workflows.problems import Problem, WorkflowErrors
@@ -33,14 +34,9 @@ def check(path: Path, console: Console, *, as_json: bool = False) -> int:
 
 def read_problems(path: Path) -> tuple[str, tuple[Problem, ...]]:
     """The file's text and its errors, or if it has none its warnings."""
+    text = ""
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start} is not UTF-8: save the file as UTF-8"
-        return "", (Problem(1, 1, "", message),)
-    except OSError as error:
-        return "", (Problem(1, 1, "", f"can't be read: {error.strerror or error}"),)
-    try:
+        text = text_of(path)
         return text, lint(load(text, str(path)))
     except WorkflowErrors as errors:
         return text, errors.problems

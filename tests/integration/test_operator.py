@@ -255,7 +255,25 @@ def test_doctor_names_what_the_workflows_get_wrong(service: WholeService) -> Non
     [
         (("replay", "--workflow", "Nope"), "there is no workflow 'Nope'; the file has invoice"),
         (("replay", "--object", "zzz"), "--object zzz: HubSpot ids are numbers"),
+        (("replay", "--since", "2026-11-02", "--until", "2026-11-01"), "--since must be before"),
+        (("replay", "--since", "2026-11-02", "--offsets", "{deal}:0:1"), "choose --offsets, or"),
+        (("replay", "--offsets", "{deal}:0:9:1"), "FROM is after TO"),
+        (("replay", "--offsets", "{deal}:0:0:1", "--offsets", "{deal}:0:2:3"), "is named twice"),
         (("dismiss", "1", "--why", " "), "--why"),
+        *(
+            ((*words, "99999999999999999999"), "less than or equal to")
+            for words in [
+                ("document",),
+                ("retry",),
+                ("dismiss", "--why", "x"),
+                ("documents", "--after"),
+                ("explain", "deal", "1", "--portal"),
+                ("dead-letters", "show"),
+                ("dead-letters", "list", "--after"),
+                ("dead-letters", "re-drive"),
+                ("dead-letters", "dismiss", "--why", "x"),
+            ]
+        ),
         (("dead-letters", "dismiss", "1", "--why", ""), "--why"),
         (("documents", "--reason", "bogus"), "product_not_found"),
         (("documents", "--company", "bogus"), "us, ca"),
@@ -271,7 +289,7 @@ def test_a_wrong_argument_is_told_with_what_there_is(
     service: WholeService, arguments: tuple[str, ...], told: str
 ) -> None:
     """Exit status 2, and nothing is recorded, done or shown as if there were none."""
-    answer = command(service, *arguments)
+    answer = command(service, *(each.format_map(service.topics) for each in arguments))
     assert (answer.status, answer.output) == (2, "")
     assert told in " ".join(answer.errors.replace("│", " ").split())
     assert service.sql("SELECT FROM replays") == []
