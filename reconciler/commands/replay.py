@@ -60,6 +60,10 @@ def replay(
     What was known stays known: it repairs what was missed and creates nothing that live reading did
     not. After Ctrl-C the same command goes on where it was.
     """
+    if offsets and (since or until):
+        raise typer.BadParameter("choose --offsets, or --since and --until")
+    if since and until and since >= until:
+        raise typer.BadParameter("--since must be before --until")
     request = msgspec.json.decode(
         msgspec.json.encode(
             {"since": since, "until": until, "offsets": offsets or [], "objects": objects or [],
@@ -219,7 +223,7 @@ class Replaying:
     async def _ranges(self) -> dict[Partition, Range]:
         whole = await sources.whole_topics(self.session)
         if self.request["offsets"]:
-            return dict(_asked(text, whole) for text in self.request["offsets"])
+            return _each_once([_asked(text, whole) for text in self.request["offsets"]])
         if not (self.request["since"] or self.request["until"]):
             return whole
         async with Cluster(sources.kafka_of(self.session)) as cluster:
@@ -250,14 +254,26 @@ def _asked(text: str, whole: dict[Partition, Range]) -> tuple[Partition, Range]:
     try:
         partition = Partition(parts[0], int(parts[1]))
         start = int(parts[2])
-        end = int(parts[3]) if len(parts) > 3 else whole[partition].end
+        end = int(parts[3]) if len(parts) > 3 else max(start, whole[partition].end)
         known = whole[partition]
     except (ValueError, IndexError, KeyError):
         raise ConfigurationError(
             f"--offsets {text}: write TOPIC:PARTITION:FROM or TOPIC:PARTITION:FROM:TO, of "
             f"{', '.join(str(each) for each in whole)}"
         ) from None
+    if end < start:
+        raise ConfigurationError(f"--offsets {text}: FROM is after TO")
     return partition, Range(max(start, known.start), min(end, known.end))
+
+
+def _each_once(asked: Sequence[tuple[Partition, Range]]) -> dict[Partition, Range]:
+    """Raises ConfigurationError where a range would take another's place."""
+    times = Counter(partition for partition, _ in asked)
+    if twice := [str(partition) for partition, count in times.items() if count > 1]:
+        raise ConfigurationError(
+            f"--offsets: {twice[0]} is named twice; replay one range at a time"
+        )
+    return dict(asked)
 
 
 def _positions_of(ranges: dict[Partition, Range]) -> dict[str, Any]:
