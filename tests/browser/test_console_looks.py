@@ -167,6 +167,38 @@ async def test_figures_are_refreshed_in_place(service: Running, tab: Tab) -> Non
     assert await tab.evaluate("document.querySelector('h1').dataset.kept") == "yes"
 
 
+@pytest.mark.parametrize(
+    ("page", "part"),
+    [
+        pytest.param("overview", "[aria-labelledby=why] table", id="causes on the overview"),
+        pytest.param("overview", "[aria-labelledby=recent] ul", id="what people did"),
+        pytest.param("overview", ".menu a[href$='/blocked'] .count", id="the menu"),
+        pytest.param("blocked", "main section", id="what is blocked"),
+        pytest.param("waiting", "main table", id="what waits"),
+        pytest.param("document", ".facts div", id="a document's facts"),
+        pytest.param("document", ".timeline", id="a document's timeline"),
+    ],
+)
+async def test_figures_come_and_go_with_what_they_are_about(
+    service: Running, tab: Tab, paths: dict[str, str], page: str, part: str
+) -> None:
+    """What was not there when the page was opened appears beside the figures that speak of it."""
+    await tab.open(f"{service.url}/console{paths[page]}")
+    await tab.evaluate(f"document.querySelectorAll({part!r}).forEach(each => each.remove())")
+    await tab.evaluate("refresh()")
+    assert await tab.evaluate(f"document.querySelectorAll({part!r}).length") > 0
+
+
+async def test_a_page_whose_session_is_over_leads_to_the_log_in(service: Running, tab: Tab) -> None:
+    """It shows no old figures as if they were new."""
+    await tab.open(f"{service.url}/console/")
+    await tab.call("Network.clearBrowserCookies")
+    await tab.follow("refresh()")
+    assert await tab.evaluate("location.pathname + location.search") == (
+        "/console/login?next=%2Fconsole%2F"
+    )
+
+
 async def test_the_pages_need_no_script(service: Running, tab: Tab, tmp_path: Path) -> None:
     """With JavaScript off, retry still works from the page."""
     await tab.call("Emulation.setScriptExecutionDisabled", value=True)

@@ -12,14 +12,16 @@ const isBusy = (part) =>
 async function refresh() {
   if (document.hidden || isTyping() || String(getSelection()) !== "") return;
   const response = await fetch(location.href, { headers: { "X-Refresh": "1" } });
-  if (!response.ok || response.redirected) return;
+  if (response.redirected) return location.reload(); // the session is over: to the log-in
+  if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (!fresh.body.dataset.refresh) clearInterval(refreshing);
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
     if (next && !isBusy(part) && next.innerHTML !== part.innerHTML) part.replaceWith(next);
   }
 }
-if (every) setInterval(() => refresh().catch(() => {}), every);
+const refreshing = every ? setInterval(() => refresh().catch(() => {}), every) : 0;
 
 // --- keys
 const go = { o: "/", d: "/documents", b: "/blocked", w: "/waiting", l: "/dead-letters", c: "/companies" };
