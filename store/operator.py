@@ -81,9 +81,9 @@ class OperatorStore:
         """Oldest first."""
         return await documents.outcomes(self.pool, document_id)
 
-    async def causes(self, state: DocumentState) -> list[StoredCause]:
-        """Documents of a state by company, reason and detail."""
-        return await summaries.causes(self.pool, state)
+    async def causes(self, state: DocumentState, most: int) -> list[StoredCause]:
+        """Documents of a state by company and reason, and by the *most* frequent details of each."""
+        return await summaries.causes(self.pool, state, most)
 
     async def counts(self) -> list[DocumentCount]:
         """Documents by company and state."""

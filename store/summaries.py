@@ -20,24 +20,35 @@ from reconciler.ports.operator import (
 from reconciler.ports.views import PartitionPosition
 from store.counts import TO_CHECK, created, created_by_workflow
 
-MOST_CAUSES = 2000
-
 _SENDING = """d.state = 'sending' AND d.document_id IN (
            SELECT document_id FROM operations WHERE state IN ('begun', 'unknown'))"""
 
 
-async def causes(pool: asyncpg.Pool, state: DocumentState) -> list[StoredCause]:
-    """Documents of a state by company, reason and detail, most frequent first; of the created ones
-    those that a person should check."""
+async def causes(pool: asyncpg.Pool, state: DocumentState, most: int) -> list[StoredCause]:
+    """Documents of a state by company and reason, and by the *most* frequent details of each; of the
+    created ones those that a person should check. Amounts are added up by currency."""
     these = TO_CHECK if state is DocumentState.CREATED else f"state = '{state}'"
     rows = await pool.fetch(
         f"""
-        SELECT realm_id, reason, detail, count(*)::int,
-               coalesce(sum(coalesce(total, (content->>'total')::numeric)), 0),
-               min(state_since), (array_agg(document_id ORDER BY document_id))[1:5]
-          FROM documents WHERE {these} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 6 LIMIT $1
+        WITH counted AS MATERIALIZED (
+            SELECT realm_id, reason, detail, coalesce(content->>'currency', '') AS currency,
+                   count(*)::int AS documents,
+                   sum(coalesce(total, (content->>'total')::numeric)) AS total,
+                   min(state_since) AS oldest,
+                   (array_agg(document_id ORDER BY document_id))[1:5] AS examples
+              FROM documents WHERE {these} GROUP BY 1, 2, 3, 4),
+        ranked AS (
+            SELECT *, dense_rank() OVER (
+                       PARTITION BY realm_id, reason ORDER BY of_detail DESC, detail) AS place
+              FROM (SELECT *, sum(documents) OVER (PARTITION BY realm_id, reason, detail) AS of_detail
+                      FROM counted) AS c)
+        SELECT realm_id, reason, NULL, currency, sum(documents)::int, sum(total), min(oldest), '{{}}'
+          FROM counted GROUP BY 1, 2, 4
+         UNION ALL
+        SELECT realm_id, reason, detail, currency, documents, total, oldest, examples
+          FROM ranked WHERE place <= $1
         """,
-        MOST_CAUSES,
+        most,
     )
     return [StoredCause(*row) for row in rows]
 

@@ -60,7 +60,7 @@ def print_groups(title: str, groups: tuple[BlockedGroup, ...], out: Console) -> 
         for index, cause in enumerate(group.causes[:3]):
             first = (group.company, group.reason) if index == 0 else ("", "")
             found.add_row(*first, str(cause.documents), cause.sentence, cause.fix or "–")
-        if len(group.causes) > 3:
-            found.add_row("", "", "", f"and {len(group.causes) - 3} more causes", "")
+        if others := group.documents - sum(cause.documents for cause in group.causes[:3]):
+            found.add_row("", "", str(others), "of other causes", "")
     out.print(found)
     out.print()

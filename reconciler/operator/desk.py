@@ -147,7 +147,7 @@ class Operator:
         self, state: DocumentState = DocumentState.BLOCKED
     ) -> list[BlockedGroup]:
         """What is blocked (or waiting), by company and reason with causes, most frequent first."""
-        return overview.groups(state, await self.store.causes(state), await self._names())
+        return await overview.stopped(self.store, state, await self._names())
 
     async def companies(self) -> list[CompanyView]:
         """Every company of the workflow file or the store."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -30,6 +31,7 @@ from reconciler.ports.views import (
 from reconciler.workflows import WorkflowFile
 
 MOST_CAUSES = 50
+MOST_EXAMPLES = 5
 _NONE = CompanyActivity({}, 0, 0)
 
 
@@ -44,19 +46,13 @@ async def overview(
         at=now,
         states=_states(counts),
         created_last_hour=health.created_last_hour,
-        blocked=tuple(
-            groups(DocumentState.BLOCKED, await store.causes(DocumentState.BLOCKED), names)
-        ),
-        waiting=tuple(
-            groups(DocumentState.WAITING, await store.causes(DocumentState.WAITING), names)
-        ),
+        blocked=tuple(await stopped(store, DocumentState.BLOCKED, names)),
+        waiting=tuple(await stopped(store, DocumentState.WAITING, names)),
         unknown_operations=health.unknown_operations,
         oldest_unknown=health.oldest_unknown,
         unpublished_outcomes=health.unpublished_outcomes,
         open_dead_letters=health.open_dead_letters,
-        to_check=tuple(
-            groups(DocumentState.CREATED, await store.causes(DocumentState.CREATED), names)
-        ),
+        to_check=tuple(await stopped(store, DocumentState.CREATED, names)),
         hubspot_problems=tuple(
             [hubspot_problem(each) for each in await store.hubspot_problem_groups()]
         ),
@@ -82,41 +78,61 @@ def _states(counts: Iterable[DocumentCount]) -> tuple[StateCount, ...]:
     )
 
 
-def groups(state: DocumentState, causes: Sequence[StoredCause], names: Names) -> list[BlockedGroup]:
+async def stopped(store: OperatorStore, state: DocumentState, names: Names) -> list[BlockedGroup]:
+    """Documents of a state by company and reason, with the most frequent causes of each."""
+    return _groups(state, await store.causes(state, MOST_CAUSES), names)
+
+
+def _groups(
+    state: DocumentState, causes: Iterable[StoredCause], names: Names
+) -> list[BlockedGroup]:
     """Causes gathered by company and reason, the largest group first."""
-    found: dict[tuple[str, str], list[StoredCause]] = defaultdict(list)
+    whole: dict[tuple[str, str], list[StoredCause]] = defaultdict(list)
+    details: dict[tuple[str, str, str], list[StoredCause]] = defaultdict(list)
     for cause in causes:
-        found[cause.realm_id, cause.reason].append(cause)
+        if cause.detail is None:
+            whole[cause.realm_id, cause.reason].append(cause)
+        else:
+            details[cause.realm_id, cause.reason, cause.detail].append(cause)
+    told: dict[tuple[str, str], list[Cause]] = defaultdict(list)
+    for (realm_id, reason, detail), stored in details.items():
+        told[realm_id, reason].append(_cause(reason, detail, stored))
     gathered = [
         BlockedGroup(
             realm_id=realm_id,
             company=names.get(realm_id, "") or realm_id,
             state=state,
             reason=reason,
-            documents=sum(each.documents for each in of_group),
-            oldest=min(each.oldest for each in of_group),
-            causes=tuple([_cause(each) for each in _most_frequent(of_group)]),
+            documents=sum(each.documents for each in stored),
+            totals=_totals(stored),
+            oldest=min(each.oldest for each in stored),
+            causes=tuple(
+                sorted(told[realm_id, reason], key=lambda each: (-each.documents, each.detail))
+            ),
         )
-        for (realm_id, reason), of_group in found.items()
+        for (realm_id, reason), stored in whole.items()
     ]
     return sorted(gathered, key=lambda group: (-group.documents, group.realm_id, group.reason))
 
 
-def _most_frequent(causes: Iterable[StoredCause]) -> list[StoredCause]:
-    return sorted(causes, key=lambda each: (-each.documents, each.detail))[:MOST_CAUSES]
-
-
-def _cause(stored: StoredCause) -> Cause:
-    words = split(stored.reason, stored.detail)
+def _cause(reason: str, detail: str, stored: Sequence[StoredCause]) -> Cause:
+    words = split(reason, detail)
+    examples = sorted(id_ for each in stored for id_ in each.example_ids)
     return Cause(
-        detail=stored.detail,
+        detail=detail,
         sentence=words.sentence,
         fix=words.fix,
-        documents=stored.documents,
-        total=stored.total,
-        oldest=stored.oldest,
-        example_ids=tuple(stored.example_ids),
+        documents=sum(each.documents for each in stored),
+        totals=_totals(stored),
+        oldest=min(each.oldest for each in stored),
+        example_ids=tuple(examples[:MOST_EXAMPLES]),
     )
+
+
+def _totals(stored: Iterable[StoredCause]) -> dict[str, Decimal]:
+    """Amounts by currency: pounds and dollars add up to nothing."""
+    known = {each.currency: each.total for each in stored if each.total is not None}
+    return dict(sorted(known.items()))
 
 
 async def companies(store: OperatorStore, workflows: WorkflowFile) -> list[CompanyView]:

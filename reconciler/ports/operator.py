@@ -72,13 +72,17 @@ class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredCause(NamedTuple):
-    """Documents with the same company, reason and detail."""
+    """Documents with the same company, reason, detail and currency; without *detail* all of a reason.
+
+    `currency` is "" and `total` None where no amount is known.
+    """
 
     realm_id: str
     reason: str
-    detail: str
+    detail: str | None
+    currency: str
     documents: int
-    total: Decimal
+    total: Decimal | None
     oldest: datetime
     example_ids: list[int]
 
@@ -198,7 +202,10 @@ class OperatorStore(Protocol):
 
     async def operations(self, document_id: int) -> list[OperationView]: ...
     async def outcomes(self, document_id: int) -> list[OutcomeView]: ...
-    async def causes(self, state: DocumentState) -> list[StoredCause]: ...
+    async def causes(self, state: DocumentState, most: int) -> list[StoredCause]:
+        """Every group of a company and reason whole, and its *most* frequent details."""
+        ...
+
     async def counts(self) -> list[DocumentCount]: ...
     async def stuck(self) -> dict[str, int]:
         """How many documents are blocked, and how many are waiting."""

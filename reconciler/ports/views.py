@@ -230,13 +230,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents stopped by exactly the same thing; `total` sums those of known amount."""
+    """Documents stopped by exactly the same thing; `totals` sums those of known amount by currency."""
 
     detail: str
     sentence: str
     fix: str
     documents: int
-    total: Decimal
+    totals: dict[str, Decimal]
     oldest: datetime
     example_ids: tuple[int, ...]
 
@@ -244,7 +244,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 class BlockedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Documents of one company stopped for one reason, by cause, most frequent first.
 
-    `causes` holds at most 50; `documents` counts them all.
+    `causes` holds at most 50; `documents` and `totals` count them all.
     """
 
     realm_id: str
@@ -252,6 +252,7 @@ class BlockedGroup(msgspec.Struct, frozen=True, kw_only=True):
     state: DocumentState
     reason: str
     documents: int
+    totals: dict[str, Decimal]
     oldest: datetime
     causes: tuple[Cause, ...]
 

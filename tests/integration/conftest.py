@@ -12,7 +12,7 @@ import pytest
 
 from tests import servers
 from tests.company_at_work import Work, at_work, brisk_waits
-from tests.console import fill
+from tests.console import HASHES, OPERATOR_PASSWORD, Visitor, console_at, fill
 from tests.sandbox_process import Sandbox, sandbox_process
 from tests.whole_service import new_service as new_service
 
@@ -56,3 +56,22 @@ def filled_dsn(postgres_server: servers.PostgresServer, filled_database: str) ->
     """A copy of it for one test."""
     with servers.database(postgres_server, filled_database) as name:
         yield postgres_server.dsn_of(name)
+
+
+@pytest.fixture
+async def ada(filled_dsn: str) -> AsyncIterator[Visitor]:
+    """An operator who has logged in."""
+    async with (
+        console_at(filled_dsn, console_auth="password", **HASHES) as site,
+        site.visitor() as visitor,
+    ):
+        await visitor.log_in(OPERATOR_PASSWORD)
+        yield visitor
+
+
+@pytest.fixture
+async def ledger(filled_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """The database, to see what became of it."""
+    connection = await asyncpg.connect(filled_dsn)
+    yield connection
+    await connection.close()

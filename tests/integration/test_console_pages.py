@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from reconciler.console.context import BASE
 from tests.console import (
     HASHES,
-    OPERATOR_PASSWORD,
     VIEWER_PASSWORD,
     XSS,
     XSS_DEAL,
@@ -20,25 +18,6 @@ from tests.console import (
     crawl,
     rows,
 )
-
-
-@pytest.fixture
-async def ada(filled_dsn: str) -> AsyncIterator[Visitor]:
-    """An operator who has logged in."""
-    async with (
-        console_at(filled_dsn, console_auth="password", **HASHES) as site,
-        site.visitor() as visitor,
-    ):
-        await visitor.log_in(OPERATOR_PASSWORD)
-        yield visitor
-
-
-@pytest.fixture
-async def ledger(filled_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """The database, to see what became of it."""
-    connection = await asyncpg.connect(filled_dsn)
-    yield connection
-    await connection.close()
 
 
 async def test_every_link_leads_to_a_page_anyone_can_use(ada: Visitor) -> None:
