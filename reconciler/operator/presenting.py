@@ -27,6 +27,7 @@ from reconciler.ports.views import DocumentSummary, HubSpotProblem, ObjectHit
 from reconciler.quickbooks.fault_codes import FAULTS, GATEWAY_FAULTS
 from reconciler.reasons import WORDS, Reason
 from reconciler.workflows import WorkflowFile
+from reconciler.writing.observed import LOST
 
 Names = dict[str, str]
 """The short name of a company by realm id."""
@@ -131,13 +132,13 @@ def _amount(total: Decimal, currency: str) -> str:
 def _created(stored: StoredDocument, company: str, currency: str) -> Words:
     number = stored.document_number or f"id {stored.quickbooks_id}"
     total = _amount(stored.total, currency) if stored.total is not None else ""
-    sentence = f"{stored.quickbooks_entity} {number}{total} is in {company}."
-    if stored.drift:
-        return Words(f"{sentence} {stored.drift}")
-    if stored.reason:
-        found = split(stored.reason, stored.detail)
-        return Words(f"{sentence} {found.sentence}", found.fix)
-    return Words(sentence)
+    drift, _, seen = stored.drift.partition(": ")
+    where = "was made in" if drift in LOST else "is in"
+    told = [f"{stored.quickbooks_entity} {number}{total} {where} {company}."]
+    if drift and drift != stored.reason:
+        told.append(seen)
+    found = split(stored.reason, stored.detail)
+    return Words(" ".join([*told, found.sentence]).rstrip(), found.fix)
 
 
 def split(reason: str, detail: str) -> Words:

@@ -54,6 +54,25 @@ async def test_a_list_that_a_group_leads_to_is_as_long_as_it_says(
     assert sorted([_length(await ada.get(link)) for link in lists]) == [2, 3]
 
 
+async def test_a_document_that_went_is_not_said_to_be_there(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """What QuickBooks lost was made there; the ledger's own words for it are nobody's."""
+    told = "Invoice 1042 was deleted in QuickBooks."
+    await _add(
+        ledger, 1, f"'{told} If it should exist, enter it in QuickBooks by hand.'",
+        reason="gone_in_quickbooks", state="created",
+    )  # fmt: skip
+    await ledger.execute(
+        "UPDATE documents SET drift = reason || ': ' || detail WHERE reason <> '' AND state = 'created'"
+    )
+    number = await ledger.fetchval("SELECT max(document_id) FROM documents")
+    page = await ada.get(f"{BASE}/documents/{number}")
+    assert f"Invoice 1 was made in us. {told} What to do If it should exist" in page.text
+    assert "gone_in_quickbooks" not in page.text
+    assert "is in us" not in page.text
+
+
 async def _add(
     ledger: asyncpg.Connection,
     many: int,
