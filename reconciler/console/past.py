@@ -69,6 +69,7 @@ class Past:
     command: Sequence[str] = (sys.executable, "-m", "reconciler.cli")
     _problems: dict[str, str] = field(default_factory=dict)
     _running: dict[str, Process] = field(default_factory=dict)
+    _beginning: set[str] = field(default_factory=set)
     _watching: set[asyncio.Task[None]] = field(default_factory=set)
     _previewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -93,12 +94,16 @@ class Past:
     async def start(self, kind: str, request: Request, share: str, by: str) -> bool:
         """Begin or go on; False if the same one runs here already."""
         key = _key(kind, request)
-        if key in self._running:
+        if key in self._running or key in self._beginning:
             return False
         self._problems.clear()
         more = ["--yes"] if kind == "backfill" else []
         options = [*_options(request), f"--share={share}", f"--by={by}", *more, "--json"]
-        self._running[key] = child = await self._begin([kind, *options])
+        self._beginning.add(key)
+        try:
+            self._running[key] = child = await self._begin([kind, *options])
+        finally:
+            self._beginning.discard(key)
         task = asyncio.create_task(self._watch(key, child))
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)

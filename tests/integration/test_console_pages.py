@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 
 import asyncpg
 import pytest
 
 from reconciler.console.context import BASE
+from reconciler.console.past import Past
 from tests.console import (
     HASHES,
     VIEWER_PASSWORD,
@@ -284,6 +287,22 @@ async def test_redriving_what_is_still_not_understood_says_so(
     form = after.form(f"{BASE}/dead-letters/dismiss")
     after = await ada.send(f"{BASE}/dead-letters/dismiss", form | {"why": "a log line"})
     assert "dismissed by Ada Lovelace: a log line" in after.text
+
+
+async def test_a_form_that_was_sent_twice_begins_one_replay(filled_dsn: str) -> None:
+    """A second one would be out of reach: nothing could stop it, nor end it with the service."""
+    async with console_at(filled_dsn) as site, site.visitor() as visitor:
+        site.console.past = Past(command=("sh", "-c", "exec sleep 100"))
+        form = (await visitor.get(f"{BASE}/replays")).form(f"{BASE}/replays/replay")
+        pages = await asyncio.gather(
+            *(visitor.send(f"{BASE}/replays/replay", form) for _ in range(3))
+        )
+        assert all(page.status == 200 for page in pages)
+        children = await asyncio.create_subprocess_exec(
+            "pgrep", "-c", "-P", str(os.getpid()), "sleep", stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await children.communicate()
+        assert int(output) == 1
 
 
 async def test_pages_of_a_viewer_have_no_buttons(filled_dsn: str) -> None:
