@@ -44,10 +44,11 @@ async def static(request: web.Request) -> web.Response:
     )
 
 
-def link(path: str, **query: object) -> str:
+def link(path: str, /, **query: object) -> str:
     """A path of the console with those parameters that are set."""
-    wanted = {name: str(value) for name, value in query.items() if value not in ("", None, ())}
-    return f"{BASE}{path}" + (f"?{urlencode(wanted)}" if wanted else "")
+    wanted = {name: value for name, value in query.items() if value not in ("", None)}
+    told = urlencode(wanted, doseq=True)
+    return f"{BASE}{path}" + (f"?{told}" if told else "")
 
 
 def _environment() -> Environment:

@@ -328,3 +328,18 @@ async def test_empty_console_says_what_to_do(database_dsn: str) -> None:
         assert {page.status for page in pages} == {200}
         assert [problem for page in pages for problem in page.problems()] == []
         assert "No document is blocked" in (await visitor.get(f"{BASE}/blocked")).text
+
+
+async def test_the_next_page_keeps_all_that_was_asked_for(ada: Visitor) -> None:
+    """Several states, and parameters of no page, which are no error."""
+    path = f"{BASE}/documents?state=wanted&state=waiting&state=blocked&path=x&self=y"
+    states = set[str]()
+    while path:
+        page = await ada.get(path)
+        assert page.status == 200
+        states |= {
+            each.text for each in page.all("span")
+            if each.attributes.get("class", "").startswith("state ")
+        }  # fmt: skip
+        path = next((e.attributes["href"] for e in page.all("a") if e.text == "Next page"), "")
+    assert states == {"Wanted", "Waiting", "Blocked"}

@@ -56,6 +56,12 @@ def text(form: Form, name: str) -> str:
     return " ".join(value.split())[:2000] if isinstance(value, str) else ""
 
 
+def first_page(query: MultiMapping[str]) -> dict[str, list[str]]:
+    """What was asked for, without the place in the list."""
+    told = {name: [each for each in query.getall(name) if each] for name in query}
+    return {name: values for name, values in told.items() if name != "after"}
+
+
 def selection(form: Form) -> Selection:
     """Which documents a form is about: those ticked, a cause, a group, or all that are blocked.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.console.context import console_of
-from reconciler.console.pages.asking import number
+from reconciler.console.pages.asking import first_page, number
 from reconciler.console.rendering import render
 from reconciler.operator.workflow_words import enrolment_words
 from reconciler.ports.views import LintView, WorkflowsView
@@ -103,5 +103,5 @@ async def audit(request: web.Request) -> web.Response:
     page = await console_of(request).operator.audit(target, after)
     return await render(
         request, "audit.html", page=page, target=target,
-        first={name: value for name, value in request.query.items() if name != "after"},
+        first=first_page(request.query),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from aiohttp import web
 from reconciler.console.context import PERSON, console_of
 from reconciler.console.pages.asking import (
     acted,
+    first_page,
     number,
     path_number,
     selection,
@@ -30,7 +31,7 @@ async def documents(request: web.Request) -> web.Response:
         request, "documents.html", page=page, wanted=wanted, companies=companies,
         workflows=[each.name for each in console.operator.workflows.workflows],
         source_types=SOURCE_TYPES,
-        first={name: value for name, value in request.query.items() if name != "after"},
+        first=first_page(request.query),
     )  # fmt: skip
 
 
