@@ -88,9 +88,14 @@ def remember(request: web.Request, session: Session) -> None:
     request[CHANGED] = True
 
 
+_MOST_NOTICE_BYTES = 1500
+"""Browsers drop a cookie of more than 4 KiB without a word."""
+
+
 def notice(request: web.Request, text: str) -> None:
     """Show a text on the next page."""
-    remember(request, msgspec.structs.replace(request[SESSION], notice=text[:1500]))
+    kept = text.encode(errors="replace")[:_MOST_NOTICE_BYTES].decode(errors="ignore")
+    remember(request, msgspec.structs.replace(request[SESSION], notice=kept))
 
 
 def see_other(path: str) -> web.Response:

@@ -343,3 +343,24 @@ async def test_the_next_page_keeps_all_that_was_asked_for(ada: Visitor) -> None:
         }  # fmt: skip
         path = next((e.attributes["href"] for e in page.all("a") if e.text == "Next page"), "")
     assert states == {"Wanted", "Waiting", "Blocked"}
+
+
+async def test_what_an_action_came_to_is_told_in_any_script(
+    ada: Visitor, ledger: asyncpg.Connection
+) -> None:
+    """A long text is cut before browsers drop the cookie that carries it."""
+    await ledger.execute("UPDATE dead_letters SET reason = 'json', detail = repeat('漢', 900)")
+    letters = await ledger.fetch(
+        "SELECT dead_letter_id FROM dead_letters WHERE resolved_at IS NULL"
+    )
+    await ledger.execute("UPDATE dead_letters SET resolved_at = now(), resolution = detail")
+    page = await ada.get(f"{BASE}/documents?state=blocked")
+    csrf = page.form(f"{BASE}/retry")["csrf"]
+    ticked = [("dead_letter", str(each[0])) for each in letters[:4]] + [("csrf", csrf)]
+    async with ada.http.post(
+        f"{ada.site}{BASE}/dead-letters/redrive", data=ticked, headers={"Origin": ada.site},
+        allow_redirects=False,
+    ) as answer:  # fmt: skip
+        assert answer.status == 303
+        assert len(answer.headers["Set-Cookie"].split(";")[0]) < 4000
+    assert "resolved already: 漢漢" in (await ada.get(f"{BASE}/dead-letters")).text
