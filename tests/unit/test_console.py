@@ -126,6 +126,8 @@ def test_a_hexdump_holds_every_byte(raw: bytes) -> None:
         ("payment #77", ("payment", "77")),
         ("https://app.hubspot.com/contacts/4711/record/0-14/55?x=1", ("quote", "55")),
         ("Acme deal 123 renewal", None),
+        ("Deal Acme", None),
+        ("quote 2026/17", None),
         ("123", None),
     ],
 )

@@ -18,7 +18,7 @@ from reconciler.ports.views import DocumentFilter, DocumentSummary, ObjectHit
 
 _TYPE_IDS = {"0-3": ObjectType.DEAL, "0-14": ObjectType.QUOTE, "0-101": ObjectType.PAYMENT}
 _MOST = 25
-_TYPED = re.compile(r"(deal|quote|payment)s?[\s:#/]+(\S+)", re.IGNORECASE)
+_TYPED = re.compile(r"(deal|quote|payment)s?[\s:#/]+([0-9]+)", re.IGNORECASE)
 _LINK = re.compile(r"https?://\S*hubspot\S*/record/(0-3|0-14|0-101)/(\d+)")
 _DOCUMENT = re.compile(r"(?:document|#)\s*(\d{1,18})", re.IGNORECASE)
 
