@@ -199,6 +199,20 @@ async def test_a_page_whose_session_is_over_leads_to_the_log_in(service: Running
     )
 
 
+@pytest.mark.parametrize("page", ["documents", "dead-letters", "overview"])
+async def test_a_telephone_shows_only_what_it_has_room_for(
+    service: Running, tab: Tab, paths: dict[str, str], page: str
+) -> None:
+    """No column without its heading, and no button for ticks that can't be set there."""
+    await tab.look(*SIZES["narrow"], "light")
+    await tab.open(f"{service.url}/console{paths[page]}")
+    shown = "[...document.querySelectorAll('.wide, .tick')].filter(each => each.checkVisibility())"
+    assert await tab.evaluate(f"{shown}.length") == 0
+    assert "selected" not in await tab.evaluate("document.querySelector('main').innerText")
+    count = "document.querySelector('td.number').getBoundingClientRect().right"
+    assert await tab.evaluate(f"{count} <= innerWidth")
+
+
 async def test_the_pages_need_no_script(service: Running, tab: Tab, tmp_path: Path) -> None:
     """With JavaScript off, retry still works from the page."""
     await tab.call("Emulation.setScriptExecutionDisabled", value=True)
