@@ -30,7 +30,13 @@ from reconciler.reasons import OFF
 from store import finding, known
 from store.holding import hold_objects
 from store.hydration import request_facts
-from store.links import change_links, linked_sources, wake_followers, with_merged
+from store.links import (
+    change_links,
+    linked_sources,
+    waiting_unlinked,
+    wake_followers,
+    with_merged,
+)
 from store.pool import Connection
 from store.rows import affected, decode_object, document_key, key_columns
 
@@ -150,6 +156,9 @@ class IntakeTransaction:
 
     async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
         return await hold_objects(self._connection, keys)
+
+    async def waiting_unlinked(self, kinds: Sequence[ObjectType]) -> list[int]:
+        return await waiting_unlinked(self._connection, kinds)
 
     async def expect_objects(self, keys: Sequence[ObjectKey]) -> None:
         """Make empty rows of version 0 for objects that are named but not known, in the order given.

@@ -92,6 +92,22 @@ async def linked_sources(
     return {ObjectKey(row[0], ObjectType(row[1]), row[2]) for row in rows}
 
 
+async def waiting_unlinked(connection: Connection, kinds: Sequence[ObjectType]) -> list[int]:
+    """Ids of documents that wait and whose object is not noted to name anything of these kinds."""
+    rows = await connection.fetch(
+        """
+        SELECT d.document_id FROM documents AS d
+         WHERE d.state = 'waiting' AND d.quickbooks_id IS NULL
+           AND NOT EXISTS (SELECT FROM object_links AS l
+                            WHERE l.portal_id = d.portal_id AND l.source_type = d.object_type
+                              AND l.source_id = d.object_id AND l.target_type = ANY($1::text[]))
+         ORDER BY d.document_id
+        """,
+        list(kinds),
+    )
+    return [row[0] for row in rows]
+
+
 async def sale_links(
     pool: asyncpg.Pool, keys: Sequence[ObjectKey]
 ) -> list[tuple[ObjectKey, ObjectKey]]:

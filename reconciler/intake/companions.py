@@ -58,7 +58,8 @@ def changed_links(
 ) -> LinkChanges:
     """What the objects name now and did not before, and the other way round. Pure.
 
-    A companion names what it was merged into: who names it is then waiting for that one.
+    A companion names what it was merged into: who names it is then waiting for that one. Of what has a
+    topic of its own all is told: it may have had none when the object named it first.
     """
     changes = LinkChanges([], [])
     for stored in folded:
@@ -68,9 +69,9 @@ def changed_links(
         known = before.get(obj.key)
         was = _named(known.object, companions) if known else set()
         now = _named(obj, companions)
-        if now != was:
-            changes.added.extend(ObjectLink(target, obj.key) for target in now - was)
-            changes.removed.extend(ObjectLink(target, obj.key) for target in was - now)
+        added = now - was | {target for target in now if target.type in companions}
+        changes.added.extend(ObjectLink(target, obj.key) for target in added)
+        changes.removed.extend(ObjectLink(target, obj.key) for target in was - now)
     return changes
 
 

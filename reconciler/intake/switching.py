@@ -1,4 +1,5 @@
-"""Follows workflows that were switched off, on again or removed since the service last ran.
+"""Follows workflows that were switched off, on again or removed since the service last ran, and
+companion topics that were not read before.
 
 Called once by `app` at start, before anything is read. Unsent documents of an action that is off or
 gone are blocked, so that they are seen and not sent; once it is on again they are decided anew
@@ -12,9 +13,17 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from reconciler.intake.companions import Stale, changed_links, hold
 from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.intake.ledger import events_of
-from reconciler.model import UNSENT, DocumentKey, DocumentState, ObjectKey, SourceObject
+from reconciler.model import (
+    UNSENT,
+    DocumentKey,
+    DocumentState,
+    ObjectKey,
+    ObjectType,
+    SourceObject,
+)
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import OFF, Blocked, Reason
 from reconciler.workflows import Workflow
@@ -36,6 +45,10 @@ class SwitchTransaction(Transaction, Protocol):
 
     async def entries(self, document_ids: Sequence[int]) -> list[LedgerEntry]:
         """These documents as they are recorded now."""
+        ...
+
+    async def waiting_unlinked(self, kinds: Sequence[ObjectType]) -> list[int]:
+        """Ids of documents that wait, of objects not noted to name any of these kinds, in order."""
         ...
 
     async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
@@ -88,6 +101,34 @@ async def follow_switches(
     for chunk in _chunks(on_again):
         decided += await _anew(intake, transaction, partial(_decide_anew, intake, chunk))
     return Switched(blocked, decided)
+
+
+async def follow_companions(
+    intake: Intake, transaction: Callable[[], AbstractAsyncContextManager[SwitchTransaction]]
+) -> int:
+    """Let documents that wait be woken by companions whose topics were not read when their objects named
+    them; answers how many were looked at."""
+    if not intake.companions:
+        return 0
+    async with transaction() as store:
+        waiting = await store.waiting_unlinked(sorted(intake.companions))
+    linked = 0
+    for chunk in _chunks(waiting):
+        linked += await _anew(intake, transaction, partial(_link, intake, chunk))
+    return linked
+
+
+async def _link(intake: Intake, document_ids: Sequence[int], store: SwitchTransaction) -> int:
+    documents = await store.entries(document_ids)
+    found = await store.objects(sorted({document.key.source for document in documents}))
+    try:
+        await hold(store, list(found.values()), intake.companions, undecided=False)
+    except Stale:
+        raise intake.concurrent from None
+    await store.change_links(*changed_links(found.values(), {}, intake.companions))
+    objects = {key: stored.object for key, stored in found.items()}
+    await intake.record_decisions(store, list(objects.values()), objects, Taken())
+    return len(documents)
 
 
 def _chunks(document_ids: Sequence[int]) -> Iterator[Sequence[int]]:

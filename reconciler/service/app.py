@@ -25,7 +25,7 @@ import structlog
 from reconciler.console.routes import mount
 from reconciler.console.wiring import open_console
 from reconciler.errors import ConfigurationError, FeedBroken, Fenced, ReconcilerError, first_of
-from reconciler.intake.switching import follow_switches
+from reconciler.intake.switching import follow_companions, follow_switches
 from reconciler.metrics import Metrics
 from reconciler.quickbooks.client import open_session
 from reconciler.running.crash import crash_point
@@ -190,11 +190,13 @@ class Service:
         )
 
     async def _follow_switches(self) -> None:
-        """Block what workflows wanted that are off now; take up what is on again."""
+        """Block what workflows wanted that are off now; take up what is on again, and what waits for
+        companions that have topics by now."""
         intake = intake_over(self.process.pool, self.settings, self.workflows)
         switched = await follow_switches(intake, partial(transaction, self.process.pool))
         if any(switched):
             _log.info("workflows switched", blocked=switched.off, decided_anew=switched.on)
+        await follow_companions(intake, partial(transaction, self.process.pool))
 
     async def _ensure_topics(self) -> None:
         """Kafka must answer, whether or not topics are to be created."""

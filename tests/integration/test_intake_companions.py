@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import permutations
 
 import asyncpg
 import pytest
 
 from reconciler.intake.companions import COMPANIONS
+from reconciler.intake.switching import follow_companions
 from reconciler.model import ObjectKey, ObjectType
 from reconciler.workflows import WorkflowFile, load
 from store.intake import transaction
@@ -166,6 +168,20 @@ async def test_a_product_gives_what_its_line_does_not_say(intake: IntakeAtWork) 
         "sku": "SUP-GOLD",
         "name": "Gold support",
     }
+
+
+async def test_topics_that_are_read_later_wake_what_waits(intake: IntakeAtWork) -> None:
+    """One deal was won before they were, another is won since: both were read first without them."""
+    without = IntakeAtWork(intake.pool, FILE, group="before")
+    await without.take(deal("1"), deal("2", dealstage="open"), deal("3"))
+    await intake.take(contact("3"), line("3"))
+    await follow_companions(intake.intake, partial(transaction, intake.pool))
+    await intake.take(deal("2", at=AT + 1))
+    states = {place[1]: state for place, (state, _) in (await intake.ledger()).items()}
+    assert states == {"1": "waiting", "2": "waiting", "3": "wanted"}
+    await intake.take(contact("1"), line("1"), contact("2"), line("2"))
+    assert set((await intake.ledger()).values()) == {("wanted", "")}
+    assert await follow_companions(intake.intake, partial(transaction, intake.pool)) == 0
 
 
 async def test_at_the_same_moment_in_two_processes(intake: IntakeAtWork) -> None:
