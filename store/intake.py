@@ -28,7 +28,6 @@ from reconciler.ports.intake import (
 from reconciler.ports.outcomes import NewOutcome
 from reconciler.reasons import OFF
 from store import finding, known
-from store.holding import hold_objects
 from store.hydration import request_facts
 from store.links import (
     change_links,
@@ -153,9 +152,6 @@ class IntakeTransaction:
             *key_columns(keys),
         )
         return {ObjectKey(row[0], ObjectType(row[1]), row[2]): row[3] for row in rows}
-
-    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
-        return await hold_objects(self._connection, keys)
 
     async def waiting_unlinked(self, kinds: Sequence[ObjectType]) -> list[int]:
         return await waiting_unlinked(self._connection, kinds)

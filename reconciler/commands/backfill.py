@@ -22,9 +22,9 @@ from reconciler.commands.planner import Planner
 from reconciler.commands.replay import Replaying, Share, report
 from reconciler.commands.session import Session, login, run, yield_processor
 from reconciler.errors import ConfigurationError
-from reconciler.intake.intake import Taken
+from reconciler.intake.intake import Taken, Transaction
 from reconciler.model import ObjectKey, ObjectType, Priority
-from reconciler.operator.backfilling import Backfill, BackfillTransaction
+from reconciler.operator.backfilling import Backfill
 from reconciler.operator.pace import Pace
 from reconciler.operator.planning import Plan
 from reconciler.ports.operator import NewAudit
@@ -167,7 +167,7 @@ class Backfilling:
 
     def _transaction(
         self, last: ObjectKey, taken: Taken
-    ) -> AbstractAsyncContextManager[BackfillTransaction]:
+    ) -> AbstractAsyncContextManager[Transaction]:
         return replays.backfilling(self.session.pool, partial(self._passed, last, taken))
 
     def _passed(self, last: ObjectKey, taken: Taken) -> ReplayView:

@@ -256,6 +256,24 @@ class Intake:
                 folded.append(StoredObject(stored.version if stored else 0, after))
         return folded
 
+    async def held(self, transaction: Transaction, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        """Objects about which nothing new was read, to be decided. Until commit nobody else writes or
+        decides about them, nor writes the companions that they name.
+
+        These are linked to them now: they may have had no topic when they were named.
+        """
+        if not self.companions:
+            await transaction.lock_objects(keys)
+        found = await transaction.objects(keys)
+        if self.companions:
+            stored = list(found.values())
+            try:
+                await hold(transaction, stored, self.companions, undecided=False)
+            except Stale:
+                raise self.concurrent from None
+            await transaction.change_links(*changed_links(stored, {}, self.companions))
+        return [stored.object for stored in found.values()]
+
     async def record_decisions(
         self,
         transaction: Transaction,

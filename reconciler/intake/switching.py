@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from reconciler.intake.companions import Stale, changed_links, hold
 from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.intake.ledger import events_of
 from reconciler.model import (
@@ -22,7 +21,6 @@ from reconciler.model import (
     DocumentState,
     ObjectKey,
     ObjectType,
-    SourceObject,
 )
 from reconciler.ports.intake import ActionPlace, LedgerEntry, WantedDocument
 from reconciler.reasons import OFF, Blocked, Reason
@@ -49,10 +47,6 @@ class SwitchTransaction(Transaction, Protocol):
 
     async def waiting_unlinked(self, kinds: Sequence[ObjectType]) -> list[int]:
         """Ids of documents that wait, of objects not noted to name any of these kinds, in order."""
-        ...
-
-    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
-        """Read objects, and keep others from changing them or what they name until commit."""
         ...
 
 
@@ -114,21 +108,8 @@ async def follow_companions(
         waiting = await store.waiting_unlinked(sorted(intake.companions))
     linked = 0
     for chunk in _chunks(waiting):
-        linked += await _anew(intake, transaction, partial(_link, intake, chunk))
+        linked += await _anew(intake, transaction, partial(_decide_anew, intake, chunk))
     return linked
-
-
-async def _link(intake: Intake, document_ids: Sequence[int], store: SwitchTransaction) -> int:
-    documents = await store.entries(document_ids)
-    found = await store.objects(sorted({document.key.source for document in documents}))
-    try:
-        await hold(store, list(found.values()), intake.companions, undecided=False)
-    except Stale:
-        raise intake.concurrent from None
-    await store.change_links(*changed_links(found.values(), {}, intake.companions))
-    objects = {key: stored.object for key, stored in found.items()}
-    await intake.record_decisions(store, list(objects.values()), objects, Taken())
-    return len(documents)
 
 
 def _chunks(document_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -157,7 +138,7 @@ async def _switch_off(
     document_ids: Sequence[int],
     store: SwitchTransaction,
 ) -> int:
-    await _hold_sources(store, document_ids)
+    await store.lock_objects(await _sources(store, document_ids))
     wanted = []
     for document in await store.entries(document_ids):
         if document.state not in UNSENT or document.reason in OFF or _place(document) in on:
@@ -180,18 +161,15 @@ async def _decide_anew(
     intake: Intake, document_ids: Sequence[int], store: SwitchTransaction
 ) -> int:
     """As known before and now they are the same: only what the ledger holds is decided."""
-    found = await _hold_sources(store, document_ids)
+    found = await intake.held(store, await _sources(store, document_ids))
     await intake.record_decisions(store, found, {obj.key: obj for obj in found}, Taken())
     return len(document_ids)
 
 
-async def _hold_sources(
-    store: SwitchTransaction, document_ids: Sequence[int]
-) -> list[SourceObject]:
-    """The objects of these documents. Other processes take records in meanwhile: what is recorded
-    here must not be of an object as it was before."""
-    documents = await store.entries(document_ids)
-    return await store.hold_objects(sorted({document.key.source for document in documents}))
+async def _sources(store: SwitchTransaction, document_ids: Sequence[int]) -> list[ObjectKey]:
+    """The objects of these documents. They are locked before anything is recorded: other processes take
+    records in meanwhile, and may start as well."""
+    return sorted({document.key.source for document in await store.entries(document_ids)})
 
 
 def _place(document: LedgerEntry) -> ActionPlace:

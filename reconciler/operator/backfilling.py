@@ -11,20 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from reconciler.intake.intake import Intake, Taken, Transaction
-from reconciler.model import ObjectKey, ObjectType, Priority, SourceObject
+from reconciler.model import ObjectKey, ObjectType, Priority
 from reconciler.operator.pace import Pace
 from reconciler.workflows import Workflow
 
 BATCH = 25
-
-
-class BackfillTransaction(Transaction, Protocol):
-    """Intake's transaction that can also keep objects from changing while they are decided."""
-
-    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]: ...
 
 
 Progress = Callable[[ObjectKey, Taken], None]
@@ -37,7 +30,7 @@ class Backfill:
     intake: Intake
     workflows: Sequence[Workflow]
     page: Callable[[ObjectType, ObjectKey | None, int], Awaitable[list[ObjectKey]]]
-    transaction: Callable[[ObjectKey, Taken], AbstractAsyncContextManager[BackfillTransaction]]
+    transaction: Callable[[ObjectKey, Taken], AbstractAsyncContextManager[Transaction]]
     pace: Pace
     progress: Progress
 
@@ -60,7 +53,7 @@ class Backfill:
             taken = Taken(records=len(keys))
             try:
                 async with self.transaction(keys[-1], taken) as transaction:
-                    objects = await transaction.hold_objects(keys)
+                    objects = await intake.held(transaction, keys)
                     await intake.record_decisions(transaction, objects, {}, taken)
             except intake.concurrent:
                 continue

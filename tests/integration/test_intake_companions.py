@@ -224,7 +224,7 @@ async def test_what_is_held_keeps_its_companions(
     await intake.take(deal(dealstage="open"), contact(), line())
     change = meanwhile(monkeypatch, intake.pool, other.take(line(at=AT + 1, price="120.00")))
     async with transaction(intake.pool) as held:
-        found = await held.hold_objects([deal().key])
+        found = await intake.intake.held(held, [deal().key])
         await held.ledger([deal().key])
         assert [obj.key for obj in found] == [deal().key]
         assert not change.done()

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from reconciler.intake.intake import Intake, Taken
+from reconciler.intake.intake import Intake, Taken, Transaction
 from reconciler.model import ObjectKey, ObjectType, Priority, SourceObject
-from reconciler.operator.backfilling import BATCH, Backfill, BackfillTransaction
+from reconciler.operator.backfilling import BATCH, Backfill
 from reconciler.operator.pace import Pace
 from reconciler.workflows import load
 
@@ -33,6 +33,9 @@ class Deciding:
     priority: Priority = Priority.LIVE
     concurrent: type[Exception] = RuntimeError
 
+    async def held(self, _: object, keys: Sequence[ObjectKey]) -> list[SourceObject]:
+        return [SourceObject(key=key) for key in keys]
+
     async def record_decisions(self, *_: object) -> None:
         """Nothing differs from the ledger."""
 
@@ -40,12 +43,9 @@ class Deciding:
 class Objects:
     """As many as three batches hold, and another one whenever somebody looks."""
 
-    async def hold_objects(self, keys: Sequence[ObjectKey]) -> list[SourceObject]:
-        return [SourceObject(key=key) for key in keys]
-
     @asynccontextmanager
-    async def transaction(self, *_: object) -> AsyncIterator[BackfillTransaction]:
-        yield cast("BackfillTransaction", self)
+    async def transaction(self, *_: object) -> AsyncIterator[Transaction]:
+        yield cast("Transaction", self)
 
     async def page(self, kind: ObjectType, after: ObjectKey | None, limit: int) -> list[ObjectKey]:
         first = int(after.id) + 1 if after else 0
