@@ -76,6 +76,13 @@ class Missing:
             body.pop("PrimaryEmailAddr", None)
         return body
 
+    def may_be_another(self, book: Book) -> bool:
+        """Whether a product without a SKU is looked for again once one of its name, with a SKU, is made."""
+        wanted = self.wanted
+        if not isinstance(wanted, ProductReference) or wanted.sku:
+            return False
+        return book.is_being_made(self.entity, wanted.name)
+
 
 @dataclass
 class ReferenceMaker:
@@ -136,7 +143,7 @@ class ReferenceMaker:
                 continue
             if state in ("done", "refused"):
                 again.append(each)
-            elif not state:
+            elif not state and not each.may_be_another(book):
                 try:
                     fresh.append((each, self._operation(each, key, book)))
                 except Blocked as stop:  # no name is left for it

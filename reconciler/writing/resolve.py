@@ -114,13 +114,17 @@ class Book:
         """Someone is being created under this name."""
         self._reserved.add((entity, name_key(name)))
 
+    def is_being_made(self, entity: str, name: str) -> bool:
+        """Whether someone is created under this name, and not known yet."""
+        return (entity, name_key(name)) in self._reserved
+
     def item_name_is_taken(self, name: str) -> bool:
         """Items have a name space of their own."""
-        return ("Item", name_key(name)) in self._reserved or bool(self.named("Item", name))
+        return self.is_being_made("Item", name) or bool(self.named("Item", name))
 
     def name_is_taken(self, name: str) -> bool:
         """Customers, vendors and employees share one name space, inactive ones included (6240)."""
-        return ("Customer", name_key(name)) in self._reserved or any(
+        return self.is_being_made("Customer", name) or any(
             self.named(entity, name) for entity in ("Customer", "Vendor", "Employee")
         )
 

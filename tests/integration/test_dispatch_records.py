@@ -9,7 +9,7 @@ import pytest
 from reconciler.model import Action, Customer, Line, ProductReference
 from reconciler.writing.operations import reference_operation_key
 from reconciler.writing.resolve import item_key
-from tests.company_at_work import Work, plan, sale
+from tests.company_at_work import Work, brisk_waits, plan, sale
 
 WIDGET = ProductReference(name="Widget", sku="W-1")
 
@@ -99,6 +99,17 @@ async def test_products_in_categories_are_billed_by_their_full_name(work: Work) 
         for row in await work.books("Invoice")
     ]
     assert sorted(billed) == ["Logo", "Print (P-1)", "Print:Logo"]
+
+
+async def test_a_product_without_a_sku_is_the_one_of_its_name_that_is_made_with_it(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is when it comes a moment later: no second product is made for having come together."""
+    brisk_waits(monkeypatch)
+    bare = Line(Decimal(100), product=ProductReference(name="Widget"))
+    await work.want([sale(), sale(lines=(bare,))])
+    await work.run_until(work.all_created)
+    assert [row["Name"] for row in await work.books("Item")] == ["Widget"]
 
 
 async def _blocked(work: Work) -> bool:
