@@ -200,7 +200,8 @@ class Recorder:
         recording.results.append(
             OperationResult(op.operation_key, "done", id_, sync_token, tid=answer.tid)
         )
-        if document.key.action is Action.PAID_INVOICE and op.entity == "Invoice":
+        is_to_be_paid = document.key.action is Action.PAID_INVOICE and op.entity == "Invoice"
+        if is_to_be_paid and decode_content(document.content).total:
             await self._pay(recording, op, document, entity)
         else:
             self._created(recording, op, document, entity, adopted=adopted)

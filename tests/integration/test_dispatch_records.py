@@ -112,6 +112,15 @@ async def test_a_product_without_a_sku_is_the_one_of_its_name_that_is_made_with_
     assert [row["Name"] for row in await work.books("Item")] == ["Widget"]
 
 
+async def test_a_paid_invoice_of_nothing_is_paid_without_a_payment(work: Work) -> None:
+    """Nothing is open on it: a payment of 0.00 would be applied to no balance."""
+    await work.want([sale("0.00")], Action.PAID_INVOICE)
+    await work.run_until(work.all_created)
+    assert [row["Balance"] for row in await work.books("Invoice")] == [0]
+    assert await work.books("Payment") == []
+    assert (await work.document())["total"] == 0
+
+
 async def _blocked(work: Work) -> bool:
     return {row["state"] for row in await work.documents()} == {"blocked"}
 
