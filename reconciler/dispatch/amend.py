@@ -234,7 +234,9 @@ class Amender:
             raise RetryLater("A customer or product is being created.", retry_after=LOOK_AGAIN)
         content = due_by_terms(changed.written, content, resolved)
         mark = marker(request_id(document.key.realm_id, document_operation_key(document, DOCUMENT)))
-        return encode(update_entity(standing, content, resolved, book.facts, mark))
+        entity = update_entity(standing, content, resolved, book.facts, mark)
+        _refuse_former_address(row, entity)
+        return encode(entity)
 
     async def _report(self, changed: Changed, reason: Reason, why: str = "") -> None:
         words = WORDS[reason]
@@ -332,6 +334,13 @@ def _keep_currency(row: Payload, currency: str) -> None:
     now = reference_id(row, "CurrencyRef")
     if currency and now and now != currency:
         raise _Refused(f"it is in {now}, and a document keeps its currency.")
+
+
+def _refuse_former_address(row: Payload, entity: Payload) -> None:
+    """Raises `_Refused` where a document made out to somebody else would be mailed to whom it was for."""
+    moves = reference_id(row, "CustomerRef") != reference_id(entity, "CustomerRef")
+    if moves and row.get("BillEmail") and "BillEmail" not in entity:
+        raise _Refused("the new customer has no e-mail address, and it would keep the former's.")
 
 
 def _as_now(standing: StandingDocument, row: Payload) -> StandingDocument:

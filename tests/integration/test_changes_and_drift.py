@@ -140,6 +140,20 @@ async def test_a_change_is_written(working: Open) -> None:
         assert [row["TotalAmt"] for row in await work.books("Invoice")] == [90]
 
 
+async def test_another_customers_document_is_not_mailed_to_the_former(working: Open) -> None:
+    """With an address of its own it is changed; without one QuickBooks would keep the other's."""
+    async with working(OnChange.UPDATE) as work:
+        id_ = await made(work, sale())
+        await work.desire(id_, sale(name="Eve First", email="eve@first.org"))
+        await work.run_until(has(work, change="", desired=None))
+        (invoice,) = await work.books("Invoice")
+        assert invoice["BillEmail"]["Address"] == "eve@first.org"
+        await work.desire(id_, sale(name="Max Last", email=""))
+        await work.run_until(has(work, change="refused"))
+        assert "it would keep the former's" in (await work.document())["detail"]
+        assert await work.books("Invoice") == [invoice]
+
+
 async def test_an_estimate_that_stands_longer_is_updated(working: Open) -> None:
     """The day until which the quote stands is followed like any other part of it."""
     async with working(OnChange.UPDATE, action=Action.ESTIMATE) as work:
