@@ -40,6 +40,7 @@ from streams.positions import (
 from streams.progress import Lag, Progress
 from streams.protocol import commit_as_member
 from streams.records import Batch, Partition, PartitionLog, Slice, record_of
+from streams.taking import take_records
 
 _POLL_GRACE_SECONDS = 1.0
 _BACKOFF_SECONDS = 0.2
@@ -194,9 +195,7 @@ class IntakeConsumer:
         try:
             # During a rebalance getmany waits without regard to its own timeout.
             async with asyncio.timeout(seconds + _POLL_GRACE_SECONDS):
-                polled = await self._consumer.getmany(
-                    timeout_ms=round(seconds * 1000), max_records=max_records
-                )
+                polled = await take_records(self._consumer, round(seconds * 1000), max_records)
         except TimeoutError:
             self._rewind()
             return Batch()

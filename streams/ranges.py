@@ -17,6 +17,7 @@ from streams.connection import KafkaConnection, KafkaUnavailable, open_patiently
 from streams.header_names import mend_header_names
 from streams.pacing import start_consumer
 from streams.records import Partition, Record, record_of
+from streams.taking import take_records
 
 _POLL_MS = 1000
 _MOST_EMPTY_POLLS = 30
@@ -94,7 +95,7 @@ async def _start(connection: KafkaConnection) -> Any:
 
 async def _poll(consumer: Any, left: Mapping[TopicPartition, Range], max_records: int) -> Any:
     try:
-        return await consumer.getmany(timeout_ms=_POLL_MS, max_records=max_records)
+        return await take_records(consumer, _POLL_MS, max_records)
     except UnicodeDecodeError:
         mend_header_names(consumer)
         for key, each in left.items():

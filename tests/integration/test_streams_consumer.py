@@ -29,6 +29,7 @@ from streams.positions import (
 from streams.progress import Lag
 from streams.ranges import Range, read_ranges
 from streams.records import Batch, Partition, PartitionLog
+from streams.taking import MOST_BYTES
 from tests.feed import NewTopic, consumer, producer, write, write_headers
 from tests.integration.test_streams_cluster import delete_topic
 from tests.offset_book import BookOwner, OffsetBook
@@ -145,6 +146,19 @@ async def test_compressed_topics_can_be_read(group: Group, codec: str) -> None:
     async with group.member() as member:
         await member.store_until(lambda: len(group.book.values) == 5)
     assert set(group.book.values) == {b"x" * 1_000}
+
+
+async def test_a_batch_is_bounded_in_bytes(group: Group) -> None:
+    """Records that compress well come by the hundred in one fetch: not all of them at once."""
+    value = b"x" * 900_000
+    await write(group.kafka, group.topic, [value] * 60, compression_type="zstd")
+    async with group.member() as member:
+        first = await member.next_records()
+    assert len(first) * len(value) < 2 * MOST_BYTES
+    read = read_ranges(group.kafka, {Partition(group.topic, 0): Range(0, 60)}, 100)
+    batches = [records async for records, _ in read]
+    assert sum(map(len, batches)) == 60
+    assert max(map(len, batches)) * len(value) < 2 * MOST_BYTES
 
 
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
