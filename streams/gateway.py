@@ -75,6 +75,7 @@ class Answer:
 _KEPT = Answer(200, "kept")
 _REPEATED = Answer(200, "repeated")
 _UNREADABLE = Answer(400, "unreadable")
+_GARBLED = Answer(400, "garbled")
 _SLOW = Answer(408, "slow")
 _TOO_LARGE = Answer(413, "too_large")
 _OVERLOADED = Answer(503, "overloaded")
@@ -144,8 +145,10 @@ class Gateway:
         try:
             async with asyncio.timeout_at(deadline):
                 body = await request.read()
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             return _SLOW
+        except web.RequestPayloadError:
+            return _GARBLED
         except web.HTTPRequestEntityTooLarge:
             return _TOO_LARGE
         now_ms = _now_ms()

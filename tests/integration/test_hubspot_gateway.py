@@ -187,6 +187,33 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         assert gateway.gateway._bytes == 0
 
 
+async def test_a_body_that_breaks_off_or_is_garbled_is_no_error_of_ours(
+    kafka: KafkaConnection, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted like any other that is refused, and logged as an error of the server nowhere:
+    anybody can send as many as they like."""
+    topic = f"{topic_prefix}deals"
+    await create(kafka, topic)
+    async with running(kafka, topic) as gateway:
+        garbled = b"not what the header says"
+        signed = headers(PUBLIC_URL, garbled) | {"Content-Encoding": "gzip"}
+        async with gateway.session.post(gateway.url, data=garbled, headers=signed) as response:
+            assert response.status == 400
+        port = int(gateway.url.split(":")[2].split("/")[0])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        lines = [f"POST {PATH} HTTP/1.1", "Host: h", "Content-Length: 100"]
+        lines += [f"{k}: {v}" for k, v in headers(PUBLIC_URL, b"").items()]
+        writer.write("\r\n".join([*lines, "", "[half"]).encode())
+        await writer.drain()
+        while not gateway.gateway._requests:
+            await asyncio.sleep(0)
+        writer.close()
+        while gateway.gateway._requests:
+            await asyncio.sleep(0)
+    assert gateway.counted.results == {"garbled": 1, "slow": 1}
+    assert "Error handling request" not in caplog.text
+
+
 async def _chunked(gateway: Running, body: bytes) -> int:
     """Send without saying how long it is."""
 
@@ -244,7 +271,7 @@ async def _burst(bootstrap: str, stop: Callable[[], object], go_on: Callable[[],
 
         async def recover() -> None:
             while not gateway.gateway.not_ready:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             await asyncio.to_thread(go_on)
 
         async with asyncio.TaskGroup() as tasks:
