@@ -13,10 +13,14 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from aiohttp import ClientSession
 
+from reconciler.console.access import NoLogin
+from reconciler.console.wiring import access_of
 from reconciler.demo.runner import COMPANIES
 from reconciler.metrics import Metrics
 from reconciler.metrics.reference import page
+from reconciler.settings import read_settings
 from tests.dashboards import DASHBOARDS, NOTHING_UNDER_LOAD, under_load
 from tests.prometheus import (
     ROOT,
@@ -285,3 +289,18 @@ def test_processes_that_can_do_no_work_keep_no_node_from_being_drained() -> None
     """While Kafka is away none is ready; killing one is safe at any moment, so none need be kept."""
     budget = yaml.safe_load((ROOT / "deploy/kubernetes/disruption.yaml").read_text())["spec"]
     assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+async def test_the_composed_service_has_a_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where docs/operations.md says: on an address that is no loopback one there is none unless asked
+    for. It is served by the name of this machine only, so that no page elsewhere can reach it."""
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["reconciler"]
+    port = r"\$\{RECONCILER_PORT:-(\d+)\}"
+    for name, text in composed["environment"].items():
+        monkeypatch.setenv(name, re.sub(port, r"\1", str(text)))
+    monkeypatch.setenv("RECONCILER_HTTP_HOST", "0.0.0.0")  # as in deploy/Dockerfile
+    monkeypatch.setenv("RECONCILER_WORKFLOWS", str(ROOT / "reconciler/demo/workflows.yaml"))
+    async with ClientSession() as http:
+        assert access_of(read_settings(), http) == NoLogin(frozenset({"localhost"}))
+    published = re.sub(port, r"\1", composed["ports"][0])
+    assert published == "127.0.0.1:8080:8080"
