@@ -100,10 +100,12 @@ def connect(
 ) -> None:
     """Connect a QuickBooks company: an administrator's consent in a browser, once."""
     from reconciler.service import connect as connecting
+    from store.pool import told_in_words
 
     settings, chosen = _company(company)
     say = partial(print, flush=True)  # before it waits, also into a pipe
-    facts = asyncio.run(connecting.connect(settings, chosen, paste=paste, say=say))
+    with told_in_words():
+        facts = asyncio.run(connecting.connect(settings, chosen, paste=paste, say=say))
     print(f"Connected {company}: {facts.name}, {facts.country}, books in {facts.home_currency}.")
 
 
@@ -113,9 +115,11 @@ def disconnect(
 ) -> None:
     """Give the connection to a QuickBooks company back; its documents wait until it is connected."""
     from reconciler.service import connect as connecting
+    from store.pool import told_in_words
 
     settings, chosen = _company(company)
-    done = asyncio.run(connecting.disconnect(settings, chosen))
+    with told_in_words():
+        done = asyncio.run(connecting.disconnect(settings, chosen))
     print(f"{company} is disconnected." if done else f"{company} was not connected.")
 
 
@@ -123,8 +127,11 @@ def disconnect(
 def reseal() -> None:
     """Seal all tokens with the first of RECONCILER_TOKEN_KEYS; the others may then be removed."""
     from reconciler.service import connect as connecting
+    from store.pool import told_in_words
 
-    print(f"Companies resealed: {asyncio.run(connecting.reseal(configured()))}.")
+    with told_in_words():
+        resealed = asyncio.run(connecting.reseal(configured()))
+    print(f"Companies resealed: {resealed}.")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -51,12 +52,16 @@ LOST = (
 """What a call raises when the server could not do it: nothing was committed, or it is unknown."""
 
 
-_LOST_MEANWHILE = (ConnectionError, *(each for each in LOST if each is not OSError))
+_LOST_MEANWHILE = (
+    ConnectionError,
+    socket.gaierror,
+    *(each for each in LOST if each is not OSError),
+)
 """The same without a full disk or a closed pipe of the command's own."""
 
 
 class PostgresUnavailable(ReconcilerError):
-    """Postgres went away in the middle of a command's work."""
+    """Postgres was not there for a command, or went away in the middle of its work."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -138,8 +143,8 @@ def told_in_words() -> Iterator[None]:
         ) from error
     except _LOST_MEANWHILE as error:
         raise PostgresUnavailable(
-            f"Postgres was lost ({type(error).__name__}: {error}). What was done is kept; run the command "
-            "again once it answers."
+            f"Postgres does not answer ({type(error).__name__}: {error}): check RECONCILER_POSTGRES_DSN and "
+            "that the server runs. What was done is kept; run the command again."
         ) from error
 
 

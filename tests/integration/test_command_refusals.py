@@ -11,6 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from reconciler.demo.environment import free_port
+from reconciler.quickbooks.sealing import Seal
 from tests.workflow_files import deals_in, workflow_file
 
 REFUSED, LOST = 2, 1
@@ -97,6 +99,21 @@ async def test_a_connection_lost_midway_is_told(database_dsn: str, workflows: Pa
     await holding.close()
     await looking.close()
     assert "run the command again" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("connect", "--company", "us", "--paste"), ("disconnect", "--company", "us"), ("reseal",)],
+)
+async def test_tokens_that_have_nowhere_to_be_are_told(
+    monkeypatch: pytest.MonkeyPatch, workflows: Path, arguments: tuple[str, ...]
+) -> None:
+    """Before anybody is sent to Intuit for a consent that could not be kept."""
+    monkeypatch.setenv("RECONCILER_TOKEN_KEYS", Seal.new_key())
+    dsn = f"postgresql://u:hunter2@127.0.0.1:{free_port()}/ledger"
+    said = await told(await command(workflows, dsn, *arguments), LOST)
+    assert "RECONCILER_POSTGRES_DSN" in said
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("run",), ("disconnect", "--company", "us")])
