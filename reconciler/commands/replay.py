@@ -226,7 +226,7 @@ class Replaying:
             return _each_once([_asked(text, whole) for text in self.request["offsets"]])
         if not (self.request["since"] or self.request["until"]):
             return whole
-        async with Cluster(sources.kafka_of(self.session)) as cluster:
+        async with sources.cluster_of(self.session) as cluster:
             starts = await _offsets_at(cluster, whole, self.request["since"])
             ends = await _offsets_at(cluster, whole, self.request["until"])
         return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +19,7 @@ from reconciler.intake.companions import completed
 from reconciler.intake.intake import Record
 from reconciler.model import SOURCE_TYPES, Change, ObjectKey, ObjectType, SourceObject
 from reconciler.objects.fold import fold
-from reconciler.service.assembly import companions, lenient_decoder, watched
+from reconciler.service.assembly import companions, lenient_decoder, patience_of, watched
 from store import replays
 from streams import formats, records
 from streams.cluster import Cluster
@@ -92,15 +93,20 @@ class Folded:
 
 async def whole_topics(session: Session) -> dict[records.Partition, Range]:
     """What Kafka holds of the topics that are read."""
-    async with Cluster(kafka_of(session)) as cluster:
+    async with cluster_of(session) as cluster:
         logs = await cluster.logs(await cluster.partitions(session.settings.topics.values()))
     return {log.partition: Range(log.beginning, log.end) for log in logs}
 
 
 async def topic_ids(session: Session, topics: Iterable[str]) -> dict[str, str]:
     """Kafka's ids of topics, "" where it gives none."""
-    async with Cluster(kafka_of(session)) as cluster:
+    async with cluster_of(session) as cluster:
         return {topic: id_ or "" for topic, id_ in (await cluster.topic_ids(topics)).items()}
+
+
+def cluster_of(session: Session) -> Cluster:
+    """Kafka, waited for as long as a command waits for Postgres."""
+    return Cluster(kafka_of(session), timedelta(seconds=patience_of(session.settings)))
 
 
 def kafka_of(session: Session) -> KafkaConnection:

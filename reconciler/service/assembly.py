@@ -126,11 +126,15 @@ def operator_over(pool: Pool, settings: Settings, workflows: WorkflowFile) -> Op
     )
 
 
+def patience_of(settings: Settings) -> float:
+    """How many seconds a command waits for a server: less than the service, for somebody looks on."""
+    return min(settings.startup_wait_seconds, 10.0)
+
+
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Pool]:
     """A small pool, for a command."""
-    wait = min(settings.startup_wait_seconds, 10.0)
-    pool = await postgres_pool(settings, _FEW_CONNECTIONS, wait)
+    pool = await postgres_pool(settings, _FEW_CONNECTIONS, patience_of(settings))
     try:
         yield pool
     finally:

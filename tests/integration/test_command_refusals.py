@@ -116,6 +116,17 @@ async def test_tokens_that_have_nowhere_to_be_are_told(
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize("arguments", [("plan", "--from-topics"), ("replay",)])
+async def test_kafka_that_does_not_answer_is_told_soon(
+    monkeypatch: pytest.MonkeyPatch, database_dsn: str, workflows: Path, arguments: tuple[str, ...]
+) -> None:
+    """Somebody waits: not for the minute that a producer has, but for as long as for Postgres."""
+    monkeypatch.setenv("RECONCILER_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("RECONCILER_STARTUP_WAIT_SECONDS", "1")
+    said = await told(await command(workflows, database_dsn, *arguments), LOST)
+    assert "could not be reached within 1 s" in said
+
+
 @pytest.mark.parametrize("arguments", [("status",), ("run",), ("disconnect", "--company", "us")])
 async def test_a_workflow_file_that_is_no_text_is_told(
     database_dsn: str, workflows: Path, arguments: tuple[str, ...]
