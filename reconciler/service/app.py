@@ -225,6 +225,9 @@ class Service:
                 self.metrics.feed_broken.set(1)
                 return None  # the rest goes on: what is in the ledger can still be dispatched
             except TROUBLE as error:
+                if _told_to_end():
+                    _log.warning("part ends", part=name, error=repr(error))
+                    return None
                 if isinstance(error, Fenced):
                     self.metrics.fenced(name)
                 self.health.not_ready[name] = f"{type(error).__name__}: {error}"
@@ -295,6 +298,12 @@ class Service:
         await keep_accounts(
             self.metrics, partial(add_metered_reads, pool), partial(count_if_old, pool), ready
         )
+
+
+def _told_to_end() -> bool:
+    """Whether this task was cancelled: a server that does not take a farewell raises in its place."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _spare_the_collector() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +24,23 @@ async def test_a_session_timeout_that_kafka_refuses(stage: Scene) -> None:
     assert "group.max.session.timeout.ms" in log
     assert "part restarts" not in log
     assert "Traceback" not in log
+
+
+async def test_a_process_is_stopped_while_postgres_does_not_answer(stage: Scene) -> None:
+    """Nor hears a farewell: no part takes that for trouble to survive, and the process ends in order."""
+    place = urlsplit(stage.places.dsn)
+    login = place.netloc.rpartition("@")[0]
+    with proxy(place.hostname or "", place.port or 0) as way:
+        through = place._replace(netloc=f"{login}@{way.address}")
+        child = stage.start(postgres_dsn=urlunsplit(through))
+        await stage.produce(Writer(22).some(1))
+        await stage.settle()
+        way.swallow()
+        child.process.send_signal(signal.SIGTERM)
+        assert await stage.ended(child) == 0
+    log = child.log.read_text()
+    assert "stopping" in log
+    assert "part restarts" not in log.partition("stopping")[2]
 
 
 async def test_postgres_goes_away_while_the_process_starts(stage: Scene) -> None:
