@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconciler.model import SourceObject
+from reconciler.model import DocumentState, SourceObject
 from reconciler.objects.reading import effective_ids, stamp
 from reconciler.operator.presenting import split
 from reconciler.ports.operator import StoredDocument
@@ -115,7 +115,8 @@ def _entry(at: int, title: str, detail: str = "") -> TimelineEntry:
 
 def _decisions(stored: StoredDocument) -> list[TimelineEntry]:
     action = stored.key.action.replace("_", " ")
-    words = split(stored.reason, stored.detail)
+    is_news = stored.state is DocumentState.CREATED  # of later than the state; its event is dated
+    words = "" if is_news else split(stored.reason, stored.detail).sentence
     return [
         TimelineEntry(
             at=stored.enrolled_at, kind="decision", title=f"enrolled in “{stored.workflow}”",
@@ -127,7 +128,7 @@ def _decisions(stored: StoredDocument) -> list[TimelineEntry]:
         ),
         TimelineEntry(
             at=stored.state_since, kind="decision", title=f"{action} {stored.state} since",
-            detail=words.sentence,
+            detail=words,
         ),
     ]  # fmt: skip
 

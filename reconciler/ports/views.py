@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from reconciler.model import Action, DocumentKey, DocumentState, ObjectKey, ObjectType
+from reconciler.reasons import Reason
 
 # --- documents -----------------------------------------------------------------------------------
 
@@ -66,6 +67,12 @@ class DocumentSummary(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     is_backfill: bool
     drift: str
+
+    @property
+    def is_to_check(self) -> bool:
+        """It was made, and HubSpot and QuickBooks do not say the same of it."""
+        news = ("", Reason.PAID_IN_QUICKBOOKS)
+        return self.state is DocumentState.CREATED and self.reason not in news
 
 
 class DocumentPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,7 +57,7 @@ async def test_a_list_that_a_group_leads_to_is_as_long_as_it_says(
 async def test_a_document_that_went_is_not_said_to_be_there(
     ada: Visitor, ledger: asyncpg.Connection
 ) -> None:
-    """What QuickBooks lost was made there; the ledger's own words for it are nobody's."""
+    """What QuickBooks lost was made there, and is to be checked; the ledger's words are nobody's."""
     told = "Invoice 1042 was deleted in QuickBooks."
     await _add(
         ledger, 1, f"'{told} If it should exist, enter it in QuickBooks by hand.'",
@@ -71,6 +71,9 @@ async def test_a_document_that_went_is_not_said_to_be_there(
     assert f"Invoice 1 was made in us. {told} What to do If it should exist" in page.text
     assert "gone_in_quickbooks" not in page.text
     assert "is in us" not in page.text
+    assert "Created To check made" in page.text
+    assert page.text.count(told) == 1, "it was not lost when it was made"
+    assert "Created To check" in _row(await ada.get(f"{BASE}/documents"), "Invoice 1 ")
 
 
 async def _add(
