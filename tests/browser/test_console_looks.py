@@ -213,6 +213,24 @@ async def test_a_telephone_shows_only_what_it_has_room_for(
     assert await tab.evaluate(f"{count} <= innerWidth")
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("documents", "tbody a + span"), ("document", "h1 .for"), ("document", ".lines tbody td"),
+     ("overview", "[aria-labelledby=why] td .muted"), ("object", "h1 .for")],
+)  # fmt: skip
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_long_name_leaves_room_for_the_rest(
+    service: Running, tab: Tab, paths: dict[str, str], page: str, name: str, size: str
+) -> None:
+    """It is broken where it must be, instead of moving state and amount out of sight."""
+    await tab.look(*SIZES[size], "light")
+    await tab.open(f"{service.url}/console{paths[page]}")
+    await tab.evaluate(f"document.querySelector({name!r}).textContent = 'Longname'.repeat(60)")
+    wide = "[document.documentElement, document.querySelector('.scroll')]"
+    more = await tab.evaluate(f"{wide}.map(each => each.scrollWidth - each.clientWidth)")
+    assert max(more) <= 0
+
+
 async def test_the_pages_need_no_script(service: Running, tab: Tab, tmp_path: Path) -> None:
     """With JavaScript off, retry still works from the page."""
     await tab.call("Emulation.setScriptExecutionDisabled", value=True)
