@@ -62,8 +62,6 @@ def replay(
     """
     if offsets and (since or until):
         raise typer.BadParameter("choose --offsets, or --since and --until")
-    if since and until and since >= until:
-        raise typer.BadParameter("--since must be before --until")
     request = msgspec.json.decode(
         msgspec.json.encode(
             {"since": since, "until": until, "offsets": offsets or [], "objects": objects or [],
@@ -214,6 +212,9 @@ class Replaying:
         """Raises ConfigurationError; before anything is recorded."""
         if strange := [each for each in self.request["objects"] if not _is_id(each)]:
             raise ConfigurationError(f"--object {strange[0]}: HubSpot ids are numbers")
+        since, until = self.request["since"], self.request["until"]
+        if since and until and _instant(since) >= _instant(until):
+            raise ConfigurationError(f"--until {until} is not after --since {since}")
         name, types = self.request["workflow"], frozenset[ObjectType]()
         if name:
             chosen = chosen_workflows(self.session, name, "")
@@ -244,9 +245,14 @@ async def _offsets_at(
 ) -> dict[Partition, int]:
     if not at:
         return {}
-    instant = datetime.fromisoformat(at)
-    utc = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return await cluster.offsets_for_times(list(whole), round(utc.timestamp() * 1000))
+    since_1970 = max(0, round(_instant(at).timestamp() * 1000))
+    return await cluster.offsets_for_times(list(whole), since_1970)
+
+
+def _instant(written: str) -> datetime:
+    """In UTC unless it says otherwise."""
+    instant = datetime.fromisoformat(written)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _asked(text: str, whole: dict[Partition, Range]) -> tuple[Partition, Range]:

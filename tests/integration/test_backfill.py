@@ -146,6 +146,12 @@ def test_replaying_the_whole_topic_creates_nothing(service: WholeService) -> Non
     assert service.ledger() == ledger
 
 
+def test_a_replay_from_before_all_time_is_of_everything(service: WholeService) -> None:
+    """Kafka's times begin in 1970, and a year is soon mistyped."""
+    found = done(service, "replay", "--since", "0026-03-01", "--object", "1", "--share", "1.0")
+    assert found["done"] == found["total"] >= DEALS
+
+
 def test_a_replay_of_chosen_objects_takes_only_those(service: WholeService) -> None:
     """By object ids and by offsets; a wrong offset is told with what there is."""
     found = done(service, "replay", "--object", "1000", "--share", "1.0")
