@@ -6,14 +6,25 @@ process does its work; both answer in JSON with the reasons.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from reconciler.errors import ConfigurationError
 from reconciler.running.troubles import Troubles
+
+
+def _is_of_ours(logged: logging.LogRecord) -> bool:
+    """What is not even HTTP is answered 400, and anybody can send as much of it as they like."""
+    return not (logged.exc_info and isinstance(logged.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger("reconciler.http")
+_log.addFilter(_is_of_ours)
 
 
 @dataclass
@@ -70,7 +81,7 @@ async def serve(
     The rest of a body that was refused is read for `lingering_seconds`, so that a sender that is
     still sending hears the answer, and one that has stopped holds nothing for long.
     """
-    runner = web.AppRunner(app, access_log=None, lingering_time=lingering_seconds)
+    runner = web.AppRunner(app, access_log=None, logger=_log, lingering_time=lingering_seconds)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -187,6 +187,25 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         assert gateway.gateway._bytes == 0
 
 
+async def test_what_is_not_http_is_answered_and_not_logged(
+    kafka: KafkaConnection, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The port is open to the world, whose scanners would fill the log with tracebacks."""
+    topic = f"{topic_prefix}deals"
+    await create(kafka, topic)
+    chunked = (
+        f"POST {PATH} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".encode()
+    )
+    async with running(kafka, topic) as gateway:
+        port = int(gateway.url.split(":")[2].split("/")[0])
+        for sent in (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", chunked):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            assert b" 400 " in await reader.readline()
+            writer.close()
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_body_that_breaks_off_or_is_garbled_is_no_error_of_ours(
     kafka: KafkaConnection, topic_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
