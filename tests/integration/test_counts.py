@@ -102,6 +102,7 @@ async def test_people_see_what_was_counted_once_counting_is_dear(pool: asyncpg.P
     await count_if_old(pool)
     await document(pool, "2", "created", "2")
     await document(pool, "3", "blocked", None)
+    await pool.execute("UPDATE ledger_counts SET seconds = 0")  # however slow this machine is
     assert await shown(pool) == ({"created": 2, "blocked": 1}, {"created": 2, "blocked": 1})
     await pool.execute("UPDATE ledger_counts SET seconds = 1")
     assert await shown(pool) == ({"created": 1, "blocked": 1}, {"created": 1, "blocked": 1})
