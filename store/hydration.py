@@ -78,45 +78,30 @@ class HydrationQueue:
 
     async def postpone(self, keys: Sequence[ObjectKey], delay: timedelta, problem: str) -> None:
         """Ask for these again after *delay*."""
-        await self._pool.execute(
-            """
-            UPDATE hydrations AS h
-               SET next_hydration_at = now() + $4, problem = $5
-              FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
-             WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
-            """,
-            self._portal_id,
-            [key.type for key in keys],
-            [key.id for key in keys],
-            delay,
-            problem[:300],
+        await self._change(
+            keys, "next_hydration_at = now() + $4, problem = $5", delay, problem[:300]
         )
 
     async def fetched(self, keys: Sequence[ObjectKey]) -> None:
         """What HubSpot has of these is on its way: what nothing waits for need not be asked for again."""
-        await self._pool.execute(
-            """
-            UPDATE hydrations AS h SET attempts = h.attempts + 1
-              FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
-             WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
-            """,
-            self._portal_id,
-            [key.type for key in keys],
-            [key.id for key in keys],
-        )
+        await self._change(keys, "attempts = h.attempts + 1")
 
     async def note(self, keys: Sequence[ObjectKey], problem: str) -> None:
         """Say why asking for these came to nothing; they are asked for again when they are due."""
+        await self._change(keys, "problem = $4", problem)
+
+    async def _change(self, keys: Sequence[ObjectKey], news: str, *values: object) -> None:
+        """Set *news*, SQL whose parameters from $4 on are *values*, in the rows of these objects."""
         await self._pool.execute(
-            """
-            UPDATE hydrations AS h SET problem = $4
+            f"""
+            UPDATE hydrations AS h SET {news}
               FROM unnest($2::text[], $3::text[]) AS n(object_type, object_id)
              WHERE h.portal_id = $1 AND h.object_type = n.object_type AND h.object_id = n.object_id
             """,
             self._portal_id,
             [key.type for key in keys],
             [key.id for key in keys],
-            problem,
+            *values,
         )
 
     async def _look_through(self, connection: Connection) -> None:
